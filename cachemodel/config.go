@@ -1,0 +1,220 @@
+package cachemodel
+
+import (
+	"fmt"
+	"strings"
+
+	"zhuque/sim/phys"
+)
+
+// Geometry is the shape and the load-to-use latency of one cache level.
+type Geometry struct {
+	Size    phys.Bytes
+	Ways    int
+	Latency phys.Cycles // load-to-use
+}
+
+// Sets returns the number of sets.
+func (g Geometry) Sets() int { return int(g.Size) / (phys.LineSize * g.Ways) }
+
+// Config is one processor's hierarchy and the memory behind it.
+type Config struct {
+	Name    string
+	Cores   int // modelled cores
+	CoreMHz int
+
+	L1D Geometry
+	L2  Geometry
+	LLC Geometry // the whole LLC: LLCSlices of the processor's slices
+	// LLCSlices is the number of physical cores whose slices make up LLC.Size.
+	LLCSlices int
+
+	StoreBuffer    int // entries: stores and flushes retired but not visible
+	WCBuffers      int // write-combining buffers of one line
+	PendingFlushes int // CLFLUSHOPT and CLWB under way at once; one more completes the oldest
+
+	CLWBEvicts bool // CLWB drops the line from the caches
+
+	DRAMRead, PMEMRead   phys.Nanos // first latency of a line fill
+	DRAMWrite, PMEMWrite phys.Nanos // until the write-pending queue accepts a flushed line
+	DRAMNT, PMEMNT       phys.Nanos // until it accepts a write-combining buffer
+	FlushGap, NTGap      phys.Nanos // each further line that one barrier waits for
+
+	// StoreOverlap divides the fill latency of store misses, which the store
+	// buffer mostly hides.
+	StoreOverlap int
+	FenceCycles  [FenceKinds]phys.Cycles // base cost by FenceKind; Locked is paid before and after
+}
+
+const (
+	sourceSkylake = "AnandTech 11550, Skylake-SP cache comparison"
+	sourceUops    = "uops.info/cache.html, client Ice Lake"
+	sourceFAST20  = "NVSL/OptaneStudy 61d0b5e, 02-best_case_latency (FAST'20)"
+	sourceFAST4   = "NVSL/OptaneStudy 61d0b5e, 04-bandwidth_thcount, 64 B at one thread's bandwidth"
+	sourcePerma   = "hpides/perma-bench 92dcb50, double-flush latency ratio"
+)
+
+var fenceCycles = [FenceKinds]phys.Cycles{SFENCE: 6, LFENCE: 6, MFENCE: 33, Locked: 9, Serialize: 100, Interrupt: 0}
+
+// Presets returns the names of the predefined configurations, the default first.
+func Presets() []string { return []string{"icx-g2", "clx-g1"} }
+
+// Preset returns a predefined configuration; "" is the default.
+//
+//   - icx-g2: Ice Lake-SP, 16 cores, with second-generation Optane memory.
+//   - clx-g1: Cascade Lake-SP, 16 cores, with first-generation Optane memory.
+func Preset(name string) (Config, error) {
+	c := Config{
+		Cores: 1, LLCSlices: 16, PendingFlushes: 256,
+		DRAMWrite: 57, PMEMWrite: 62, DRAMNT: 87, PMEMNT: 90, FlushGap: 45, NTGap: 15,
+		StoreOverlap: 4, FenceCycles: fenceCycles,
+	}
+	switch name {
+	case "", "icx-g2":
+		c.Name, c.CoreMHz = "icx-g2", 2900
+		c.L1D = Geometry{48 << 10, 12, 5}
+		c.L2 = Geometry{1280 << 10, 20, 14}
+		c.LLC = Geometry{16 * 1536 << 10, 12, 71}
+		c.StoreBuffer, c.WCBuffers = 72, 12
+		c.DRAMRead, c.PMEMRead = 89, 305
+	case "clx-g1":
+		c.Name, c.CoreMHz = "clx-g1", 2200
+		c.L1D = Geometry{32 << 10, 8, 4}
+		c.L2 = Geometry{1024 << 10, 16, 12}
+		c.LLC = Geometry{16 * 1408 << 10, 11, 77}
+		c.StoreBuffer, c.WCBuffers = 56, 10
+		c.DRAMRead, c.PMEMRead = 102, 305
+		c.CLWBEvicts = true
+	default:
+		return Config{}, fmt.Errorf("cache model %q is not known; the presets are %s", name, strings.Join(Presets(), ", "))
+	}
+	return c, nil
+}
+
+// Validate reports the first value that the model cannot work with.
+func (c Config) Validate() error {
+	for _, l := range []struct {
+		name string
+		g    Geometry
+	}{{"L1D", c.L1D}, {"L2", c.L2}, {"LLC", c.LLC}} {
+		if err := l.g.validate(); err != nil {
+			return fmt.Errorf("cache model %s: %s: %w", c.Name, l.name, err)
+		}
+	}
+	if c.L1D.Latency > c.L2.Latency || c.L2.Latency > c.LLC.Latency {
+		return fmt.Errorf("cache model %s: latencies of %d, %d and %d cycles: an inner cache must not be slower than an outer one",
+			c.Name, c.L1D.Latency, c.L2.Latency, c.LLC.Latency)
+	}
+	if c.Cores != 1 {
+		return fmt.Errorf("cache model %s: %d cores: only one core is modelled so far", c.Name, c.Cores)
+	}
+	for _, p := range c.integers() {
+		if v := p.value; v < p.min || v > p.max {
+			return fmt.Errorf("cache model %s: %s is %d; it must be %d to %d", c.Name, p.name, v, p.min, p.max)
+		}
+	}
+	return nil
+}
+
+func (g Geometry) validate() error {
+	switch {
+	case g.Ways < 1 || g.Ways > 64:
+		return fmt.Errorf("%d ways; there must be 1 to 64", g.Ways)
+	case g.Size == 0 || g.Size > 1<<30 || uint64(g.Size)%uint64(phys.LineSize*g.Ways) != 0:
+		return fmt.Errorf("size of %d bytes is not a multiple of %d ways of %d-byte lines, or above 1 GiB", g.Size, g.Ways, phys.LineSize)
+	case g.Sets()&(g.Sets()-1) != 0:
+		return fmt.Errorf("%d bytes in %d ways make %d sets; the number of sets must be a power of two", g.Size, g.Ways, g.Sets())
+	}
+	return nil
+}
+
+// integer is one integer parameter with its accepted range.
+type integer struct {
+	name     string
+	value    int64
+	min, max int64
+	unit     string
+	status   phys.Status
+	source   string
+}
+
+// integers lists every parameter that is a plain number, the values in use.
+func (c Config) integers() []integer {
+	cited, assumed := phys.Cited, phys.Assumed
+	wideNanos := int64(1_000_000)
+	dram := "Intel MLC 3.10, Ice Lake-SP, gjbex/Code-optimization 286e129"
+	sb := "Ice Lake-SP, from memory; ChampSim's default has the same 72"
+	if c.Name == "clx-g1" {
+		dram, sb = sourceFAST20, "Skylake-SP, from memory"
+	}
+	ns := func(name string, v phys.Nanos, source string) integer {
+		return integer{name, int64(v), 0, wideNanos, "ns", cited, source}
+	}
+	list := []integer{
+		{"core.frequency", int64(c.CoreMHz), 100, 10_000, "MHz", assumed, "a 16-core part of the generation; clx: the FAST'20 machine"},
+		{"llc.slices", int64(c.LLCSlices), 1, 1024, "cores", assumed, "a 16-core part"},
+		{"store_buffer.entries", int64(c.StoreBuffer), 1, ringSize - 2, "entries", assumed, sb},
+		{"wc.buffers", int64(c.WCBuffers), 1, maxWC, "lines", assumed, "L1D fill buffers, from memory"},
+		{"flush.pending", int64(c.PendingFlushes), 1, 1 << 16, "lines", assumed, "large, so that a missing fence is not hidden"},
+		ns("dram.read", c.DRAMRead, dram),
+		ns("pmem.read", c.PMEMRead, sourceFAST20+", random; 169 when sequential"),
+		ns("dram.write_accept", c.DRAMWrite, sourceFAST20+", store+clwb"),
+		ns("pmem.write_accept", c.PMEMWrite, sourceFAST20+", store+clwb"),
+		ns("dram.nt_accept", c.DRAMNT, sourceFAST20+", ntstore"),
+		ns("pmem.nt_accept", c.PMEMNT, sourceFAST20+", ntstore"),
+		ns("flush.gap", c.FlushGap, sourceFAST4+" (clwb 1.42 GB/s)"),
+		ns("nt.gap", c.NTGap, sourceFAST4+" (ntstore 4.13 GB/s)"),
+		{"store.overlap", int64(c.StoreOverlap), 1, 64, "ratio", assumed, "store misses that overlap"},
+	}
+	for k := range FenceKinds {
+		list = append(list, integer{"fence." + k.String(), int64(c.FenceCycles[k]), 0, 10_000, "cycles", assumed, "order of magnitude on an empty buffer; a locked instruction pays twice"})
+	}
+	return list
+}
+
+// Params returns one row for every value that the model uses.
+func (c Config) Params() []phys.Param {
+	evicts, icx := 0.0, c.Name != "clx-g1"
+	if c.CLWBEvicts {
+		evicts = 1
+	}
+	size, sizeL2, latency, sourceL2 := sourceSkylake, sourceSkylake, sourceSkylake, sourceSkylake
+	statusLLC, sourceLLC := phys.Cited, sourceSkylake
+	latencyLLC := latency
+	if icx {
+		size, latency = sourceUops, sourceUops
+		sizeL2, sourceL2 = "Ice Lake-SP, allinfo.space 2021-07-06", "Ice Lake-SP, from memory"
+		statusLLC, sourceLLC, latencyLLC = phys.Assumed, "Ice Lake-SP, 1.5 MiB in 12 ways a core, from memory", "between Skylake-SP's 77 and the client part's 41"
+	}
+	statusL2 := statusLLC
+	rows := []phys.Param{
+		{Name: "cores", Value: float64(c.Cores), Unit: "cores", Status: phys.Assumed, Source: "one core is modelled", Range: "1"},
+		{Name: "l1d.size", Value: float64(c.L1D.Size), Unit: "B", Status: phys.Cited, Source: size, Range: rangeSize},
+		{Name: "l1d.ways", Value: float64(c.L1D.Ways), Unit: "ways", Status: phys.Cited, Source: size, Range: rangeWays},
+		{Name: "l1d.latency", Value: float64(c.L1D.Latency), Unit: "cycles", Status: phys.Cited, Source: latency, Range: "<= l2.latency"},
+		{Name: "l2.size", Value: float64(c.L2.Size), Unit: "B", Status: phys.Cited, Source: sizeL2, Range: rangeSize},
+		{Name: "l2.ways", Value: float64(c.L2.Ways), Unit: "ways", Status: statusL2, Source: sourceL2, Range: rangeWays},
+		{Name: "l2.latency", Value: float64(c.L2.Latency), Unit: "cycles", Status: statusL2, Source: sourceL2, Range: "<= llc.latency"},
+		{Name: "llc.size", Value: float64(c.LLC.Size), Unit: "B", Status: statusLLC, Source: sourceLLC, Range: rangeSize},
+		{Name: "llc.ways", Value: float64(c.LLC.Ways), Unit: "ways", Status: statusLLC, Source: sourceLLC, Range: rangeWays},
+		{Name: "llc.latency", Value: float64(c.LLC.Latency), Unit: "cycles", Status: statusLLC, Source: latencyLLC, Range: ">= l2.latency"},
+		{Name: "clwb.evicts", Value: evicts, Unit: "bool", Status: phys.Cited, Source: sourcePerma, Range: "0 or 1"},
+	}
+	for _, p := range c.integers() {
+		rows = append(rows, phys.Param{Name: p.name, Value: float64(p.value), Unit: p.unit, Status: p.status,
+			Source: p.source, Range: fmt.Sprintf("%d..%d", p.min, p.max)})
+	}
+	for i := range rows {
+		rows[i].Name = "cache." + rows[i].Name
+	}
+	return rows
+}
+
+const (
+	rangeSize = "ways x 64 B x a power of two, up to 1 GiB"
+	rangeWays = "1..64"
+)
+
+func (c Config) cycles(n phys.Nanos) phys.Cycles {
+	return phys.Cycles((uint64(n)*uint64(c.CoreMHz) + 500) / 1000)
+}

@@ -1,0 +1,196 @@
+package cachemodel
+
+import "zhuque/sim/phys"
+
+// Buffered is one retired store that is not yet visible, with the bytes that it
+// replaced: what a power cut may take back. Size 0 is a flush of the line at
+// Addr that waits for its turn; Old[0] is its FlushKind.
+type Buffered struct {
+	Addr phys.Addr
+	Old  [2]uint64 // little-endian, the first Size bytes count
+	Size uint8     // 1..16; never crosses a line
+}
+
+const ringSize = 128
+
+// StoreBuffer is the FIFO of a core's retired, not yet visible stores and flushes.
+type StoreBuffer struct {
+	ring       [ringSize]Buffered
+	head, tail uint32 // tail-head entries are live
+	capacity   uint32
+	flushes    uint32 // live entries that are flushes
+}
+
+// Push appends a store. The caller calls Core.CommitOldest when it reports true:
+// the buffer holds more than its capacity. The store's new bytes may be written
+// to memory before or after.
+func (b *StoreBuffer) Push(a phys.Addr, size uint8, lo, hi uint64) (full bool) {
+	e := &b.ring[b.tail%ringSize]
+	e.Addr, e.Size, e.Old[0], e.Old[1] = a, size, lo, hi
+	b.tail++
+	return b.tail-b.head > b.capacity
+}
+
+// Core is one processor core's private part of the hierarchy.
+type Core struct {
+	// MRU filters loads: when MRU[line&MRUMask]==line, a load of the line hits
+	// the L1 and changes no state, so the caller need not call Load.
+	MRU     [64]phys.LineAddr
+	MRUMask phys.LineAddr
+
+	SB    StoreBuffer
+	Stall phys.Cycles // cycles lost to the hierarchy so far
+
+	mruDirty  uint64 // bit i: a store to MRU[i] changes no state either
+	committed uint64 // stores
+	h         *Hierarchy
+	l1, l2    level
+	wc        wcBuffers
+	flushes   []pendingFlush // oldest first
+	inFlight  inFlight
+}
+
+// inFlight counts lines on their way to the memory controller for which the
+// next barrier waits.
+type inFlight struct{ flushPMEM, flushDRAM, ntPMEM, ntDRAM uint32 }
+
+// noLine is no line's address.
+const noLine = ^phys.LineAddr(0)
+
+// FlushKind is one of the three cache-line flush instructions.
+type FlushKind uint8
+
+// The cache-line flush instructions.
+const (
+	CLFLUSH FlushKind = iota
+	CLFLUSHOPT
+	CLWB
+)
+
+func (k FlushKind) String() string { return [...]string{"clflush", "clflushopt", "clwb"}[k] }
+
+// FenceKind is one of the ordering instructions.
+type FenceKind uint8
+
+// The ordering instructions and events.
+const (
+	SFENCE FenceKind = iota
+	LFENCE
+	MFENCE
+	Locked     // a LOCK-prefixed instruction or XCHG with memory: before its load and after its store
+	Serialize  // CPUID and other serializing instructions
+	Interrupt  // interrupts, exceptions, system calls
+	FenceKinds // how many there are
+)
+
+func (k FenceKind) String() string {
+	return [...]string{"sfence", "lfence", "mfence", "locked", "serialize", "interrupt"}[k]
+}
+
+// Load brings a line into the L1 for reading.
+func (c *Core) Load(l phys.LineAddr) {
+	set := c.l1.own(l, c.h.epoch)
+	if i := find(set, l); i < 0 {
+		c.h.stats.L1LoadMisses++
+		c.Stall += c.fetch(l)
+	} else if i > 0 {
+		toFront(set, i)
+	}
+	c.setMRU(l, set[0])
+}
+
+// setMRU notes that the L1 holds l as the most recent of its set.
+func (c *Core) setMRU(l phys.LineAddr, w word) {
+	i := l & c.MRUMask & 63
+	c.MRU[i] = l
+	c.mruDirty &^= 1 << i
+	if w&(dirty|armed) == dirty {
+		c.mruDirty |= 1 << i
+	}
+}
+
+// dropMRU makes the next load or store of l come here.
+func (c *Core) dropMRU(l phys.LineAddr) {
+	if i := l & c.MRUMask & 63; c.MRU[i] == l {
+		c.MRU[i] = noLine
+		c.mruDirty &^= 1 << i
+	}
+}
+
+// CommitOldest makes the oldest buffered store visible in the L1, or lets the
+// oldest flush act. It does nothing when the buffer is empty.
+func (c *Core) CommitOldest() {
+	b := &c.SB
+	if b.head == b.tail {
+		return
+	}
+	e := &b.ring[b.head%ringSize]
+	l := e.Addr.Line()
+	i := l & c.MRUMask & 63
+	if c.MRU[i] == l && c.mruDirty>>i&1 != 0 && e.Size != 0 {
+		b.head++
+		c.committed++
+		return
+	}
+	if e.Size == 0 {
+		b.head++
+		b.flushes--
+		c.flushLeaves(l, FlushKind(e.Old[0]))
+		return
+	}
+	c.commitSlow(l)
+	b.head++
+	c.committed++
+}
+
+// commitSlow makes the line of the oldest store the most recent of the L1 and
+// dirty, with its pre-image.
+func (c *Core) commitSlow(l phys.LineAddr) {
+	h := c.h
+	if i := c.wc.find(l); i >= 0 {
+		c.evictWC(i) // order of stores to the same address
+	}
+	set := c.l1.own(l, h.epoch)
+	if i := find(set, l); i < 0 {
+		h.stats.L1StoreMisses++
+		c.Stall += c.fetch(l) / phys.Cycles(h.cfg.StoreOverlap)
+	} else if i > 0 {
+		toFront(set, i)
+	}
+	w := &set[0]
+	switch {
+	case *w&dirty == 0:
+		if l.IsPMEM() {
+			i, m := h.images.alloc(h.epoch)
+			c.visible(l, m)
+			h.stats.PreImages++
+			*w = w.withIndex(i)
+		}
+		*w |= dirty
+		c.l1.count(*w, 1)
+	case *w&armed != 0:
+		i, m := h.images.alloc(h.epoch)
+		c.visible(l, m)
+		h.stats.PreImages++
+		c.flushes[c.pendingFlush(l)].image = i
+		*w &^= armed
+	}
+	c.setMRU(l, *w)
+}
+
+// visible copies to m the line as other cores see it: current bytes with the
+// buffered stores undone, newest first. No write-combining entry may cover l.
+func (c *Core) visible(l phys.LineAddr, m *image) {
+	c.h.reader.ReadLine(l, (*[phys.LineSize]byte)(m))
+	b := &c.SB
+	for i := b.tail; i != b.head; i-- {
+		e := &b.ring[(i-1)%ringSize]
+		if e.Addr.Line() != l {
+			continue
+		}
+		off := e.Addr & (phys.LineSize - 1)
+		for k := range phys.Addr(e.Size) {
+			m[off+k] = byte(e.Old[k>>3] >> (8 * (k & 7)))
+		}
+	}
+}

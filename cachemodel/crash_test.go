@@ -1,0 +1,183 @@
+package cachemodel_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"zhuque/cachemodel"
+	"zhuque/cachemodel/refmodel"
+)
+
+// counts returns the counters that both implementations keep.
+func counts(s cachemodel.Stats) refmodel.Counts {
+	return refmodel.Counts{
+		PMEMReads: s.PMEMReads, DRAMReads: s.DRAMReads, PMEMWrites: s.PMEMWrites, DRAMWrites: s.DRAMWrites,
+		L1Misses: s.L1LoadMisses + s.L1StoreMisses, L2Misses: s.L2Misses, LLCMisses: s.LLCMisses,
+		WriteBacks:      [cachemodel.Levels]uint64{s.L1WriteBacks, s.L2WriteBacks, s.LLCWriteBacks},
+		FlushWriteBacks: s.FlushWriteBacks,
+		StoresCommitted: s.StoresCommitted, WCEvictions: s.WCEvictions, WCPartial: s.WCPartial, NTOp: s.NTStores,
+	}
+}
+
+// compareRun runs a program on both implementations and compares loads,
+// inventories, counters and, after every event, the images of some cuts (0 for
+// every cut that losses has).
+func compareRun(cfg cachemodel.Config, d *driver, ops []op, cuts int) (images int, err error) {
+	ref := refmodel.New(cfg)
+	for i, o := range ops {
+		at := func(format string, args ...any) error {
+			return fmt.Errorf("after event %d (%v): %s", i, o, fmt.Sprintf(format, args...))
+		}
+		if got, want := d.do(o), doRef(ref, o); !bytes.Equal(got, want) {
+			return images, at("loaded %x, want %x", got, want)
+		}
+		inv := d.h.Inventory()
+		if want := ref.Inventory(); inv != want {
+			return images, at("inventory %+v, want %+v", inv, want)
+		}
+		if got := counts(d.h.Stats()); got != ref.Counts {
+			return images, at("counters %+v, want %+v", got, ref.Counts)
+		}
+		if err := d.h.CheckInvariants(); err != nil {
+			return images, at("%v", err)
+		}
+		all := losses(inv.BufferedStores, uint64(i))
+		n, step := len(all), 1
+		if cuts != 0 {
+			n, step = cuts, 17 // coprime to what losses multiplies
+		}
+		for k := range n {
+			loss := all[(i+k*step)%len(all)]
+			images++
+			if err := compareImages(d.image(loss), ref.Crash(loss)); err != nil {
+				return images, at("keep %d, tear %b, WC lost %v, some WC kept %v, caches lost %v: %v",
+					loss.KeepStores, loss.Tear, loss.WCLost, loss.WCKept != nil, loss.CachesLost != nil, err)
+			}
+		}
+	}
+	return images, nil
+}
+
+func listing(ops []op) (s string) {
+	for i, o := range ops {
+		s += fmt.Sprintf("%3d %v\n", i, o)
+	}
+	return s
+}
+
+// The crash image of every cut after every event of random programs is the one
+// of the implementation that carries data.
+func TestCrashImagesEqualReference(t *testing.T) {
+	programs, images := 16, 0
+	if testing.Short() {
+		programs = 4
+	}
+	for seed := range uint64(programs) {
+		choice := byte(seed)
+		ops := program(sample(seed, "crash images", 80))
+		cfg := tiny(choice)
+		d := newDriver(t, cfg)
+		d.late = seed&1 == 0
+		n, err := compareRun(cfg, d, ops, 0)
+		images += n
+		if err != nil {
+			t.Fatalf("seed %d, configuration %d: %v", seed, choice, err)
+		}
+	}
+	t.Logf("%d crash images of %d programs compared", images, programs)
+}
+
+// Longer programs, one cut an event.
+func TestLongRunsEqualReference(t *testing.T) {
+	for seed := range uint64(16) {
+		cfg := tiny(byte(seed))
+		if _, err := compareRun(cfg, newDriver(t, cfg), program(sample(seed, "long", 1500)), 1); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
+func FuzzCrashImage(f *testing.F) {
+	for seed := range uint64(8) {
+		f.Add(byte(seed*3), sample(seed, "corpus", 40))
+	}
+	f.Fuzz(func(t *testing.T, choice byte, in []byte) {
+		ops := program(in[:min(len(in), 60*opSize)])
+		cfg := tiny(choice)
+		if _, err := compareRun(cfg, newDriver(t, cfg), ops, 5); err != nil {
+			t.Fatalf("%v\n%s", err, listing(ops))
+		}
+	})
+}
+
+// A fork in mid-run goes on like the original, and neither sees the other.
+func TestForkEqualsUnforked(t *testing.T) {
+	for seed := range uint64(32) {
+		cfg := tiny(byte(seed))
+		ops := program(sample(seed, "fork", 400))
+		whole := newDriver(t, cfg)
+		for _, o := range ops {
+			whole.do(o)
+		}
+		want := whole.digest()
+
+		parent := newDriver(t, cfg)
+		var forks []*driver
+		for i, o := range ops {
+			if i%97 == 50 {
+				forks = append(forks, parent.fork())
+				stray := parent.fork()
+				for _, o := range ops[len(ops)-i:] { // another future
+					stray.do(o)
+				}
+			}
+			parent.do(o)
+		}
+		if got := parent.digest(); got != want {
+			t.Fatalf("seed %d: the run with forks ends with %s, without with %s", seed, got, want)
+		}
+		for k, f := range forks {
+			for _, o := range ops[50+97*k:] {
+				f.do(o)
+			}
+			if got := f.digest(); got != want {
+				t.Fatalf("seed %d: fork %d ends with %s, the original with %s", seed, k, got, want)
+			}
+		}
+	}
+}
+
+// A crash check leaves the hierarchy as it was.
+func TestTakeBacksChangeNothing(t *testing.T) {
+	d := newDriver(t, tiny(0))
+	for i, o := range program(sample(1, "unchanged", 200)) {
+		d.do(o)
+		before := d.digest()
+		for _, loss := range losses(d.h.Inventory().BufferedStores, uint64(i)) {
+			d.image(loss)
+		}
+		if d.digest() != before {
+			t.Fatalf("TakeBacks after event %d changed the hierarchy", i)
+		}
+	}
+}
+
+// The MRU filter is only a shortcut: asking the model about every load gives the
+// same state and the same stall cycles.
+func TestMRUFilterChangesNothing(t *testing.T) {
+	for seed := range uint64(64) {
+		a, b := newDriver(t, tiny(byte(seed))), newDriver(t, tiny(byte(seed)))
+		b.noFilter = true
+		for i, o := range program(sample(seed, "mru", 1000)) {
+			a.do(o)
+			b.do(o)
+			if a.core.Stall != b.core.Stall {
+				t.Fatalf("seed %d: after event %d (%v) %d stall cycles with the filter, %d without", seed, i, o, a.core.Stall, b.core.Stall)
+			}
+		}
+		if a.digest() != b.digest() {
+			t.Fatalf("seed %d: the filter changes the state", seed)
+		}
+	}
+}

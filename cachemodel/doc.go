@@ -1,0 +1,64 @@
+// Package cachemodel models what stands between a processor and its memory: the
+// store buffer, the write-combining buffers and a hierarchy of L1D, L2 and LLC,
+// as far as timing and a power failure can tell. An event goes in (Load, a
+// buffered store, NTStore, Flush, Fence), effects come out (stall cycles,
+// counters, and at a power cut the bytes that are taken back).
+//
+// It keeps tags, states and take-backs, never current bytes: those are in the
+// machine's memory, and a LineReader shows them where a take-back is made.
+//
+//   - A buffered store carries the bytes that it replaced.
+//   - A write-combining entry carries the bytes under it.
+//   - A dirty PMEM line carries its pre-image: the 64 bytes that the persistence
+//     domain holds. It is taken when a clean line becomes dirty, moves with the
+//     line from level to level and is dropped at write-back. DRAM lines need
+//     none, since they are lost anyway; they count as dirty for timing.
+//
+// A crash image is the current bytes with the lost take-backs put back
+// (Hierarchy.TakeBacks). Package refmodel carries real data through the same
+// policies, and the tests compare crash images byte for byte.
+//
+// # Policies
+//
+// Store buffer: first in, first out, drained as late as TSO allows (when it is
+// full, and at the barriers that drain it), which leaves the most to lose. Flushes
+// take an entry, in order with the stores. A CLFLUSH acts when it leaves the
+// buffer. A CLFLUSHOPT or CLWB of a dirty PMEM line only becomes pending then: the
+// line stays at risk until SFENCE, MFENCE or a locked instruction, and what that
+// barrier guarantees is the line as it was when the flush left the buffer. So a
+// flush before the store does nothing for it, and a store after the flush is not
+// covered. Serializing instructions and interrupts drain stores and
+// write-combining buffers but complete no pending flush.
+//
+// Write-combining: a non-temporal store first lets older buffered stores to its
+// line and older CLFLUSHes leave, then writes back and drops a cached copy. An
+// entry leaves (and is then persistent) when all buffers are in use, oldest
+// first, at every draining barrier, and before a later normal store or CLFLUSH of
+// its line takes effect. A load of the line leaves the entry where it is.
+//
+// Hierarchy: a line is in at most one of L1D, L2 and LLC. Memory fills the L1D, a
+// victim moves one level out, a hit moves the line to the L1D. The LLC as a
+// non-inclusive victim cache is what Skylake-SP and Ice Lake-SP have; that L1D and
+// L2 are exclusive too is a simplification (there, L2 may keep a copy). True LRU
+// in each set; the hardware's policies are not public and approximate it. CLWB
+// evicts or retains the line as configured.
+//
+// Whoever changes current bytes without storing through a core (a device, the
+// loader, the kernel handing out a zeroed frame) says so first with
+// Hierarchy.DMA; otherwise a lost line could bring back what was there before.
+//
+// # Left out
+//
+// Coherence between cores (Config.Cores must be 1), prefetching, speculation,
+// bandwidth, queueing and the DIMM's own buffers: latencies are first latencies.
+// Stores of a dirty line are not recorded one by one, so a lost line returns to
+// its last guaranteed content and a kept one has all its visible stores; the
+// prefixes in between, which the architecture also allows, are not offered.
+// Spontaneous write-back before a later event is offered only through the
+// caches' own evictions and through Loss.CachesLost at the cut.
+//
+// The rules, their numbers and the litmus tests are those of the project's
+// persistence semantics: Intel SDM volumes 2 and 3; Px86 (Raad et al., POPL'20);
+// PTSOsyn (Khyzha and Lahav, POPL'21). Imports: sim/phys, sim/det and the
+// standard library; nothing here knows x86, Linux or Zhuque.
+package cachemodel

@@ -1,0 +1,122 @@
+package cachemodel
+
+import (
+	"math/bits"
+
+	"zhuque/sim/phys"
+)
+
+const maxWC = 16
+
+// wcBuffers are a core's write-combining buffers, oldest first.
+type wcBuffers struct {
+	entry    [maxWC]wcEntry
+	n        int
+	capacity int
+}
+
+// wcEntry holds the non-temporal stores to one line.
+type wcEntry struct {
+	line phys.LineAddr
+	mask uint64 // bit i: byte i was stored
+	old  image  // the visible bytes under them
+}
+
+func (b *wcBuffers) find(l phys.LineAddr) int {
+	for i := range b.entry[:b.n] {
+		if b.entry[i].line == l {
+			return i
+		}
+	}
+	return -1
+}
+
+// NTStore is a non-temporal store of size bytes (1..16, within one line) that
+// replaced old.
+func (c *Core) NTStore(a phys.Addr, size uint8, lo, hi uint64) {
+	l := a.Line()
+	c.h.stats.NTStores++
+	c.orderBefore(l)
+	i := c.wc.find(l)
+	if i < 0 {
+		i = c.openWC(l)
+	}
+	e := &c.wc.entry[i]
+	off := a & (phys.LineSize - 1)
+	for k := range phys.Addr(size) {
+		if e.mask>>(off+k)&1 == 0 {
+			e.old[off+k] = byte([2]uint64{lo, hi}[k>>3] >> (8 * (k & 7)))
+		}
+	}
+	e.mask |= (1<<size - 1) << off
+}
+
+// orderBefore lets those buffered entries leave that must precede a write to l
+// past the caches: up to the youngest of the line and the youngest CLFLUSH.
+func (c *Core) orderBefore(l phys.LineAddr) {
+	b := &c.SB
+	for i := b.tail; i != b.head; i-- {
+		e := &b.ring[(i-1)%ringSize]
+		if e.Addr.Line() == l || e.Size == 0 && FlushKind(e.Old[0]) == CLFLUSH {
+			for b.head != i {
+				c.CommitOldest()
+			}
+			return
+		}
+	}
+}
+
+// DMA says that a device, a loader or anyone else who does not store through a
+// core is about to write to a line: what the cores stored to it becomes visible
+// and persistent, and no cache holds it any more. The write itself is persistent
+// at once. Call it before the current bytes change.
+func (h *Hierarchy) DMA(l phys.LineAddr) {
+	for _, c := range h.cores {
+		c.orderBefore(l)
+		if i := c.wc.find(l); i >= 0 {
+			c.evictWC(i)
+		}
+		if w := c.expel(l); w&dirty != 0 {
+			h.stats.FlushWriteBacks++
+			h.writeBack(w)
+		}
+	}
+}
+
+// openWC gives l a buffer; a cached copy is written back and dropped first.
+func (c *Core) openWC(l phys.LineAddr) int {
+	if c.wc.n == c.wc.capacity {
+		c.evictWC(0)
+		c.Stall += c.h.cost.ntGap
+	}
+	if w := c.expel(l); w&dirty != 0 {
+		c.h.stats.FlushWriteBacks++
+		c.h.writeBack(w)
+	}
+	i := c.wc.n
+	c.wc.n++
+	e := &c.wc.entry[i]
+	e.line, e.mask, e.old = l, 0, image{}
+	return i
+}
+
+// evictWC sends entry i to the memory controller: it is now visible and persistent.
+func (c *Core) evictWC(i int) {
+	h, e := c.h, &c.wc.entry[i]
+	if c.expel(e.line)&dirty != 0 { // a load may have cached the line meanwhile
+		panic("BUG: dirty line under a write-combining buffer")
+	}
+	h.stats.WCEvictions++
+	if bits.OnesCount64(e.mask) != phys.LineSize {
+		h.stats.WCPartial++
+	}
+	if e.line.IsPMEM() {
+		h.stats.PMEMWrites++
+		c.inFlight.ntPMEM++
+	} else {
+		h.stats.DRAMWrites++
+		c.inFlight.ntDRAM++
+	}
+	copy(c.wc.entry[i:], c.wc.entry[i+1:c.wc.n])
+	c.wc.n--
+}

@@ -1,0 +1,546 @@
+package mem
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"zhuque/cachemodel"
+	"zhuque/sim/phys"
+)
+
+// Access is a kind of memory access, as in the page-fault error code.
+type Access uint8
+
+const (
+	Read Access = iota
+	Write
+	Exec
+)
+
+func (a Access) String() string { return [...]string{"read", "write", "execute"}[a] }
+
+// FaultKind tells the architectural exception of a failed access.
+type FaultKind uint8
+
+const (
+	PageFault    FaultKind = iota // #PF: not mapped, or not allowed by the mapping
+	NonCanonical                  // #GP (#SS through the stack segment)
+	Misaligned                    // #GP: an aligned SSE operand is not 16-byte aligned
+	BusError                      // #PF whose page lies behind the end of a mapped file
+)
+
+// Fault is a failed access. The Port panics with its own *Fault; the processor
+// and the kernel's copy routines recover it.
+type Fault struct {
+	Kind   FaultKind
+	Addr   uint64 // first byte that could not be accessed
+	Access Access
+	Mapped bool // PageFault: a mapping exists but forbids the access
+}
+
+func (f *Fault) Error() string {
+	return fmt.Sprintf("%s fault at %#x", f.Access, f.Addr)
+}
+
+// Translation is where a virtual page lies and what may be done with it.
+type Translation struct {
+	Frame             phys.Frame
+	Read, Write, Exec bool
+}
+
+// AddressSpace resolves the Port's TLB misses.
+type AddressSpace interface {
+	// Translate returns the translation of the page that holds va, materializing
+	// file pages where needed. ok is false when nothing is mapped there; bus is
+	// true when a file mapping has no page there.
+	Translate(va uint64, acc Access) (t Translation, ok, bus bool)
+}
+
+const (
+	tlbBits = 9
+	tlbSize = 1 << tlbBits
+	noTag   = ^uint64(0)
+)
+
+// entry translates one virtual page. Tags are virtual page numbers, noTag when
+// the access must take the slow way.
+type entry struct {
+	rtag, wtag uint64
+	page       *Page
+	base       phys.Addr // physical address of the page's first byte
+}
+
+// Port is a core's way to memory: software TLB, then cache model, then Store.
+// Every guest load and store, and every access of the kernel and of the runtime
+// to guest memory, goes through it.
+type Port struct {
+	tlb   [tlbSize]entry
+	space AddressSpace
+	core  *cachemodel.Core // nil: no cache model
+	dram  *Store
+	pmem  *Store
+	fault Fault
+
+	// CodeWritten is called before a store changes a page that holds decoded
+	// instructions.
+	CodeWritten func(f phys.Frame)
+	code        map[phys.Frame]struct{}
+
+	// Step, when set, is called before each store of the runtime
+	// (StorePhys64): the places where a system call can be cut in half.
+	Step func()
+}
+
+// NewPort returns a port with an empty TLB. core is nil to run without a cache model.
+func NewPort(space AddressSpace, core *cachemodel.Core, dram, pmem *Store) *Port {
+	p := &Port{space: space, core: core, dram: dram, pmem: pmem, code: map[phys.Frame]struct{}{}}
+	p.FlushTLB()
+	return p
+}
+
+// Core returns the cache model's core, nil without a cache model.
+func (p *Port) Core() *cachemodel.Core { return p.core }
+
+// FlushTLB forgets every translation: after a change of mappings or a Fork.
+func (p *Port) FlushTLB() {
+	for i := range p.tlb {
+		p.tlb[i].rtag, p.tlb[i].wtag = noTag, noTag
+	}
+}
+
+func (p *Port) store(a phys.Addr) *Store {
+	if a.IsPMEM() {
+		return p.pmem
+	}
+	return p.dram
+}
+
+// WatchCode marks a frame as holding decoded instructions.
+func (p *Port) WatchCode(f phys.Frame) {
+	if _, ok := p.code[f]; ok {
+		return
+	}
+	p.code[f] = struct{}{}
+	for i := range p.tlb {
+		if e := &p.tlb[i]; e.base == f.Addr() {
+			e.wtag = noTag
+		}
+	}
+}
+
+func (p *Port) fail(k FaultKind, va uint64, acc Access, mapped bool) {
+	p.fault = Fault{Kind: k, Addr: va, Access: acc, Mapped: mapped}
+	panic(&p.fault)
+}
+
+func canonical(va uint64) bool { return uint64(int64(va<<16)>>16) == va }
+
+// fill loads the TLB entry for va, or panics with a *Fault.
+func (p *Port) fill(va uint64, acc Access) *entry {
+	if !canonical(va) {
+		p.fail(NonCanonical, va, acc, false)
+	}
+	t, ok, bus := p.space.Translate(va, acc)
+	switch {
+	case !ok:
+		p.fail(PageFault, va, acc, false)
+	case acc == Read && !t.Read, acc == Write && !t.Write, acc == Exec && !t.Exec:
+		p.fail(PageFault, va, acc, true)
+	case bus:
+		p.fail(BusError, va, acc, false)
+	}
+	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
+	vpn := va >> phys.PageShift
+	s := p.store(t.Frame.Addr())
+	e.base = t.Frame.Addr()
+	e.rtag, e.wtag = noTag, noTag
+	if t.Read {
+		e.rtag = vpn
+	}
+	if acc == Write {
+		if _, isCode := p.code[t.Frame]; isCode {
+			if p.CodeWritten != nil {
+				p.CodeWritten(t.Frame)
+			}
+			delete(p.code, t.Frame)
+		}
+		before := s.Page(t.Frame)
+		e.page = s.WritablePage(t.Frame)
+		e.wtag = vpn
+		if e.page != before {
+			p.repoint(e.base, e.page)
+		}
+		return e
+	}
+	e.page = s.ReadPage(t.Frame)
+	return e
+}
+
+// repoint moves other translations of a frame to the copy that a write made of it.
+func (p *Port) repoint(base phys.Addr, page *Page) {
+	for i := range p.tlb {
+		if e := &p.tlb[i]; e.base == base {
+			e.page = page
+		}
+	}
+}
+
+// FetchPage returns the page that holds va for instruction fetch.
+func (p *Port) FetchPage(va uint64) (*Page, phys.Frame) {
+	if !canonical(va) {
+		p.fail(NonCanonical, va, Exec, false)
+	}
+	t, ok, bus := p.space.Translate(va, Exec)
+	switch {
+	case !ok:
+		p.fail(PageFault, va, Exec, false)
+	case !t.Exec:
+		p.fail(PageFault, va, Exec, true)
+	case bus:
+		p.fail(BusError, va, Exec, false)
+	}
+	return p.store(t.Frame.Addr()).ReadPage(t.Frame), t.Frame
+}
+
+// touch tells the cache model of a load of size bytes at a.
+func (p *Port) touch(a phys.Addr, size uint) {
+	c := p.core
+	l := a.Line()
+	if c.MRU[l&c.MRUMask&63] != l {
+		c.Load(l)
+	}
+	if uint(a)&(phys.LineSize-1)+size > phys.LineSize {
+		if l++; c.MRU[l&c.MRUMask&63] != l {
+			c.Load(l)
+		}
+	}
+}
+
+// buffer puts a store of size bytes (at most 8) that replaces old into the store buffer.
+func (p *Port) buffer(a phys.Addr, size uint8, old uint64) {
+	if in := phys.LineSize - uint8(a)&(phys.LineSize-1); size > in {
+		p.push(a, in, old, 0)
+		a, old, size = a+phys.Addr(in), old>>(8*in), size-in
+	}
+	p.push(a, size, old, 0)
+}
+
+func (p *Port) push(a phys.Addr, size uint8, lo, hi uint64) {
+	if p.core.SB.Push(a, size, lo, hi) {
+		p.core.CommitOldest()
+	}
+}
+
+// Load8 loads one byte.
+func (p *Port) Load8(va uint64) uint8 {
+	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
+	if e.rtag != va>>phys.PageShift {
+		e = p.fill(va, Read)
+	}
+	off := va & phys.PageMask
+	if p.core != nil {
+		p.touch(e.base+phys.Addr(off), 1)
+	}
+	return e.page[off]
+}
+
+// Load16 loads two bytes.
+func (p *Port) Load16(va uint64) uint16 {
+	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
+	off := va & phys.PageMask
+	if e.rtag != va>>phys.PageShift || off > phys.PageSize-2 {
+		return uint16(p.loadSlow(va, 2))
+	}
+	if p.core != nil {
+		p.touch(e.base+phys.Addr(off), 2)
+	}
+	return binary.LittleEndian.Uint16(e.page[off : off+2])
+}
+
+// Load32 loads four bytes.
+func (p *Port) Load32(va uint64) uint32 {
+	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
+	off := va & phys.PageMask
+	if e.rtag != va>>phys.PageShift || off > phys.PageSize-4 {
+		return uint32(p.loadSlow(va, 4))
+	}
+	if p.core != nil {
+		p.touch(e.base+phys.Addr(off), 4)
+	}
+	return binary.LittleEndian.Uint32(e.page[off : off+4])
+}
+
+// Load64 loads eight bytes.
+func (p *Port) Load64(va uint64) uint64 {
+	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
+	off := va & phys.PageMask
+	if e.rtag != va>>phys.PageShift || off > phys.PageSize-8 {
+		return p.loadSlow(va, 8)
+	}
+	if p.core != nil {
+		p.touch(e.base+phys.Addr(off), 8)
+	}
+	return binary.LittleEndian.Uint64(e.page[off : off+8])
+}
+
+// loadSlow loads up to 8 bytes after a TLB miss or across a page.
+func (p *Port) loadSlow(va uint64, size uint) uint64 {
+	e := p.fill(va, Read)
+	off := uint(va & phys.PageMask)
+	if off+size <= phys.PageSize {
+		if p.core != nil {
+			p.touch(e.base+phys.Addr(off), size)
+		}
+		return get(e.page[off : off+size])
+	}
+	first := phys.PageSize - off
+	p.fill(va+uint64(first), Read) // fault before anything is counted
+	lo := p.loadSlow(va, first)
+	hi := p.loadSlow(va+uint64(first), size-first)
+	return lo | hi<<(8*first)
+}
+
+func get(b []byte) (v uint64) {
+	for i := range b {
+		v |= uint64(b[i]) << (8 * i)
+	}
+	return v
+}
+
+func put(b []byte, v uint64) {
+	for i := range b {
+		b[i] = byte(v >> (8 * i))
+	}
+}
+
+// Store8 stores one byte.
+func (p *Port) Store8(va uint64, v uint8) {
+	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
+	if e.wtag != va>>phys.PageShift {
+		e = p.fill(va, Write)
+	}
+	off := va & phys.PageMask
+	if p.core != nil {
+		p.push(e.base+phys.Addr(off), 1, uint64(e.page[off]), 0)
+	}
+	e.page[off] = v
+}
+
+// Store16 stores two bytes.
+func (p *Port) Store16(va uint64, v uint16) {
+	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
+	off := va & phys.PageMask
+	if e.wtag != va>>phys.PageShift || off > phys.PageSize-2 {
+		p.storeSlow(va, 2, uint64(v))
+		return
+	}
+	b := e.page[off : off+2]
+	if p.core != nil {
+		p.buffer(e.base+phys.Addr(off), 2, uint64(binary.LittleEndian.Uint16(b)))
+	}
+	binary.LittleEndian.PutUint16(b, v)
+}
+
+// Store32 stores four bytes.
+func (p *Port) Store32(va uint64, v uint32) {
+	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
+	off := va & phys.PageMask
+	if e.wtag != va>>phys.PageShift || off > phys.PageSize-4 {
+		p.storeSlow(va, 4, uint64(v))
+		return
+	}
+	b := e.page[off : off+4]
+	if p.core != nil {
+		p.buffer(e.base+phys.Addr(off), 4, uint64(binary.LittleEndian.Uint32(b)))
+	}
+	binary.LittleEndian.PutUint32(b, v)
+}
+
+// Store64 stores eight bytes.
+func (p *Port) Store64(va uint64, v uint64) {
+	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
+	off := va & phys.PageMask
+	if e.wtag != va>>phys.PageShift || off > phys.PageSize-8 {
+		p.storeSlow(va, 8, v)
+		return
+	}
+	b := e.page[off : off+8]
+	if p.core != nil {
+		p.buffer(e.base+phys.Addr(off), 8, binary.LittleEndian.Uint64(b))
+	}
+	binary.LittleEndian.PutUint64(b, v)
+}
+
+// storeSlow stores up to 8 bytes after a TLB miss or across a page.
+func (p *Port) storeSlow(va uint64, size uint, v uint64) {
+	off := uint(va & phys.PageMask)
+	if off+size > phys.PageSize {
+		first := phys.PageSize - off
+		p.fill(va, Write)
+		p.fill(va+uint64(first), Write) // fault before anything is changed
+		p.storeSlow(va, first, v)
+		p.storeSlow(va+uint64(first), size-first, v>>(8*first))
+		return
+	}
+	e := p.fill(va, Write)
+	b := e.page[off : off+size]
+	if p.core != nil {
+		p.buffer(e.base+phys.Addr(off), uint8(size), get(b))
+	}
+	put(b, v)
+}
+
+// Load128 loads 16 bytes, low half first.
+func (p *Port) Load128(va uint64) (lo, hi uint64) {
+	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
+	off := va & phys.PageMask
+	if e.rtag != va>>phys.PageShift || off > phys.PageSize-16 {
+		if off > phys.PageSize-16 {
+			p.fill(va, Read)
+			p.fill((va+15)&^phys.PageMask, Read)
+		}
+		return p.loadSlow(va, 8), p.loadSlow(va+8, 8)
+	}
+	if p.core != nil {
+		p.touch(e.base+phys.Addr(off), 16)
+	}
+	b := e.page[off : off+16]
+	return binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+}
+
+// Store128 stores 16 bytes, low half first. Inside a line it becomes visible at once.
+func (p *Port) Store128(va uint64, lo, hi uint64) {
+	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
+	off := va & phys.PageMask
+	if e.wtag != va>>phys.PageShift || off > phys.PageSize-16 {
+		p.fill(va, Write)
+		if off > phys.PageSize-16 {
+			p.fill((va+15)&^phys.PageMask, Write)
+			p.storeSlow(va, 8, lo)
+			p.storeSlow(va+8, 8, hi)
+			return
+		}
+	}
+	b := e.page[off : off+16]
+	if p.core != nil {
+		a, l, h := e.base+phys.Addr(off), binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
+		if off&(phys.LineSize-1) <= phys.LineSize-16 {
+			p.push(a, 16, l, h)
+		} else {
+			p.buffer(a, 8, l)
+			p.buffer(a+8, 8, h)
+		}
+	}
+	binary.LittleEndian.PutUint64(b, lo)
+	binary.LittleEndian.PutUint64(b[8:], hi)
+}
+
+// Check panics with a *Fault unless [va, va+size) may be accessed.
+func (p *Port) Check(va uint64, size uint64, acc Access) {
+	p.fill(va, acc)
+	if last := va + size - 1; last>>phys.PageShift != va>>phys.PageShift {
+		p.fill(last&^phys.PageMask, acc)
+	}
+}
+
+// StoreNT stores size (4, 8 or 16) bytes past the caches into a write-combining buffer.
+func (p *Port) StoreNT(va uint64, size uint, lo, hi uint64) {
+	p.Check(va, uint64(size), Write)
+	for i := uint(0); i < size; i += 8 {
+		n := min(size-i, 8)
+		p.ntPiece(va+uint64(i), n, lo)
+		lo = hi
+	}
+}
+
+func (p *Port) ntPiece(va uint64, size uint, v uint64) {
+	if in := phys.LineSize - uint(va)&(phys.LineSize-1); size > in {
+		p.ntPiece(va, in, v)
+		va, v, size = va+uint64(in), v>>(8*in), size-in
+	}
+	e := p.fill(va, Write)
+	off := va & phys.PageMask
+	b := e.page[off : off+uint64(size)]
+	old := get(b)
+	if p.core != nil {
+		p.core.NTStore(e.base+phys.Addr(off), uint8(size), old, 0)
+	}
+	put(b, v)
+}
+
+// Flush executes a CLFLUSH, CLFLUSHOPT or CLWB of the line that holds va.
+func (p *Port) Flush(va uint64, k cachemodel.FlushKind) {
+	e := p.fill(va, Read)
+	if p.core != nil {
+		p.core.Flush((e.base + phys.Addr(va&phys.PageMask)).Line(), k)
+	}
+}
+
+// Fence executes an ordering instruction.
+func (p *Port) Fence(k cachemodel.FenceKind) {
+	if p.core != nil {
+		p.core.Fence(k)
+	}
+}
+
+// ReadBytes copies guest memory into buf, a line at a time.
+func (p *Port) ReadBytes(va uint64, buf []byte) (err error) {
+	defer recoverFault(&err)
+	for len(buf) > 0 {
+		e := p.fill(va, Read)
+		off := va & phys.PageMask
+		n := min(len(buf), phys.LineSize-int(va&(phys.LineSize-1)))
+		if p.core != nil {
+			p.touch(e.base+phys.Addr(off), uint(n))
+		}
+		copy(buf[:n], e.page[off:])
+		buf, va = buf[n:], va+uint64(n)
+	}
+	return nil
+}
+
+// WriteBytes copies data into guest memory, in stores of at most 8 bytes. On a
+// fault, what lies before the faulting byte is written, as in the kernel.
+func (p *Port) WriteBytes(va uint64, data []byte) (err error) {
+	defer recoverFault(&err)
+	for len(data) > 0 {
+		n := min(len(data), 8-int(va&7))
+		if n == 8 {
+			p.Store64(va, binary.LittleEndian.Uint64(data))
+		} else {
+			p.storeSlow(va, uint(n), get(data[:n]))
+		}
+		data, va = data[n:], va+uint64(n)
+	}
+	return nil
+}
+
+func recoverFault(err *error) {
+	switch f := recover().(type) {
+	case nil:
+	case *Fault:
+		*err = f
+	default:
+		panic(f)
+	}
+}
+
+// LoadPhys64 loads eight aligned bytes of physical memory: the runtime's own state.
+func (p *Port) LoadPhys64(a phys.Addr) uint64 {
+	if p.core != nil {
+		p.touch(a, 8)
+	}
+	return binary.LittleEndian.Uint64(p.store(a).ReadPage(a.Frame())[a&phys.PageMask:])
+}
+
+// StorePhys64 stores eight aligned bytes of physical memory: the runtime's own state.
+func (p *Port) StorePhys64(a phys.Addr, v uint64) {
+	if p.Step != nil {
+		p.Step()
+	}
+	b := p.store(a).WritablePage(a.Frame())[a&phys.PageMask:]
+	if p.core != nil {
+		p.push(a, 8, binary.LittleEndian.Uint64(b), 0)
+	}
+	binary.LittleEndian.PutUint64(b, v)
+}
