@@ -1,0 +1,188 @@
+package vfs
+
+import (
+	"cmp"
+	"fmt"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zhuque/sim/kernel/errno"
+)
+
+// The synthetic nodes stand in for the host's /proc, /sys and /dev. Sources:
+// proc(5), and devices.txt of the Linux documentation for the device numbers.
+
+var synthDirs = []struct {
+	path  string
+	mode  uint32
+	fixed bool
+	mount bool
+}{
+	{"proc", 0o555, true, true},
+	{"proc/self", 0o555, true, false},
+	{fdDir, 0o500, true, false},
+	{"sys", 0o555, true, true},
+	{"dev", 0o755, false, true},
+	{"dev/pts", 0o755, false, false},
+	{"dev/shm", 0o1777, false, false},
+}
+
+const (
+	fdDir      = "proc/self/fd"
+	domainPath = "sys/bus/nd/devices/region0/persistence_domain"
+)
+
+var synthDevices = []struct {
+	name         string
+	dev          Device
+	major, minor uint64
+}{
+	{"null", DevNull, 1, 3},
+	{"zero", DevZero, 1, 5},
+	{"full", DevFull, 1, 7},
+	{"random", DevRandom, 1, 8},
+	{"urandom", DevURandom, 1, 9},
+	{"tty", DevTTY, 5, 0},
+}
+
+var synthLinks = []struct{ path, target string }{
+	{"dev/fd", "/proc/self/fd"},
+	{"dev/stdin", "/proc/self/fd/0"},
+	{"dev/stdout", "/proc/self/fd/1"},
+	{"dev/stderr", "/proc/self/fd/2"},
+	{"proc/self/root", "/"},
+}
+
+// magicLinks are symbolic links whose text comes from Hooks.Synthetic. Following
+// one resolves the text, so a link to a removed file leads nowhere, unlike Linux.
+var magicLinks = map[string]bool{"proc/self/exe": true, "proc/self/cwd": true}
+
+func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
+	for _, d := range synthDirs {
+		n := l.addNode(top, d.path, ModeDir|d.mode)
+		n.fixed, n.mount = d.fixed, d.mount
+	}
+	for _, d := range synthDevices {
+		n := l.addNode(top, "dev/"+d.name, ModeChar|0o666)
+		n.proto.dev, n.proto.rdev = d.dev, d.major<<8|d.minor
+	}
+	for _, s := range synthLinks {
+		n := l.addNode(top, s.path, ModeLink|0o777)
+		n.proto.target, n.proto.size = s.target, int64(len(s.target))
+	}
+	l.addNode(top, domainPath, ModeFile|0o444).text = cmp.Or(o.Domain, "cpu_cache") + "\n"
+
+	paths := make([]string, 0, len(o.Synthetic))
+	for p := range o.Synthetic {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	for _, p := range paths {
+		if path.Clean(p) != p || !strings.HasPrefix(p, "/proc/") && !strings.HasPrefix(p, "/sys/") {
+			return fmt.Errorf("synthetic file %q: a plain absolute path below /proc or /sys was expected", p)
+		}
+		mode := uint32(ModeFile | 0o444)
+		if magicLinks[p[1:]] {
+			mode = ModeLink | 0o777
+		}
+		if n, err := l.resolve(p[1:]); err == nil && (n.proto.kind() != mode&ModeType || n.proto.target != "") {
+			return fmt.Errorf("synthetic file %q: there already is a node of another kind", p)
+		}
+		l.addNode(top, p[1:], mode)
+	}
+	return nil
+}
+
+// addNode returns the synthetic node at path, made with its directories when it
+// is new.
+func (l *lower) addNode(top *lowerNode, path string, mode uint32) *lowerNode {
+	d := top
+	for from := 0; ; {
+		end := strings.IndexByte(path[from:], '/')
+		last := end < 0
+		if last {
+			end = len(path) - from
+		}
+		name, here := path[from:from+end], path[:from+end]
+		n := d.static[name]
+		if n == nil {
+			n = &lowerNode{path: here, fixed: d.fixed}
+			n.proto = inode{id: idOf(here), names: []link{{d.proto.id, name}}, low: n, mode: ModeDir | 0o555}
+			if last {
+				n.proto.mode = mode
+			}
+			if d.static == nil {
+				d.static = make(map[string]*lowerNode)
+			}
+			d.static[name] = n
+			l.nodes[n.proto.id] = n
+		}
+		if last {
+			return n
+		}
+		d, from = n, from+end+1
+	}
+}
+
+// synthesize returns the content of a synthetic file or the text of a magic
+// link.
+func (fs *FS) synthesize(n *lowerNode) []byte {
+	if f := fs.opt.Synthetic["/"+n.path]; f != nil {
+		return f()
+	}
+	return []byte(n.text)
+}
+
+// synthetic reports whether n is a file whose content is generated.
+func (n *inode) synthetic() bool {
+	return n.low != nil && n.low.host == (hostKey{}) && n.kind() == ModeFile
+}
+
+func isFDLink(id NodeID) bool { return id&(lowerBit|fdLinkBit) == fdLinkBit }
+
+// fdLink describes /proc/self/fd/n.
+func (fs *FS) fdLink(id NodeID) *inode {
+	num := strconv.FormatUint(uint64(id&^fdLinkBit), 10)
+	return &inode{id: id, names: []link{{idOf(fdDir), num}}, mode: ModeLink | 0o700, size: 64, low: fs.tree.byID(idOf(fdDir))}
+}
+
+// findFD returns the descriptor that name, a decimal number, stands for.
+func (fs *FS) findFD(name string) (FD, error) {
+	num, err := strconv.Atoi(name)
+	if err != nil || strconv.Itoa(num) != name {
+		return FD{}, errno.ENOENT
+	}
+	for _, fd := range fs.fds() {
+		if fd.Num == num {
+			return fd, nil
+		}
+	}
+	return FD{}, errno.ENOENT
+}
+
+func (fs *FS) fds() []FD {
+	if fs.opt.FDs == nil {
+		return nil
+	}
+	return fs.opt.FDs()
+}
+
+// FDLink reports whether the node is /proc/self/fd/num of a descriptor whose
+// object is outside this tree, such as a pipe: opening it is up to the kernel.
+func (fs *FS) FDLink(id NodeID) (num int, ok bool) {
+	if !isFDLink(id) {
+		return 0, false
+	}
+	return int(id &^ fdLinkBit), true
+}
+
+// Device says which synthetic device the node is.
+func (fs *FS) Device(id NodeID) Device {
+	n, err := fs.node(id)
+	if err != nil {
+		return NoDevice
+	}
+	return n.dev
+}
