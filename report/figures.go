@@ -1,0 +1,131 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"zhuque/crashinject/result"
+	"zhuque/report/figure"
+)
+
+// drawn is one figure with the CSV that it is a function of.
+type drawn struct {
+	name    string // file name without ending
+	caption string
+	csv     []byte
+	draw    func([]byte) (*figure.Figure, error)
+}
+
+// figures lists doc's figures in the order in which the report shows them.
+func figures(doc *result.Document) []drawn {
+	var list []drawn
+	names := fileNames{}
+	for i := range doc.Campaigns {
+		c := &doc.Campaigns[i]
+		base := names.of(campaignFile(c))
+		if len(c.Histogram) > 0 {
+			list = append(list, drawn{"verdicts-" + base, verdictsCaption(c), verdictsCSV(c), figure.Verdicts})
+		}
+		if len(c.Samples) > 0 {
+			list = append(list, drawn{"cut-" + base, cutCaption(c), cutCSV(c), figure.Cut})
+		}
+	}
+	names = fileNames{"summary": true}
+	for i := range doc.Overheads {
+		o := &doc.Overheads[i]
+		if len(o.Points) > 0 {
+			list = append(list, drawn{"overhead-" + names.of(slug(o.Program)), overheadCaption(o), overheadCSV(o), figure.Overhead})
+		}
+	}
+	if text, latency, ok := overheadSummaryCSV(doc); ok {
+		caption := fmt.Sprintf("Run time relative to native at %s ns PMEM read latency, all programs. Error bars span the smallest and largest run.", float(latency))
+		list = append(list, drawn{"overhead-summary", caption, text, figure.OverheadBars})
+	}
+	return list
+}
+
+func campaignFile(c *result.Campaign) string {
+	if c.Mutant != "" {
+		return slug(c.Name + "-" + c.Mutant)
+	}
+	return slug(c.Name)
+}
+
+func verdictsCaption(c *result.Campaign) string {
+	width := c.Histogram[0].To - c.Histogram[0].From + 1
+	return fmt.Sprintf("%s: verdicts over the instruction axis, all %s points in %d bins of %s instructions. A row's height is its own largest bin, given in brackets.",
+		campaignLabel(c), group(c.Points), len(c.Histogram), group(width))
+}
+
+func cutCaption(c *result.Campaign) string {
+	return fmt.Sprintf("%s: dirty cache lines at the cut and virtual time of the power-fail sequence, %s. Largest over all points: %s dirty lines (%s in PMEM), %s, %s.",
+		campaignLabel(c), sampleNote(c), group(c.Peak.DirtyLines), group(c.Peak.DirtyPMEM), scaled(float64(c.Peak.FlushNanos), "ns", "µs", "ms", "s"), scaled(float64(c.Peak.EnergyNJ), "nJ", "µJ", "mJ", "J"))
+}
+
+func overheadCaption(o *result.Overhead) string {
+	text := fmt.Sprintf("%s: modelled run time relative to native over the PMEM read latency.", o.Program)
+	for i := range o.Points {
+		if o.Points[i].N > 1 {
+			return text + " Error bars span the smallest and largest run."
+		}
+	}
+	return text
+}
+
+// render draws the figure from its CSV.
+func (d *drawn) render() (svg, png []byte, err error) {
+	f, err := d.draw(d.csv)
+	if err != nil {
+		return nil, nil, fmt.Errorf("figure %s: %w", d.name, err)
+	}
+	var s, p bytes.Buffer
+	if err := f.SVG(&s); err != nil {
+		return nil, nil, fmt.Errorf("figure %s: %w", d.name, err)
+	}
+	if err := f.PNG(&p); err != nil {
+		return nil, nil, fmt.Errorf("figure %s: %w", d.name, err)
+	}
+	return s.Bytes(), p.Bytes(), nil
+}
+
+// slug turns a name into a file name: small letters, digits and single dashes.
+func slug(name string) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(name) {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+		if b.Len() >= 80 {
+			break
+		}
+	}
+	if s := strings.Trim(b.String(), "-"); s != "" {
+		return s
+	}
+	return "unnamed"
+}
+
+// fileNames hands out each name once.
+type fileNames map[string]bool
+
+func (f fileNames) of(name string) string {
+	unique := name
+	for i := 2; f[unique]; i++ {
+		unique = fmt.Sprintf("%s-%d", name, i)
+	}
+	f[unique] = true
+	return unique
+}
+
+// scaled writes v in the largest of units, each a thousand times the one before, that leaves at least 1.
+func scaled(v float64, units ...string) string {
+	i := 0
+	for v >= 1000 && i < len(units)-1 {
+		v, i = v/1000, i+1
+	}
+	return fmt.Sprintf("%.4g %s", v, units[i])
+}

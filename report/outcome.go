@@ -1,0 +1,142 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"zhuque/crashinject/result"
+)
+
+// outcome is a judgement in words with a class for its looks: good, bad or none.
+type outcome struct {
+	text, class string
+}
+
+// outcomeOf judges one campaign; a mutant is good when it was caught.
+func outcomeOf(c *result.Campaign) outcome {
+	worst, ok := c.Counts.Worst()
+	switch {
+	case !ok:
+		return outcome{"nothing judged", "bad"}
+	case c.Mutant != "" && c.Counts.Violation+c.Counts.Detected > 0:
+		return outcome{"caught", "good"}
+	case c.Mutant != "":
+		return outcome{"not caught", "bad"}
+	case worst == result.Pass:
+		return outcome{"pass", "good"}
+	}
+	return outcome{worst.String(), "bad"}
+}
+
+// headline sums up a document in one sentence, real runtime first.
+func headline(doc *result.Document) outcome {
+	real := realCounts(doc)
+	campaigns, empty, mutants, caught := 0, 0, 0, 0
+	for i := range doc.Campaigns {
+		c := &doc.Campaigns[i]
+		if c.Mutant != "" {
+			mutants++
+			if outcomeOf(c).class == "good" {
+				caught++
+			}
+			continue
+		}
+		campaigns++
+		if c.Points == 0 {
+			empty++
+		}
+	}
+	var parts []string
+	class := "good"
+	switch {
+	case campaigns > 0 && real.Total() == 0:
+		parts, class = append(parts, "No power cut was judged."), "bad"
+	case campaigns > 0:
+		parts = append(parts, realSentence(real))
+		if real.Pass != real.Total() {
+			class = "bad"
+		}
+		if empty > 0 {
+			parts, class = append(parts, fmt.Sprintf("%d of %d campaigns judged nothing.", empty, campaigns)), "bad"
+		}
+	}
+	if mutants > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d planted bugs caught.", caught, mutants))
+		if caught != mutants {
+			class = "bad"
+		}
+	}
+	if len(parts) == 0 {
+		return outcome{"This document holds no campaign.", "none"}
+	}
+	return outcome{strings.Join(parts, " "), class}
+}
+
+// realCounts returns the verdicts of all campaigns without a planted bug.
+func realCounts(doc *result.Document) result.Counts {
+	var sum result.Counts
+	for i := range doc.Campaigns {
+		if doc.Campaigns[i].Mutant == "" {
+			sum = sum.Plus(doc.Campaigns[i].Counts)
+		}
+	}
+	return sum
+}
+
+func realSentence(c result.Counts) string {
+	cuts := "power cuts"
+	if c.Total() == 1 {
+		cuts = "power cut"
+	}
+	if c.Pass == c.Total() {
+		return fmt.Sprintf("%s %s, all recovered identically.", group(c.Total()), cuts)
+	}
+	var bad []string
+	for _, v := range result.Verdicts() {
+		if n := c.Of(v); v != result.Pass && n > 0 {
+			bad = append(bad, counted(v, n))
+		}
+	}
+	return fmt.Sprintf("%s %s: %s recovered identically, %s.", group(c.Total()), cuts, group(c.Pass), strings.Join(bad, ", "))
+}
+
+// counted words n points with verdict v inside a sentence.
+func counted(v result.Verdict, n uint64) string {
+	noun := v.String()
+	switch v {
+	case result.SimBug:
+		noun = "simulator bug"
+		fallthrough
+	case result.Violation, result.Timeout:
+		if n != 1 {
+			noun += "s"
+		}
+	}
+	return group(n) + " " + noun
+}
+
+// wilson returns the 95 % score interval of a share of k in n.
+func wilson(k, n uint64) (low, high float64) {
+	const z = 1.959963984540054
+	nf, p := float64(n), float64(k)/float64(n)
+	mid := p + z*z/(2*nf)
+	half := z * math.Sqrt(p*(1-p)/nf+z*z/(4*nf*nf))
+	den := 1 + z*z/nf
+	return max((mid-half)/den, 0), min((mid+half)/den, 1)
+}
+
+// violationShare words the share of violations of a sampled campaign; empty when every point was cut or none judged.
+func violationShare(c *result.Campaign) string {
+	if c.Points == 0 || strings.HasPrefix(c.Strategy, "every") {
+		return ""
+	}
+	low, high := wilson(c.Counts.Violation, c.Points)
+	if c.Counts.Violation == 0 {
+		low = 0
+	}
+	return fmt.Sprintf("share of violations %s, 95 %% interval %s to %s (n = %s, if the points are a random sample)",
+		percent(float64(c.Counts.Violation)/float64(c.Points)), percent(low), percent(high), group(c.Points))
+}
+
+func percent(v float64) string { return fmt.Sprintf("%.3g %%", 100*v) }
