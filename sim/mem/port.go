@@ -3,6 +3,7 @@ package mem
 import (
 	"encoding/binary"
 	"fmt"
+	"sync"
 
 	"zhuque/cachemodel"
 	"zhuque/sim/phys"
@@ -85,6 +86,7 @@ type Port struct {
 	// instructions.
 	CodeWritten func(f phys.Frame)
 	code        map[phys.Frame]struct{}
+	dirty       bool // the TLB may hold something
 
 	// Step, when set, is called before each store of the runtime
 	// (StorePhys64): the places where a system call can be cut in half.
@@ -93,9 +95,22 @@ type Port struct {
 
 // NewPort returns a port with an empty TLB. core is nil to run without a cache model.
 func NewPort(space AddressSpace, core *cachemodel.Core, dram, pmem *Store) *Port {
-	p := &Port{space: space, core: core, dram: dram, pmem: pmem, code: map[phys.Frame]struct{}{}}
+	p, ok := ports.Get().(*Port)
+	if !ok {
+		p = &Port{dirty: true, code: map[phys.Frame]struct{}{}}
+	}
+	p.space, p.core, p.dram, p.pmem = space, core, dram, pmem
 	p.FlushTLB()
 	return p
+}
+
+var ports sync.Pool // of *Port, see Free
+
+// Free gives the port's memory back for another NewPort; p must not be used any more.
+func (p *Port) Free() {
+	p.space, p.core, p.dram, p.pmem, p.CodeWritten, p.Step = nil, nil, nil, nil, nil, nil
+	clear(p.code)
+	ports.Put(p)
 }
 
 // Core returns the cache model's core, nil without a cache model.
@@ -103,9 +118,13 @@ func (p *Port) Core() *cachemodel.Core { return p.core }
 
 // FlushTLB forgets every translation: after a change of mappings or a Fork.
 func (p *Port) FlushTLB() {
-	for i := range p.tlb {
-		p.tlb[i].rtag, p.tlb[i].wtag = noTag, noTag
+	if !p.dirty {
+		return
 	}
+	for i := range p.tlb {
+		p.tlb[i] = entry{rtag: noTag, wtag: noTag}
+	}
+	p.dirty = false
 }
 
 func (p *Port) store(a phys.Addr) *Store {
@@ -152,6 +171,7 @@ func (p *Port) fill(va uint64, acc Access) *entry {
 	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
 	vpn := va >> phys.PageShift
 	s := p.store(t.Frame.Addr())
+	p.dirty = true
 	e.base = t.Frame.Addr()
 	e.rtag, e.wtag = noTag, noTag
 	if t.Read {

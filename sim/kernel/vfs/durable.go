@@ -60,7 +60,7 @@ func (fs *FS) Marshal() ([]byte, error) {
 // Digest returns a SHA-256, in hexadecimal, of what the guest could observe of its
 // changes: two runs that did the same have the same digest.
 func (fs *FS) Digest() (string, error) {
-	e := &encoder{pages: map[*mem.Page]int{}, hosts: map[NodeID]int{}}
+	e := &encoder{digest: true, pages: map[*mem.Page]int{}, hosts: map[NodeID]int{}}
 	s := fs.state
 	s.refs = trie[int32]{}
 	if err := e.collect(fs, &s); err != nil {
@@ -73,6 +73,7 @@ func (fs *FS) Digest() (string, error) {
 }
 
 type encoder struct {
+	digest bool // for a Digest, not for a durable form
 	b        []byte
 	pages    map[*mem.Page]int
 	pageList []*mem.Page
@@ -185,7 +186,11 @@ func (e *encoder) inode(n *inode) {
 		e.link(l)
 	}
 	e.link(n.was)
-	for _, v := range [...]uint64{uint64(n.mode), uint64(n.uid), uint64(n.gid), uint64(n.atime), uint64(n.mtime), uint64(n.ctime), uint64(n.size), uint64(n.base)} {
+	atime := n.atime
+	if e.digest {
+		atime = 0 // reads move nothing, and what the host shows is not the guest's doing
+	}
+	for _, v := range [...]uint64{uint64(n.mode), uint64(n.uid), uint64(n.gid), uint64(atime), uint64(n.mtime), uint64(n.ctime), uint64(n.size), uint64(n.base)} {
 		e.u(v)
 	}
 	if n.low == nil {
@@ -459,4 +464,12 @@ func (fs *FS) reachesRoot(n *inode, known map[NodeID]bool) bool {
 		known[id] = true
 	}
 	return true
+}
+
+// Same reports whether a node has the very same state in two forks of one file
+// tree: then its pages are the same objects too. False tells nothing.
+func (fs *FS) Same(other *FS, id NodeID) bool {
+	a, errA := fs.node(id)
+	b, errB := other.node(id)
+	return errA == nil && errB == nil && a == b
 }

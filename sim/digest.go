@@ -1,0 +1,88 @@
+package sim
+
+import (
+	"zhuque/cachemodel"
+	"zhuque/sim/det"
+	"zhuque/sim/kernel/mm"
+	"zhuque/sim/mem"
+	"zhuque/sim/phys"
+)
+
+// Digest hashes what the program is and has done: registers, mappings, memory,
+// instructions retired, captured output, and the end if it is over. Caches and
+// host facts do not enter, so it is the same with the cache model on and off.
+func (m *Machine) Digest() string {
+	d := det.NewDigest()
+	d.U64(m.Retired())
+	s := m.cpu.State()
+	for _, r := range s.R {
+		d.U64(r)
+	}
+	for _, v := range []uint64{s.RIP, s.RFlags, s.FSBase, s.GSBase, uint64(s.MXCSR), uint64(s.FPU.CW), uint64(s.FPU.SW), uint64(s.FPU.Tag)} {
+		d.U64(v)
+	}
+	for _, v := range s.V {
+		for _, q := range v {
+			d.U64(q)
+		}
+	}
+	for _, r := range s.FPU.Reg {
+		d.U64(r.Mant)
+		d.U64(uint64(r.SE))
+	}
+	for _, v := range m.kernel.MM.VMAs() {
+		for _, w := range []uint64{v.Start, v.End, uint64(v.Prot), uint64(v.Kind), v.Off} {
+			d.U64(w)
+		}
+		m.memory(d, v)
+	}
+	out, errs := m.Output()
+	d.Bytes(out)
+	d.Bytes(errs)
+	if m.ended != nil {
+		d.String(m.ended.String())
+	}
+	return d.Sum()
+}
+
+// memory hashes a mapping's touched pages that are not all zero.
+func (m *Machine) memory(d *det.Digest, v mm.VMA) {
+	if v.Kind == mm.Hole {
+		return
+	}
+	m.Store(v.Phys).Each(v.Phys.Frame(), (v.Phys + phys.Addr(v.Size())).Frame(), func(f phys.Frame, p *mem.Page) bool {
+		if *p != (mem.Page{}) {
+			d.U64(v.Start + uint64(f.Addr()-v.Phys))
+			d.Bytes(p[:])
+		}
+		return true
+	})
+}
+
+// Counters are a run's cache and memory counters.
+type Counters struct {
+	Model      bool              `json:"model"` // whether the cache model ran
+	Cache      *cachemodel.Stats `json:"cache,omitempty"`
+	PagesDRAM  int64             `json:"pages_dram"` // 4 KiB pages that hold something
+	PagesPMEM  int64             `json:"pages_pmem"`
+	Mappings   int               `json:"mappings"`
+	PowerFails uint64            `json:"power_failures"`
+}
+
+// Counters returns the counters so far.
+func (m *Machine) Counters() Counters {
+	c := Counters{Model: m.hier != nil, PagesDRAM: m.dram.Touched(), PagesPMEM: m.durable.PMEM.Touched(),
+		Mappings: len(m.kernel.MM.VMAs()), PowerFails: m.durable.PowerCycles}
+	if m.hier != nil {
+		s := m.hier.Stats()
+		c.Cache = &s
+	}
+	return c
+}
+
+// Close writes the guest's file changes to the overlay directory, if there is one.
+func (m *Machine) Close() error { return m.durable.Files.Close() }
+
+// Detach makes a forked machine independent of its origin's goroutine: decoded
+// blocks are shared until then.
+func (m *Machine) Detach() { m.cpu.ForgetBlocks() }

@@ -1,0 +1,168 @@
+package sim
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/zstd"
+
+	"zhuque/sim/kernel"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/mem"
+	"zhuque/sim/phys"
+)
+
+// The file form of a Durable: imageMagic, then a SHA-256 of the body, then the
+// body compressed with zstd. The body is a sequence of little-endian words and
+// length-prefixed byte strings: imageVersion, note, retired, outages, dirty
+// shutdowns, power cycles, input consumed, file tree, number of pages, then for
+// each page its frame and its bytes.
+const (
+	imageMagic   = "ZHUQUE-IMAGE-1\n"
+	imageVersion = 1
+	maxImage     = 64 << 30 // bytes of a body: what a damaged length must not exceed
+)
+
+// WriteTo writes the Durable to w. note travels with it: what the caller needs
+// to boot it again.
+func (d *Durable) WriteTo(w io.Writer, note string) error {
+	var body bytes.Buffer
+	word := func(v uint64) { binary.Write(&body, binary.LittleEndian, v) }
+	text := func(b []byte) {
+		word(uint64(len(b)))
+		body.Write(b)
+	}
+	word(imageVersion)
+	text([]byte(note))
+	for _, v := range []uint64{d.Retired, uint64(d.Outages), d.DirtyShutdowns, d.PowerCycles} {
+		word(v)
+	}
+	word(uint64(d.consumed()))
+	tree, err := d.Files.Marshal()
+	if err != nil {
+		return err
+	}
+	text(tree)
+	word(uint64(d.PMEM.Touched()))
+	d.PMEM.Each(0, 1<<(phys.AddrBits-phys.PageShift), func(f phys.Frame, p *mem.Page) bool {
+		word(uint64(f))
+		body.Write(p[:])
+		return true
+	})
+	sum := sha256.Sum256(body.Bytes())
+	if _, err := io.WriteString(w, imageMagic); err != nil {
+		return err
+	}
+	if _, err := w.Write(sum[:]); err != nil {
+		return err
+	}
+	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		return err
+	}
+	if _, err := z.Write(body.Bytes()); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+func (d *Durable) consumed() int {
+	if d.world == nil {
+		return 0
+	}
+	return d.world.Consumed()
+}
+
+// ReadDurable reads what WriteTo wrote, up to the file tree, for which options
+// are needed: see Open. Any damage is *Detected.
+func ReadDurable(r io.Reader) (*SavedImage, error) {
+	head := make([]byte, len(imageMagic)+sha256.Size)
+	if _, err := io.ReadFull(r, head); err != nil || string(head[:len(imageMagic)]) != imageMagic {
+		return nil, &Detected{Reason: "not an image file: it does not begin with " + imageMagic[:len(imageMagic)-1]}
+	}
+	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	body, err := io.ReadAll(io.LimitReader(z, maxImage))
+	if err != nil {
+		return nil, &Detected{Reason: "image file is damaged: " + err.Error()}
+	}
+	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], head[len(imageMagic):]) {
+		return nil, &Detected{Reason: "image file is damaged: its checksum is wrong"}
+	}
+	im := &SavedImage{}
+	if err := im.parse(body); err != nil {
+		return nil, &Detected{Reason: "image file: " + err.Error()}
+	}
+	return im, nil
+}
+
+// SavedImage is a Durable read from a file, before its file tree is opened.
+type SavedImage struct {
+	Note     string // as given to WriteTo
+	Consumed int    // bytes of standard input that the process had read
+	half     Durable
+	tree     []byte
+}
+
+func (im *SavedImage) parse(b []byte) error {
+	var short error
+	take := func(n uint64) []byte {
+		if n > uint64(len(b)) {
+			short, n = fmt.Errorf("it ends early"), uint64(len(b))
+		}
+		p := b[:n]
+		b = b[n:]
+		return p
+	}
+	word := func() uint64 {
+		p := take(8)
+		if len(p) < 8 {
+			return 0
+		}
+		return binary.LittleEndian.Uint64(p)
+	}
+	if v := word(); v != imageVersion {
+		return fmt.Errorf("version %d, this simulator reads version %d", v, imageVersion)
+	}
+	im.Note = string(take(word()))
+	im.half = Durable{Retired: word(), Outages: phys.Nanos(word()), DirtyShutdowns: word(), PowerCycles: word(), PMEM: mem.NewStore()}
+	im.Consumed = int(word())
+	im.tree = take(word())
+	for n := word(); n > 0 && short == nil; n-- {
+		f := phys.Frame(word())
+		if p := take(phys.PageSize); len(p) == phys.PageSize {
+			if f >= 1<<(phys.AddrBits-phys.PageShift) || !f.IsPMEM() {
+				return fmt.Errorf("page at frame %#x lies outside persistent memory", uint64(f))
+			}
+			copy(im.half.PMEM.WritablePage(f)[:], p)
+		}
+	}
+	if short == nil && len(b) != 0 {
+		return fmt.Errorf("%d bytes too many", len(b))
+	}
+	return short
+}
+
+// Open gives the image its file tree and console, ready for Boot. Errors: a host
+// file that changed, as *Detected.
+func (im *SavedImage) Open(cfg *Config) (*Durable, error) {
+	opt := cfg.Files
+	opt.Hooks = kernel.Hooks()
+	opt.Domain = cfg.Power.Domain.Detected()
+	fs, err := vfs.Unmarshal(opt, im.tree)
+	if err != nil {
+		return nil, &Detected{Reason: err.Error()}
+	}
+	d := im.half
+	d.Files, d.world = fs, cfg.Console
+	if d.world != nil {
+		d.world.Skip(im.Consumed)
+	}
+	return &d, nil
+}

@@ -1,0 +1,169 @@
+package kernel
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/mem"
+	"zhuque/sim/phys"
+	"zhuque/sim/x86"
+)
+
+// maxCount bounds the bytes that one call transfers, as Linux does, and so what
+// a hostile count can make the simulator allocate.
+const maxCount = 0x7fff_f000
+
+// chunk is how much a transfer copies at a time.
+const chunk = 64 << 10
+
+// call is a system call being executed.
+type call struct {
+	*Kernel
+	cpu  *x86.CPU
+	port *mem.Port
+	row  *Call
+	a    [6]uint64
+	out  Outcome
+
+	// noResult is set when the handler has set the registers itself.
+	noResult bool
+	// savedMask, when useSaved, is the signal mask that a handler returns to.
+	savedMask uint64
+	useSaved  bool
+}
+
+// syscallSize is the length of the SYSCALL instruction in bytes.
+const syscallSize = 2
+
+// Syscall executes the system call that c has just trapped for: RIP is behind
+// the SYSCALL instruction, the number is in RAX. It leaves the result, or the
+// first instruction of a signal handler, in c.
+func (k *Kernel) Syscall(c *x86.CPU) Outcome {
+	cl := k.enter(c)
+	cl.a = [6]uint64{c.R[x86.RDI], c.R[x86.RSI], c.R[x86.RDX], c.R[x86.R10], c.R[x86.R8], c.R[x86.R9]}
+	nr := c.R[x86.RAX]
+	cl.row = row(nr)
+	res, err := cl.run(nr)
+	if err == nil {
+		err = k.MM.Err()
+	}
+	if err != nil {
+		if res = cl.failed(err); cl.out.Stops() {
+			return cl.out
+		}
+	}
+	if !cl.noResult {
+		c.R[x86.RAX] = res
+	}
+	if k.cfg.Strace != nil {
+		k.cfg.Strace(nr, cl.a, res)
+	}
+	if !cl.out.Exited && (!k.cfg.DeferSignals || cl.useSaved) {
+		cl.deliver()
+	}
+	return cl.out
+}
+
+// failed returns the result of a call that gave an error, or stops the run.
+func (c *call) failed(err error) uint64 {
+	var e errno.Errno
+	var f *mem.Fault
+	switch {
+	case errors.As(err, &e):
+		return e.Result()
+	case errors.As(err, &f):
+		return errno.EFAULT.Result()
+	case !errors.As(err, &c.out.Unsupported):
+		c.out.Err = err
+	}
+	return 0
+}
+
+func (c *call) run(nr uint64) (uint64, error) {
+	switch {
+	case c.row == nil && nr >= 1024:
+		return 0, errno.ENOSYS // no such number in any Linux
+	case c.row == nil:
+		return 0, c.unsupported(fmt.Sprintf("system call %d", nr))
+	case c.row.State == NoSys:
+		return 0, errno.ENOSYS
+	case c.row.State == Refused:
+		return 0, c.unsupported(fmt.Sprintf("system call %s: %s", c.row.Name, c.row.Reason))
+	}
+	return c.row.run(c)
+}
+
+// unsupported stops the run at the system call.
+func (c *call) unsupported(what string) error {
+	return &x86.Unsupported{What: what, RIP: c.cpu.RIP - syscallSize}
+}
+
+// lacks is unsupported with the name of the call.
+func (c *call) lacks(format string, args ...any) error {
+	return c.unsupported("system call " + c.row.Name + ": " + fmt.Sprintf(format, args...))
+}
+
+// fd returns argument i as a descriptor number.
+func (c *call) fd(i int) int { return int(int32(c.a[i])) }
+
+// u64 loads eight bytes of guest memory.
+func (c *call) u64(va uint64) (uint64, error) {
+	var b [8]byte
+	err := c.port.ReadBytes(va, b[:])
+	return le.Uint64(b[:]), err
+}
+
+func (c *call) put64(va, v uint64) error { return c.port.WriteBytes(va, le.AppendUint64(nil, v)) }
+func (c *call) put32(va uint64, v uint32) error {
+	return c.port.WriteBytes(va, le.AppendUint32(nil, v))
+}
+
+// str reads a string of at most max bytes that ends with a NUL.
+func (c *call) str(va uint64, max int) (string, bool, error) {
+	var out []byte
+	for len(out) < max {
+		n := min(phys.PageSize-int(va&phys.PageMask), max-len(out), 256)
+		buf := make([]byte, n)
+		if err := c.port.ReadBytes(va, buf); err != nil {
+			return "", false, err
+		}
+		if i := bytes.IndexByte(buf, 0); i >= 0 {
+			return string(append(out, buf[:i]...)), true, nil
+		}
+		out = append(out, buf...)
+		va += uint64(n)
+	}
+	return "", false, nil
+}
+
+// path reads a path argument.
+func (c *call) path(va uint64) (string, error) {
+	s, ok, err := c.str(va, vfs.MaxPath)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", errno.ENAMETOOLONG
+	}
+	return s, nil
+}
+
+// desc returns the description of the descriptor in argument i.
+func (c *call) desc(i int) (*desc, error) {
+	if d := c.files.get(c.fd(i)); d != nil {
+		return d, nil
+	}
+	return nil, errno.EBADF
+}
+
+// node is desc for calls that need something of the file tree.
+func (c *call) node(i int, wrong errno.Errno) (*desc, error) {
+	d, err := c.desc(i)
+	if err == nil && d.kind != FDNode {
+		err = wrong
+	}
+	return d, err
+}

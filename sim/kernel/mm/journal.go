@@ -1,0 +1,143 @@
+package mm
+
+import (
+	"slices"
+
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/phys"
+)
+
+// extent is a range of physical memory.
+type extent struct {
+	at   phys.Addr
+	size uint64
+}
+
+// heapReserve is how much physical address room the heap takes at a time, so
+// that it stays one mapping while it grows.
+const heapReserve = 64 << 20
+
+// alloc takes a fresh extent that reads as zero. A recovered image may hold
+// remains of uncommitted allocations there, so they are dropped first.
+func (s *Space) alloc(m Medium, size uint64) phys.Addr {
+	a := s.next[m]
+	s.next[m] += phys.Addr(size)
+	s.drop(a, size)
+	return a
+}
+
+// room reports whether the medium has physical addresses for size more bytes.
+func (s *Space) room(m Medium, size uint64) bool {
+	end := phys.PMEMBase
+	if m == PMEM {
+		end = 1 << phys.AddrBits
+	}
+	return size <= uint64(end-s.next[m])
+}
+
+func (s *Space) drop(a phys.Addr, size uint64) {
+	s.store(a).Drop(a.Frame(), (a + phys.Addr(size)).Frame())
+}
+
+// Change is one step from the list of mappings at the last TakeChanges to the
+// present one: Old only is a removal, New only an addition, both a replacement
+// of the entry with the same Start.
+type Change struct{ Old, New *VMA }
+
+// TakeChanges returns what changed since the last call, in ascending order of
+// Start. Applied to a table keyed by Start, in any order, the changes give the
+// present list.
+func (s *Space) TakeChanges() []Change {
+	old, cur := s.journal, s.vmas
+	s.journal = s.vmas
+	if sameList(old, cur) {
+		return nil
+	}
+	var ch []Change
+	for i, j := 0, 0; i < len(old) || j < len(cur); {
+		switch {
+		case j == len(cur) || i < len(old) && old[i].Start < cur[j].Start:
+			ch = append(ch, Change{Old: &old[i]})
+			i++
+		case i == len(old) || cur[j].Start < old[i].Start:
+			ch = append(ch, Change{New: &cur[j]})
+			j++
+		default:
+			if old[i] != cur[j] {
+				ch = append(ch, Change{Old: &old[i], New: &cur[j]})
+			}
+			i, j = i+1, j+1
+		}
+	}
+	return ch
+}
+
+// sameList reports whether both are the very same unchanged list.
+func sameList(a, b []VMA) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// ReleaseFreed gives back the memory of removed mappings. Call it when their
+// removal is durable: until then a power cut must find it unharmed.
+func (s *Space) ReleaseFreed() {
+	for _, e := range s.freed {
+		s.drop(e.at, e.size)
+	}
+	s.freed = s.freed[:0]
+	for _, id := range s.unref {
+		s.cfg.Files.Unref(id)
+	}
+	s.unref = s.unref[:0]
+}
+
+// Install adds a mapping with the extent it already has: recovery rebuilds the
+// address space with it, in any order. The allocators continue behind the highest
+// extent. Installed mappings do not appear in TakeChanges.
+func (s *Space) Install(v VMA) error {
+	if v.Start >= v.End || (v.Start|v.End|uint64(v.Phys))&phys.PageMask != 0 || v.End > TaskSize || v.Kind < Anon || v.Kind > Heap {
+		return &BadMapping{VMA: v, Why: "its fields make no mapping"}
+	}
+	i := s.find(v.Start)
+	if i < len(s.vmas) && s.vmas[i].Start < v.End {
+		return &BadMapping{VMA: v, Why: "it overlaps another mapping"}
+	}
+	if v.Kind != Hole {
+		m, end := DRAM, v.Phys+phys.Addr(v.Size())
+		if v.Phys.IsPMEM() {
+			m = PMEM
+		}
+		if v.Phys < s.base(m) || end < v.Phys || end > 1<<phys.AddrBits || end.IsPMEM() != v.Phys.IsPMEM() && end != phys.PMEMBase {
+			return &BadMapping{VMA: v, Why: "its extent lies outside the memory"}
+		}
+		s.next[m] = max(s.next[m], end)
+	}
+	if v.hasNode() && !s.maps(v.Node) {
+		s.cfg.Files.Ref(v.Node)
+	}
+	s.vmas = slices.Insert(slices.Clone(s.vmas), i, v)
+	s.journal = s.vmas
+	s.notify()
+	return nil
+}
+
+func (s *Space) base(m Medium) phys.Addr {
+	if m == PMEM {
+		return s.cfg.PMEMBase
+	}
+	return s.cfg.DRAMBase
+}
+
+// BadMapping says that a persistent image holds a mapping that cannot be.
+type BadMapping struct {
+	VMA VMA
+	Why string
+}
+
+func (e *BadMapping) Error() string {
+	return "mapping at " + hex(e.VMA.Start) + ": " + e.Why
+}
+
+// maps reports whether any mapping is of the file id.
+func (s *Space) maps(id vfs.NodeID) bool {
+	return slices.ContainsFunc(s.vmas, func(v VMA) bool { return v.hasNode() && v.Node == id })
+}

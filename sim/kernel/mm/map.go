@@ -1,0 +1,323 @@
+package mm
+
+import (
+	"slices"
+	"strconv"
+
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/phys"
+)
+
+func hex(v uint64) string { return "0x" + strconv.FormatUint(v, 16) }
+
+// MapRequest asks for a mapping, as mmap(2) does.
+type MapRequest struct {
+	Addr      uint64 // wanted address: a hint unless Fixed
+	Length    uint64 // bytes, rounded up to pages
+	Prot      Prot
+	Shared    bool
+	Fixed     bool // MAP_FIXED: replace what is there
+	NoReplace bool // MAP_FIXED_NOREPLACE: EEXIST instead
+	NoReserve bool // MAP_NORESERVE
+	Grows     bool
+	Kind      Kind // Anon, Stack or File; a writable private File becomes a Copy
+	Node      vfs.NodeID
+	Off       uint64 // page-aligned
+}
+
+func roundUp(n uint64) uint64 { return (n + phys.PageMask) &^ phys.PageMask }
+
+// pageRange checks a range of addresses and rounds its length up to pages.
+func pageRange(addr, length uint64) (lo, hi uint64, ok bool) {
+	if addr&phys.PageMask != 0 || length > TaskSize || addr > TaskSize {
+		return 0, 0, false
+	}
+	hi = addr + roundUp(length)
+	return addr, hi, hi <= TaskSize
+}
+
+// Map makes a mapping and returns its address. Errors are errno values.
+func (s *Space) Map(r MapRequest) (uint64, error) {
+	if r.Length == 0 || r.Off&phys.PageMask != 0 {
+		return 0, errno.EINVAL
+	}
+	if r.Length > TaskSize {
+		return 0, errno.ENOMEM
+	}
+	size := roundUp(r.Length)
+	if r.Off+size < r.Off || r.Off+size > 1<<63 {
+		return 0, errno.EOVERFLOW
+	}
+	at, err := s.place(&r, size)
+	if err != nil {
+		return 0, err
+	}
+	replaced := s.overlap(at, at+size)
+	if err := s.afford(&r, size, replaced); err != nil {
+		return 0, err
+	}
+	if r.Kind == File && !s.maps(r.Node) {
+		s.cfg.Files.Ref(r.Node)
+	}
+	old := s.clip(at, at+size)
+	s.release(old)
+	s.splice(at, at+size, s.back(VMA{Start: at, End: at + size, Prot: r.Prot, Shared: r.Shared, Grows: r.Grows, Kind: r.Kind, Node: r.Node, Off: r.Off}))
+	s.letGo(old)
+	return at, nil
+}
+
+// place chooses the address of a new mapping.
+func (s *Space) place(r *MapRequest, size uint64) (uint64, error) {
+	if r.Fixed || r.NoReplace {
+		lo, hi, ok := pageRange(r.Addr, size)
+		switch {
+		case r.Addr&phys.PageMask != 0:
+			return 0, errno.EINVAL
+		case !ok:
+			return 0, errno.ENOMEM
+		case lo < MinAddr:
+			return 0, errno.EPERM
+		case r.NoReplace && s.overlap(lo, hi) > 0:
+			return 0, errno.EEXIST
+		}
+		return lo, nil
+	}
+	if r.Addr != 0 {
+		hint := max(roundUp(min(r.Addr, TaskSize)), MinAddr)
+		if lo, hi, ok := pageRange(hint, size); ok && s.overlap(lo, hi) == 0 {
+			return lo, nil
+		}
+	}
+	return s.gap(size)
+}
+
+// gap returns the highest free address below the top of the mapping area that
+// has room for size bytes.
+func (s *Space) gap(size uint64) (uint64, error) {
+	top := s.cfg.MmapTop
+	for i := s.find(top-1) - 1; ; i-- {
+		if i+1 < len(s.vmas) {
+			top = min(top, s.vmas[i+1].Start)
+		}
+		floor := MinAddr
+		if i >= 0 {
+			floor = max(floor, s.vmas[i].End)
+		}
+		if top > floor && top-floor >= size {
+			return top - size, nil
+		}
+		if i < 0 {
+			return 0, errno.ENOMEM
+		}
+	}
+}
+
+// overlap returns how many bytes of [lo, hi) are mapped.
+func (s *Space) overlap(lo, hi uint64) (n uint64) {
+	for i := s.find(lo); i < len(s.vmas) && s.vmas[i].Start < hi; i++ {
+		n += min(hi, s.vmas[i].End) - max(lo, s.vmas[i].Start)
+	}
+	return n
+}
+
+// afford checks the limits of a mapping that grows the address space by size-replaced.
+func (s *Space) afford(r *MapRequest, size, replaced uint64) error {
+	if s.cfg.AddressLimit != 0 && s.Mapped()-replaced+size > s.cfg.AddressLimit {
+		return errno.ENOMEM
+	}
+	if len(s.vmas) >= maxVMAs {
+		return errno.ENOMEM
+	}
+	m := s.medium(VMA{Kind: r.Kind, Prot: r.Prot, Shared: r.Shared})
+	if !s.room(m, size+heapReserve) {
+		return errno.ENOMEM
+	}
+	limit := s.cfg.DRAMSize
+	if m == PMEM {
+		limit = s.cfg.PMEMSize
+	}
+	if limit != 0 && size > uint64(limit) && r.Prot != 0 && !r.NoReserve && r.Kind != File {
+		return errno.ENOMEM // Linux's heuristic refuses what can never be filled
+	}
+	return nil
+}
+
+// medium returns where a mapping is placed.
+func (s *Space) medium(v VMA) Medium {
+	switch {
+	case v.Kind == Copy, v.Kind == File && v.Prot&Write != 0 && !v.Shared:
+		return s.cfg.Placement.PrivateWritable
+	case v.Kind == File:
+		return s.cfg.Placement.ReadOnlyFile
+	}
+	return s.cfg.Placement.Anon
+}
+
+// back gives a new mapping its extent. A private writable file mapping is copied
+// and may end in a Hole.
+func (s *Space) back(v VMA) []VMA {
+	m := s.medium(v)
+	if v.Kind != File || v.Prot&Write == 0 {
+		v.Phys = s.alloc(m, v.Size())
+		return []VMA{v}
+	}
+	v.Kind = Copy
+	return s.copyFile(v, m)
+}
+
+// copyFile places the pages of v's file into fresh memory, shared until written.
+func (s *Space) copyFile(v VMA, m Medium) []VMA {
+	v.Phys = s.alloc(m, v.Size())
+	end := v.Start
+	for ; end < v.End; end += phys.PageSize {
+		p, ok := s.page(v.Node, (v.Off+end-v.Start)>>phys.PageShift)
+		if !ok {
+			break
+		}
+		s.store(v.Phys).Share((v.Phys + phys.Addr(end-v.Start)).Frame(), p)
+	}
+	if end == v.End {
+		return []VMA{v}
+	}
+	hole := v
+	hole.Start, hole.Kind, hole.Phys = end, Hole, 0
+	hole.Off += end - v.Start
+	if end == v.Start {
+		return []VMA{hole}
+	}
+	v.End = end
+	return []VMA{v, hole}
+}
+
+// clip returns the pieces of mappings inside [lo, hi).
+func (s *Space) clip(lo, hi uint64) []VMA {
+	var out []VMA
+	for i := s.find(lo); i < len(s.vmas) && s.vmas[i].Start < hi; i++ {
+		out = append(out, s.vmas[i].part(lo, hi))
+	}
+	return out
+}
+
+// splice replaces whatever is mapped in [lo, hi) by repl, which lies inside and
+// is in order, and joins neighbours that can be one mapping.
+func (s *Space) splice(lo, hi uint64, repl []VMA) {
+	i := s.find(lo)
+	j := i
+	out := make([]VMA, 0, len(s.vmas)+len(repl)+2)
+	out = append(out, s.vmas[:i]...)
+	from := max(i-1, 0)
+	if i < len(s.vmas) && s.vmas[i].Start < lo {
+		out = append(out, s.vmas[i].part(0, lo))
+	}
+	out = append(out, repl...)
+	for j < len(s.vmas) && s.vmas[j].Start < hi {
+		if s.vmas[j].End > hi {
+			out = append(out, s.vmas[j].part(hi, s.vmas[j].End))
+		}
+		j++
+	}
+	to := len(out) + 1
+	out = append(out, s.vmas[j:]...)
+	s.vmas = join(out, from, min(to, len(out)))
+	s.notify()
+}
+
+// join merges neighbours among list[from:to].
+func join(list []VMA, from, to int) []VMA {
+	w := from
+	for r := from; r < len(list); r++ {
+		if r < to && w > from && list[w-1].joins(list[r]) {
+			list[w-1].End = list[r].End
+			continue
+		}
+		list[w] = list[r]
+		w++
+	}
+	return list[:w]
+}
+
+// release notes that pieces lose their extents. The caller splices them out; a
+// file that is mapped nowhere else is let go with them.
+func (s *Space) release(pieces []VMA) {
+	for _, v := range pieces {
+		if v.Kind != Hole {
+			s.freed = append(s.freed, extent{v.Phys, v.Size()})
+		}
+	}
+}
+
+// letGo drops the references to files that pieces mapped and nothing maps now.
+func (s *Space) letGo(pieces []VMA) {
+	var gone []vfs.NodeID
+	for _, v := range pieces {
+		if v.hasNode() && !s.maps(v.Node) && !slices.Contains(gone, v.Node) {
+			gone = append(gone, v.Node)
+		}
+	}
+	s.unref = append(s.unref, gone...)
+}
+
+// Unmap removes every mapping in the range.
+func (s *Space) Unmap(addr, length uint64) error {
+	lo, hi, ok := pageRange(addr, length)
+	if !ok || length == 0 {
+		return errno.EINVAL
+	}
+	pieces := s.clip(lo, hi)
+	if len(pieces) == 0 {
+		return nil
+	}
+	if len(s.vmas)+1 > maxVMAs && len(pieces) == 1 {
+		return errno.ENOMEM
+	}
+	s.release(pieces)
+	s.splice(lo, hi, nil)
+	s.letGo(pieces)
+	return nil
+}
+
+// Protect changes what the mappings in the range allow. Like Linux it stops with
+// ENOMEM at the first address that is not mapped, having changed what is below.
+func (s *Space) Protect(addr, length uint64, prot Prot) error {
+	lo, hi, ok := pageRange(addr, length)
+	switch {
+	case addr&phys.PageMask != 0:
+		return errno.EINVAL
+	case !ok:
+		return errno.ENOMEM
+	case lo == hi:
+		return nil
+	case len(s.vmas)+2 > maxVMAs:
+		return errno.ENOMEM
+	}
+	pieces := s.clip(lo, hi)
+	var repl []VMA
+	at := lo
+	for _, v := range pieces {
+		if v.Start != at {
+			break
+		}
+		at = v.End
+		repl = append(repl, s.reprotect(v, prot)...)
+	}
+	if at > lo {
+		s.splice(lo, at, repl)
+	}
+	if at < hi {
+		return errno.ENOMEM
+	}
+	return nil
+}
+
+// reprotect returns v with another protection. A read-only private file mapping
+// that becomes writable is copied.
+func (s *Space) reprotect(v VMA, prot Prot) []VMA {
+	if v.Kind != File || v.Shared || prot&Write == 0 {
+		v.Prot = prot
+		return []VMA{v}
+	}
+	s.release([]VMA{v})
+	v.Prot = prot
+	return s.back(v)
+}

@@ -1,0 +1,256 @@
+package mm
+
+import (
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/mem"
+	"zhuque/sim/phys"
+)
+
+// RemapRequest asks for a change of a mapping's size or place, as mremap(2) does.
+type RemapRequest struct {
+	Addr, OldLength, NewLength uint64
+	MayMove                    bool
+	Fixed                      bool // move to NewAddr
+	NewAddr                    uint64
+}
+
+// Remap resizes or moves a mapping and returns its address. Growth gets an extent
+// of its own behind the old one; a move keeps the extents.
+func (s *Space) Remap(r RemapRequest) (uint64, error) {
+	lo, oldEnd, ok := pageRange(r.Addr, r.OldLength)
+	if !ok || r.NewLength == 0 || r.Fixed && !r.MayMove {
+		return 0, errno.EINVAL
+	}
+	if r.OldLength == 0 {
+		return 0, errno.EINVAL // duplicating shared mappings is left out
+	}
+	if r.NewLength > TaskSize {
+		return 0, errno.ENOMEM
+	}
+	size := roundUp(r.NewLength)
+	if r.Fixed {
+		return s.moveTo(r, lo, oldEnd, size)
+	}
+	if lo+size <= oldEnd {
+		if s.overlap(lo, lo+size) != size {
+			return 0, errno.EFAULT
+		}
+		if lo+size == oldEnd {
+			return lo, nil
+		}
+		return lo, s.Unmap(lo+size, oldEnd-lo-size)
+	}
+	src, err := s.whole(lo, oldEnd)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.affordGrowth(src, size-(oldEnd-lo)); err != nil {
+		return 0, err
+	}
+	if lo+size <= TaskSize && s.overlap(oldEnd, lo+size) == 0 {
+		s.splice(oldEnd, lo+size, s.grow(src, oldEnd, lo+size))
+		return lo, nil
+	}
+	if !r.MayMove {
+		return 0, errno.ENOMEM
+	}
+	at, err := s.gap(size)
+	if err != nil {
+		return 0, err
+	}
+	s.move(lo, oldEnd, at, size)
+	return at, nil
+}
+
+// whole returns the pieces of [lo, hi), which must be mapped without a gap and
+// alike, as one mapping that grew in steps is.
+func (s *Space) whole(lo, hi uint64) ([]VMA, error) {
+	pieces := s.clip(lo, hi)
+	at := lo
+	for _, v := range pieces {
+		if v.Start != at || v.Kind != pieces[0].Kind && !(v.hasNode() && pieces[0].hasNode()) ||
+			v.Prot != pieces[0].Prot || v.Shared != pieces[0].Shared || v.Node != pieces[0].Node {
+			return nil, errno.EFAULT
+		}
+		at = v.End
+	}
+	if at != hi {
+		return nil, errno.EFAULT
+	}
+	return pieces, nil
+}
+
+func (s *Space) affordGrowth(src []VMA, by uint64) error {
+	last := src[len(src)-1]
+	r := MapRequest{Prot: last.Prot, Shared: last.Shared, Kind: last.Kind, Node: last.Node}
+	return s.afford(&r, by, 0)
+}
+
+// grow returns the mapping that continues src over [from, to).
+func (s *Space) grow(src []VMA, from, to uint64) []VMA {
+	v := src[len(src)-1]
+	if v.hasNode() {
+		v.Off += v.Size()
+	}
+	v.Start, v.End = from, to
+	if v.Kind == Copy || v.Kind == Hole {
+		v.Kind = Copy
+		return s.copyFile(v, s.cfg.Placement.PrivateWritable)
+	}
+	v.Phys = s.alloc(s.medium(v), v.Size())
+	return []VMA{v}
+}
+
+// moveTo is mremap with MREMAP_FIXED.
+func (s *Space) moveTo(r RemapRequest, lo, oldEnd, size uint64) (uint64, error) {
+	to, toEnd, ok := pageRange(r.NewAddr, size)
+	switch {
+	case !ok || to < oldEnd && lo < toEnd:
+		return 0, errno.EINVAL
+	case to < MinAddr:
+		return 0, errno.EPERM
+	}
+	keep := min(oldEnd, lo+size)
+	src, err := s.whole(lo, keep)
+	if err != nil {
+		return 0, err
+	}
+	if size > keep-lo {
+		if err := s.affordGrowth(src, size-(keep-lo)); err != nil {
+			return 0, err
+		}
+	}
+	if err := s.Unmap(to, size); err != nil {
+		return 0, err
+	}
+	if keep < oldEnd {
+		if err := s.Unmap(keep, oldEnd-keep); err != nil {
+			return 0, err
+		}
+	}
+	s.move(lo, keep, to, size)
+	return to, nil
+}
+
+// move takes the mappings of [lo, hi) to the free address at and continues them
+// to size bytes.
+func (s *Space) move(lo, hi, at, size uint64) {
+	src := s.clip(lo, hi)
+	moved := make([]VMA, len(src))
+	for i, v := range src {
+		v.Start, v.End = v.Start-lo+at, v.End-lo+at
+		moved[i] = v
+	}
+	end := at + (hi - lo)
+	if end < at+size {
+		moved = append(moved, s.grow(moved, end, at+size)...)
+	}
+	s.splice(lo, hi, nil)
+	s.splice(at, at+size, moved)
+}
+
+// SetBrk places an empty heap at start, or a recovered one that ends at end.
+func (s *Space) SetBrk(start, end uint64) { s.brkStart, s.brkEnd = start, max(start, end) }
+
+// BrkRange returns where the heap starts and ends, in bytes.
+func (s *Space) BrkRange() (start, end uint64) { return s.brkStart, s.brkEnd }
+
+// Brk moves the end of the heap and returns where it is then: unchanged when the
+// wish cannot be granted, as the system call does. limit is RLIMIT_DATA, zero for none.
+func (s *Space) Brk(addr, limit uint64) uint64 {
+	if addr < s.brkStart || addr > TaskSize || limit != 0 && addr-s.brkStart > limit {
+		return s.brkEnd
+	}
+	lo, hi := roundUp(s.brkEnd), roundUp(addr)
+	switch {
+	case hi < lo:
+		if s.Unmap(hi, lo-hi) != nil {
+			return s.brkEnd
+		}
+	case hi > lo:
+		r := MapRequest{Prot: Read | Write, Kind: Heap}
+		if s.overlap(lo, hi) != 0 || s.afford(&r, hi-lo, 0) != nil {
+			return s.brkEnd
+		}
+		v := VMA{Start: lo, End: hi, Prot: Read | Write, Kind: Heap, Phys: s.heapExtent(hi - lo)}
+		s.splice(lo, hi, []VMA{v})
+	}
+	s.brkEnd = addr
+	return addr
+}
+
+// heapExtent takes memory for the heap from its physical reserve.
+func (s *Space) heapExtent(size uint64) phys.Addr {
+	if uint64(s.heapLast-s.heapNext) < size {
+		reserve := max(size, heapReserve)
+		s.heapNext = s.alloc(s.cfg.Placement.Anon, reserve)
+		s.heapLast = s.heapNext + phys.Addr(reserve)
+	}
+	a := s.heapNext
+	s.heapNext += phys.Addr(size)
+	return a
+}
+
+// Discard is madvise(MADV_DONTNEED): private memory reads as zero, or as the
+// file, afterwards. ENOMEM tells of unmapped parts; the rest is discarded.
+func (s *Space) Discard(addr, length uint64) error {
+	lo, hi, ok := pageRange(addr, length)
+	if !ok {
+		return errno.EINVAL
+	}
+	var mapped uint64
+	for _, v := range s.clip(lo, hi) {
+		mapped += v.Size()
+		if v.Kind == Hole || v.Shared {
+			continue
+		}
+		s.drop(v.Phys, v.Size())
+		if v.Kind == Copy {
+			s.refill(v)
+		}
+	}
+	s.notify()
+	if mapped != hi-lo {
+		return errno.ENOMEM
+	}
+	return nil
+}
+
+// refill puts the file's pages back into a discarded private copy.
+func (s *Space) refill(v VMA) {
+	for off := uint64(0); off < v.Size(); off += phys.PageSize {
+		if p, ok := s.page(v.Node, (v.Off+off)>>phys.PageShift); ok {
+			s.store(v.Phys).Share((v.Phys + phys.Addr(off)).Frame(), p)
+		}
+	}
+}
+
+// Resident tells for each page of the range whether it was touched (mincore(2)).
+func (s *Space) Resident(addr, length uint64) ([]bool, error) {
+	lo, hi, ok := pageRange(addr, length)
+	if addr&phys.PageMask != 0 {
+		return nil, errno.EINVAL
+	}
+	if !ok || s.overlap(lo, hi) != hi-lo {
+		return nil, errno.ENOMEM
+	}
+	out := make([]bool, 0, (hi-lo)>>phys.PageShift)
+	for _, v := range s.clip(lo, hi) {
+		for a := v.Start; a < v.End; a += phys.PageSize {
+			f := (v.Phys + phys.Addr(a-v.Start)).Frame()
+			out = append(out, v.Kind != Hole && s.store(f.Addr()).Page(f) != nil)
+		}
+	}
+	return out, nil
+}
+
+// ZeroTail zeroes [addr, end of its page) and is used when a program is loaded:
+// what follows a segment's file content in its last page is BSS.
+func (s *Space) ZeroTail(addr uint64) {
+	t, ok, bus := s.Translate(addr, mem.Write)
+	if !ok || bus || addr&phys.PageMask == 0 {
+		return
+	}
+	clear(s.store(t.Frame.Addr()).WritablePage(t.Frame)[addr&phys.PageMask:])
+	s.notify()
+}

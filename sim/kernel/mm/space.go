@@ -1,0 +1,363 @@
+// Package mm is the address space of a guest process: its mappings, the physical
+// extents behind them, and the journal of changes that the Zhuque runtime makes
+// persistent.
+//
+// There are no page tables. Every mapping (VMA) is backed by one contiguous
+// physical extent, in DRAM or in persistent memory, so that a translation is a
+// binary search and an addition, and a recovery needs nothing but the list of
+// mappings. Extents come from a bump allocator and are never used twice in one
+// boot; what a freed extent held is dropped only when ReleaseFreed says that the
+// change is durable.
+//
+// Left out: writable shared file mappings (the kernel refuses them), huge pages,
+// NUMA policy, memory locking, stacks that grow by faulting (a stack is mapped to
+// its limit at once, so that touching it changes no table). A private writable
+// file mapping is copied when it is made: later changes of the file do not show.
+//
+// Placement of pages into the Store is not seen by the cache model: extents are
+// fresh, so that no line of them can be cached. Memory given back by
+// madvise(MADV_DONTNEED) is zeroed likewise, in one step.
+//
+// The package knows nothing of system-call numbers, registers or the Zhuque
+// runtime and must not import them.
+//
+// Sources: Linux man pages mmap(2), mremap(2), mprotect(2), madvise(2), brk(2).
+package mm
+
+import (
+	"fmt"
+	"sort"
+
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/mem"
+	"zhuque/sim/phys"
+)
+
+// Prot is what a mapping allows, with the bits of mmap(2).
+type Prot uint8
+
+const (
+	Read  Prot = 1
+	Write Prot = 2
+	Exec  Prot = 4
+)
+
+func (p Prot) String() string {
+	b := []byte("---")
+	for i, c := range []byte("rwx") {
+		if p>>i&1 != 0 {
+			b[i] = c
+		}
+	}
+	return string(b)
+}
+
+// Kind tells what a mapping holds. Its numbers are part of the persistent image.
+type Kind uint8
+
+const (
+	Anon  Kind = 1 + iota
+	File       // read through from a file; the extent holds no state of its own
+	Copy       // private copy of a file's pages, made when it was mapped
+	Hole       // part of a file mapping that lay behind the file's end: SIGBUS; no extent
+	Stack      // the main thread's stack
+	Heap       // brk memory
+)
+
+func (k Kind) String() string {
+	if k < Anon || k > Heap {
+		return fmt.Sprintf("Kind(%d)", uint8(k))
+	}
+	return [...]string{"anon", "file", "copy", "hole", "stack", "heap"}[k-Anon]
+}
+
+// VMA is one mapping of [Start, End), both page-aligned.
+type VMA struct {
+	Start, End uint64
+	Prot       Prot
+	Shared     bool // MAP_SHARED
+	Grows      bool // MAP_GROWSDOWN was asked for
+	Kind       Kind
+	Phys       phys.Addr  // first byte of the extent; zero for a Hole
+	Node       vfs.NodeID // File, Copy, Hole: the mapped file
+	Off        uint64     // File, Copy, Hole: offset of Start in the file, in bytes
+}
+
+// Size returns the mapping's length in bytes.
+func (v VMA) Size() uint64 { return v.End - v.Start }
+
+func (v VMA) hasNode() bool { return v.Kind == File || v.Kind == Copy || v.Kind == Hole }
+
+// part returns the piece of v inside [lo, hi), which must overlap it.
+func (v VMA) part(lo, hi uint64) VMA {
+	if lo > v.Start {
+		d := lo - v.Start
+		if v.Kind != Hole {
+			v.Phys += phys.Addr(d)
+		}
+		if v.hasNode() {
+			v.Off += d
+		}
+		v.Start = lo
+	}
+	v.End = min(v.End, hi)
+	return v
+}
+
+// joins reports whether b continues a so that both can be one mapping.
+func (v VMA) joins(b VMA) bool {
+	n := b
+	n.Start, n.Phys, n.Off = v.Start, v.Phys, v.Off
+	n.End = v.End
+	if n != v || v.End != b.Start {
+		return false
+	}
+	if v.Kind != Hole && v.Phys+phys.Addr(v.Size()) != b.Phys {
+		return false
+	}
+	return !v.hasNode() || v.Off+v.Size() == b.Off
+}
+
+// Medium is the kind of memory that an extent is taken from.
+type Medium uint8
+
+const (
+	DRAM Medium = iota
+	PMEM
+)
+
+// Placement decides where the process's memory lies; it follows from the memory
+// mode of the machine.
+type Placement struct {
+	Anon            Medium // anonymous memory, stack, heap
+	PrivateWritable Medium // copies of private writable file mappings
+	ReadOnlyFile    Medium // file mappings that are only read
+}
+
+// Files is what a Space needs of the file tree.
+type Files interface {
+	// Page returns a page of a file; ok is false behind its end. The page is
+	// immutable and the same object as long as the content is unchanged. An error
+	// means that the host failed to deliver it.
+	Page(id vfs.NodeID, index uint64) (p *mem.Page, ok bool, err error)
+	Ref(id vfs.NodeID)
+	Unref(id vfs.NodeID)
+}
+
+// Config is what a Space is built from.
+type Config struct {
+	DRAM, PMEM *mem.Store
+	Files      Files
+	Placement  Placement
+
+	DRAMBase phys.Addr // first byte that may back an extent; zero: 16 MiB
+	PMEMBase phys.Addr // likewise; zero: phys.PMEMBase
+
+	DRAMSize, PMEMSize phys.Bytes // what may be touched; zero: no limit
+	AddressLimit       uint64     // RLIMIT_AS in bytes; zero: none
+
+	MmapTop uint64 // end of the highest mapping that Map chooses; zero: DefaultMmapTop
+}
+
+// Address-space layout of x86-64 Linux without randomization.
+const (
+	TaskSize       uint64 = 0x7fff_ffff_f000 // first address that user mode cannot map
+	MinAddr        uint64 = 0x1_0000         // vm.mmap_min_addr
+	DefaultMmapTop uint64 = TaskSize - 128<<20
+
+	maxVMAs = 65530 // vm.max_map_count
+)
+
+// Space is the address space of one process. It implements mem.AddressSpace.
+// The list of mappings is never changed in place: Fork and the journal share it.
+type Space struct {
+	cfg  Config
+	vmas []VMA // ascending, not overlapping
+	last int   // index of the last translation's mapping
+
+	journal []VMA // the list at the last TakeChanges
+	next    [2]phys.Addr
+	freed   []extent
+	unref   []vfs.NodeID
+
+	brkStart, brkEnd   uint64
+	heapNext, heapLast phys.Addr // unused rest of the heap's physical reserve
+
+	changed func()
+	err     error // first failure of Files; sticky
+}
+
+var _ mem.AddressSpace = (*Space)(nil)
+
+// New returns an empty address space.
+func New(cfg Config) *Space {
+	if cfg.DRAMBase == 0 {
+		cfg.DRAMBase = 16 << 20
+	}
+	if cfg.PMEMBase == 0 {
+		cfg.PMEMBase = phys.PMEMBase
+	}
+	if cfg.MmapTop == 0 {
+		cfg.MmapTop = DefaultMmapTop
+	}
+	return &Space{cfg: cfg, next: [2]phys.Addr{DRAM: cfg.DRAMBase, PMEM: cfg.PMEMBase}}
+}
+
+// Fork returns an independent copy over other stores and another file tree,
+// which must be forks of this Space's. Its cost does not depend on the number of
+// mappings. OnChange is not inherited.
+func (s *Space) Fork(dram, pmem *mem.Store, files Files) *Space {
+	c := *s
+	c.cfg.DRAM, c.cfg.PMEM, c.cfg.Files = dram, pmem, files
+	c.freed = append([]extent(nil), s.freed...)
+	c.unref = append([]vfs.NodeID(nil), s.unref...)
+	c.changed = nil
+	return &c
+}
+
+// OnChange sets the function that is called after every change of mappings, file
+// pages or memory behind the Port's back: it must flush the TLB and the
+// processor's decoded blocks.
+func (s *Space) OnChange(f func()) { s.changed = f }
+
+func (s *Space) notify() {
+	s.last = 0
+	if s.changed != nil {
+		s.changed()
+	}
+}
+
+// VMAs returns the mappings in ascending order. The slice must not be changed.
+func (s *Space) VMAs() []VMA { return s.vmas }
+
+// find returns the index of the first mapping that ends after va.
+func (s *Space) find(va uint64) int {
+	return sort.Search(len(s.vmas), func(i int) bool { return s.vmas[i].End > va })
+}
+
+// Find returns the mapping that holds va.
+func (s *Space) Find(va uint64) (VMA, bool) {
+	if i := s.find(va); i < len(s.vmas) && s.vmas[i].Start <= va {
+		return s.vmas[i], true
+	}
+	return VMA{}, false
+}
+
+// Mapped returns the total size of all mappings in bytes.
+func (s *Space) Mapped() uint64 {
+	var n uint64
+	for _, v := range s.vmas {
+		n += v.Size()
+	}
+	return n
+}
+
+// Translate implements mem.AddressSpace. A store to untouched memory beyond the
+// configured size of the medium is a bus error, as on a full DAX file system.
+func (s *Space) Translate(va uint64, acc mem.Access) (t mem.Translation, ok, bus bool) {
+	i := s.last
+	if i >= len(s.vmas) || va < s.vmas[i].Start || va >= s.vmas[i].End {
+		i = s.find(va)
+		if i == len(s.vmas) || va < s.vmas[i].Start {
+			return t, false, false
+		}
+		s.last = i
+	}
+	v := &s.vmas[i]
+	t.Read, t.Write, t.Exec = v.Prot != 0, v.Prot&Write != 0, v.Prot&Exec != 0
+	if v.Kind == Hole {
+		return t, true, true
+	}
+	off := (va - v.Start) &^ phys.PageMask
+	t.Frame = (v.Phys + phys.Addr(off)).Frame()
+	if v.Kind == File && t.Read {
+		return t, true, !s.materialize(t.Frame, v.Node, (v.Off+off)>>phys.PageShift)
+	}
+	if acc == mem.Write && t.Write && s.full(t.Frame) {
+		return t, true, true
+	}
+	return t, true, false
+}
+
+// materialize puts a file's page behind a frame that is not touched yet.
+func (s *Space) materialize(f phys.Frame, node vfs.NodeID, index uint64) bool {
+	st := s.store(f.Addr())
+	if st.Page(f) != nil {
+		return true
+	}
+	p, ok := s.page(node, index)
+	if ok {
+		st.Share(f, p)
+	}
+	return ok
+}
+
+// page returns a file's page and remembers the host's failure to deliver it.
+func (s *Space) page(node vfs.NodeID, index uint64) (*mem.Page, bool) {
+	p, ok, err := s.cfg.Files.Page(node, index)
+	if err != nil {
+		if s.err == nil {
+			s.err = err
+		}
+		return nil, false
+	}
+	return p, ok
+}
+
+// Err returns the first error that the file tree gave while a page was looked
+// up: the run cannot go on with it.
+func (s *Space) Err() error { return s.err }
+
+// full reports whether touching f would exceed the medium's size.
+func (s *Space) full(f phys.Frame) bool {
+	st, limit := s.cfg.DRAM, s.cfg.DRAMSize
+	if f.IsPMEM() {
+		st, limit = s.cfg.PMEM, s.cfg.PMEMSize
+	}
+	return limit != 0 && st.Touched() >= int64(limit>>phys.PageShift) && st.Page(f) == nil
+}
+
+func (s *Space) store(a phys.Addr) *mem.Store {
+	if a.IsPMEM() {
+		return s.cfg.PMEM
+	}
+	return s.cfg.DRAM
+}
+
+// FileChanged must be called after the content or size of a file changed: pages
+// of it that were mapped for reading are looked up again.
+func (s *Space) FileChanged(id vfs.NodeID) {
+	hit := false
+	for _, v := range s.vmas {
+		if v.Kind == File && v.Node == id {
+			s.drop(v.Phys, v.Size())
+			hit = true
+		}
+	}
+	if hit {
+		s.notify()
+	}
+}
+
+// Covers reports whether every page of the range is mapped.
+func (s *Space) Covers(addr, length uint64) bool {
+	lo, hi, ok := pageRange(addr, length)
+	return ok && s.overlap(lo, hi) == hi-lo
+}
+
+// SetAddressLimit changes RLIMIT_AS, in bytes; zero for none.
+func (s *Space) SetAddressLimit(limit uint64) { s.cfg.AddressLimit = limit }
+
+// Peek copies memory as the process would read it, past the cache model and the
+// protections, and returns how many bytes were mapped from va on.
+func (s *Space) Peek(va uint64, buf []byte) int {
+	for done := 0; done < len(buf); {
+		t, ok, bus := s.Translate(va, mem.Exec)
+		if !ok || bus {
+			return done
+		}
+		n := copy(buf[done:], s.store(t.Frame.Addr()).ReadPage(t.Frame)[va&phys.PageMask:])
+		done, va = done+n, va+uint64(n)
+	}
+	return len(buf)
+}

@@ -1,0 +1,283 @@
+package kernel
+
+import (
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/mem"
+	"zhuque/sim/x86"
+)
+
+// Signal numbers of x86-64 that the kernel itself uses.
+const (
+	SIGILL  = 4
+	SIGTRAP = 5
+	SIGBUS  = 7
+	SIGFPE  = 8
+	SIGKILL = 9
+	SIGSEGV = 11
+	SIGPIPE = 13
+	SIGCHLD = 17
+	SIGCONT = 18
+	SIGSTOP = 19
+	SIGTSTP = 20
+	SIGTTIN = 21
+	SIGTTOU = 22
+	SIGURG  = 23
+	SIGXFSZ = 25
+	SIGWINC = 28
+	SIGPWR  = 30
+)
+
+// Flags of sigaction(2), sigaltstack(2), and values of si_code.
+const (
+	saSiginfo   = 0x4
+	saOnstack   = 0x0800_0000
+	saNodefer   = 0x4000_0000
+	saResethand = 0x8000_0000
+	saRestorer  = 0x0400_0000
+
+	ssOnstack    = 1
+	ssDisable    = 2
+	ssAutodisarm = 1 << 31
+	minSigstksz  = 2048
+
+	siUser   = 0
+	siKernel = 0x80
+	siQueue  = -1
+	siTkill  = -6
+
+	sigDfl = 0
+	sigIgn = 1
+
+	maxQueued = 1024 // RLIMIT_SIGPENDING
+)
+
+// unblockable are SIGKILL and SIGSTOP.
+const unblockable = 1<<(SIGKILL-1) | 1<<(SIGSTOP-1)
+
+// signals is the process's signal state.
+type signals struct {
+	actions [NSIG]Action
+	mask    uint64
+	queue   []Queued
+	alt     AltStack
+}
+
+func bit(sig int) uint64 { return 1 << (sig - 1) }
+
+// ignoredByDefault are the signals whose default action does nothing; the
+// recovered process also ignores SIGPWR, but that is the Zhuque runtime's matter.
+func ignoredByDefault(sig int) bool {
+	return sig == SIGCHLD || sig == SIGCONT || sig == SIGURG || sig == SIGWINC
+}
+
+func stopsByDefault(sig int) bool {
+	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU
+}
+
+func dumpsCore(sig int) bool {
+	switch sig {
+	case 3, SIGILL, SIGTRAP, 6, SIGBUS, SIGFPE, SIGSEGV, 24, SIGXFSZ, 31:
+		return true
+	}
+	return false
+}
+
+// ignored reports whether a signal would have no effect when delivered.
+func (k *Kernel) ignored(sig int) bool {
+	h := k.signals.actions[sig].Handler
+	return h == sigIgn || h == sigDfl && ignoredByDefault(sig)
+}
+
+// Send makes a signal pending. A standard signal that is pending already and an
+// ignored one that is not blocked are dropped, as in Linux. Deliver runs it.
+func (k *Kernel) Send(q Queued) error {
+	if k.ignored(q.Signal) && k.signals.mask&bit(q.Signal) == 0 {
+		return nil
+	}
+	if q.Signal < 32 && k.pending()&bit(q.Signal) != 0 {
+		return nil
+	}
+	if len(k.signals.queue) >= maxQueued {
+		return errno.EAGAIN
+	}
+	k.signals.queue = append(k.signals.queue, q)
+	k.dirty.Misc = true
+	return nil
+}
+
+// pending returns the set of queued signals.
+func (k *Kernel) pending() (set uint64) {
+	for _, q := range k.signals.queue {
+		set |= bit(q.Signal)
+	}
+	return set
+}
+
+// next takes the pending signal that is delivered first, the lowest number not
+// blocked; ok is false when there is none.
+func (k *Kernel) next() (q Queued, ok bool) {
+	best := -1
+	for i, p := range k.signals.queue {
+		if k.signals.mask&bit(p.Signal) == 0 && (best < 0 || p.Signal < k.signals.queue[best].Signal) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return q, false
+	}
+	q = k.signals.queue[best]
+	k.signals.queue = append(k.signals.queue[:best:best], k.signals.queue[best+1:]...)
+	k.dirty.Misc = true
+	return q, true
+}
+
+// trap is what the signal frame tells of the exception behind a signal.
+type trap struct{ vector, code, cr2 uint64 }
+
+// Deliver delivers what is pending before c goes on: it builds the frames of
+// handlers or ends the process. The runtime calls it after sending SIGPWR.
+func (k *Kernel) Deliver(c *x86.CPU) Outcome {
+	cl := k.enter(c)
+	cl.deliver()
+	return cl.out
+}
+
+func (c *call) deliver() {
+	for {
+		q, ok := c.next()
+		if !ok {
+			break
+		}
+		if c.handle(q, trap{}); c.out.Stops() {
+			return
+		}
+	}
+	if c.useSaved {
+		c.signals.mask, c.useSaved = c.savedMask, false
+		c.dirty.Misc = true
+	}
+}
+
+// handle runs the action of one signal.
+func (c *call) handle(q Queued, t trap) {
+	act := c.signals.actions[q.Signal]
+	switch {
+	case c.ignored(q.Signal):
+		return
+	case act.Handler == sigDfl && stopsByDefault(q.Signal):
+		c.out.Unsupported = &x86.Unsupported{What: "a signal that stops the process", RIP: c.cpu.RIP}
+		return
+	case act.Handler == sigDfl:
+		c.kill(q.Signal)
+		return
+	}
+	if act.Flags&saResethand != 0 {
+		c.signals.actions[q.Signal] = Action{Flags: act.Flags, Restorer: act.Restorer, Mask: act.Mask}
+		c.dirty.Signals = insert(c.dirty.Signals, q.Signal)
+	}
+	if !c.pushFrame(q, t, act) {
+		if q.Signal == SIGSEGV || c.signals.mask&bit(SIGSEGV) != 0 || c.signals.actions[SIGSEGV].Handler <= sigIgn {
+			c.kill(SIGSEGV)
+			return
+		}
+		c.handle(Queued{Signal: SIGSEGV, Code: siKernel}, t)
+		return
+	}
+	c.signals.mask |= act.Mask
+	if act.Flags&saNodefer == 0 {
+		c.signals.mask |= bit(q.Signal)
+	}
+	c.signals.mask &^= unblockable
+	c.dirty.Misc = true
+}
+
+func (c *call) kill(sig int) {
+	c.out.Exited, c.out.Signal, c.out.CoreDump = true, sig, dumpsCore(sig)
+}
+
+// Exception turns a processor exception into a signal and delivers it. A blocked
+// or ignored one kills, as the instruction cannot go on.
+func (k *Kernel) Exception(c *x86.CPU, e *x86.Exception) Outcome {
+	cl := k.enter(c)
+	if err := k.MM.Err(); err != nil {
+		return Outcome{Err: err}
+	}
+	q, t := faultSignal(c, e)
+	if k.signals.mask&bit(q.Signal) != 0 || k.signals.actions[q.Signal].Handler == sigIgn {
+		cl.kill(q.Signal)
+		return cl.out
+	}
+	cl.handle(q, t)
+	if !cl.out.Stops() && !k.cfg.DeferSignals {
+		cl.deliver()
+	}
+	return cl.out
+}
+
+// faultSignal returns the signal of an exception (arch/x86 traps in signal(7),
+// sigaction(2)).
+func faultSignal(c *x86.CPU, e *x86.Exception) (Queued, trap) {
+	t := trap{vector: uint64(e.Vector), code: e.Code}
+	q := Queued{Signal: SIGSEGV, Code: siKernel}
+	switch e.Vector {
+	case x86.DE:
+		q = Queued{Signal: SIGFPE, Code: 1, Value: e.RIP}
+	case x86.DB:
+		q = Queued{Signal: SIGTRAP, Code: 1, Value: e.RIP}
+	case x86.BP:
+		q = Queued{Signal: SIGTRAP, Code: siKernel}
+	case x86.UD:
+		q = Queued{Signal: SIGILL, Code: 2, Value: e.RIP}
+	case x86.SS:
+		q = Queued{Signal: SIGBUS, Code: siKernel}
+	case x86.MF:
+		q = Queued{Signal: SIGFPE, Code: fpeCode(uint32(c.FPU.SW) &^ uint32(c.FPU.CW)), Value: e.RIP}
+	case x86.XM:
+		q = Queued{Signal: SIGFPE, Code: fpeCode(c.MXCSR &^ (c.MXCSR >> 7)), Value: e.RIP}
+	case x86.PageFaultVector:
+		if e.Fault != nil {
+			return pageFault(e.Fault)
+		}
+	}
+	return q, t
+}
+
+// fpeCode returns si_code for unmasked floating-point exceptions.
+func fpeCode(flags uint32) int32 {
+	switch {
+	case flags&0x01 != 0:
+		return 7 // FPE_FLTINV
+	case flags&0x04 != 0:
+		return 3 // FPE_FLTDIV
+	case flags&0x08 != 0:
+		return 4 // FPE_FLTOVF
+	case flags&0x12 != 0:
+		return 5 // FPE_FLTUND, denormals too
+	case flags&0x20 != 0:
+		return 6 // FPE_FLTRES
+	}
+	return 0
+}
+
+func pageFault(f *mem.Fault) (Queued, trap) {
+	t := trap{vector: uint64(x86.PageFaultVector), code: 4, cr2: f.Addr}
+	if f.Mapped {
+		t.code |= 1
+	}
+	switch f.Access {
+	case mem.Write:
+		t.code |= 2
+	case mem.Exec:
+		t.code |= 16
+	}
+	q := Queued{Signal: SIGSEGV, Code: 1, Value: f.Addr} // SEGV_MAPERR
+	switch {
+	case f.Kind == mem.BusError:
+		q.Signal, q.Code = SIGBUS, 2 // BUS_ADRERR
+	case f.Kind == mem.NonCanonical, f.Kind == mem.Misaligned:
+		return Queued{Signal: SIGSEGV, Code: siKernel}, trap{vector: uint64(x86.GP)}
+	case f.Mapped:
+		q.Code = 2 // SEGV_ACCERR
+	}
+	return q, t
+}

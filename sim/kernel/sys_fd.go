@@ -1,0 +1,594 @@
+package kernel
+
+import (
+	"hash/fnv"
+	"slices"
+
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/phys"
+)
+
+func sysClose(c *call) (uint64, error) { return 0, c.closeFD(c.fd(0)) }
+
+func sysCloseRange(c *call) (uint64, error) {
+	const cloexec = 4
+	first, last := uint64(uint32(c.a[0])), uint64(uint32(c.a[1]))
+	if first > last || c.a[2]&^cloexec != 0 {
+		return 0, errno.EINVAL
+	}
+	for _, s := range slices.Clone(c.files.slots) {
+		if n := uint64(s.num); n < first || n > last {
+			continue
+		}
+		if c.a[2]&cloexec != 0 {
+			c.files.slot(s.num).cloexec = true
+			c.dirty.FDs = insert(c.dirty.FDs, s.num)
+		} else if err := c.closeFD(s.num); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+func sysLseek(c *call) (uint64, error) {
+	d, err := c.node(0, errno.ESPIPE)
+	if err != nil {
+		return 0, err
+	}
+	if d.flags&oPath != 0 {
+		return 0, errno.EBADF
+	}
+	st, err := c.FS.Stat(d.node)
+	if err != nil {
+		return 0, err
+	}
+	off := int64(c.a[1])
+	base := int64(0)
+	switch int32(c.a[2]) {
+	case 0: // SEEK_SET
+	case 1: // SEEK_CUR
+		base = d.off
+	case 2: // SEEK_END
+		base = st.Size
+	case 3, 4: // SEEK_DATA, SEEK_HOLE: a file is all data, with a hole behind its end
+		if off < 0 || off >= st.Size {
+			return 0, errno.ENXIO
+		}
+		if int32(c.a[2]) == 4 {
+			off = st.Size
+		}
+	default:
+		return 0, errno.EINVAL
+	}
+	if off > 0 && base+off < base {
+		return 0, errno.EOVERFLOW
+	}
+	if base+off < 0 {
+		return 0, errno.EINVAL
+	}
+	if c.FS.Device(d.node) != vfs.NoDevice {
+		return 0, nil
+	}
+	if d.off != base+off {
+		d.off = base + off
+		c.touchDesc(d.id)
+	}
+	return uint64(d.off), nil
+}
+
+func sysDup(c *call) (uint64, error) { return c.dupFrom(0, false) }
+
+// dupFrom duplicates argument 0 under the lowest free number from low up.
+func (c *call) dupFrom(low int, cloexec bool) (uint64, error) {
+	d, err := c.desc(0)
+	if err != nil {
+		return 0, err
+	}
+	num := c.files.free(low)
+	if num >= c.fdLimit() {
+		return 0, errno.EMFILE
+	}
+	c.bind(num, d.id, cloexec)
+	return uint64(num), nil
+}
+
+func sysDup2(c *call) (uint64, error) {
+	if _, err := c.desc(0); err != nil {
+		return 0, err
+	}
+	if c.fd(0) == c.fd(1) {
+		return uint64(c.fd(0)), nil
+	}
+	return c.dupTo(c.fd(1), false)
+}
+
+func sysDup3(c *call) (uint64, error) {
+	if c.a[2]&^oCloexec != 0 || c.fd(0) == c.fd(1) {
+		return 0, errno.EINVAL
+	}
+	return c.dupTo(c.fd(1), c.a[2]&oCloexec != 0)
+}
+
+func (c *call) dupTo(num int, cloexec bool) (uint64, error) {
+	d, err := c.desc(0)
+	if err != nil {
+		return 0, err
+	}
+	if num < 0 || num >= c.fdLimit() {
+		return 0, errno.EBADF
+	}
+	id := d.id
+	if c.files.slot(num) != nil {
+		if err := c.closeFD(num); err != nil {
+			return 0, err
+		}
+	}
+	c.bind(num, id, cloexec)
+	return uint64(num), nil
+}
+
+func sysFcntl(c *call) (uint64, error) {
+	const settable = oAppend | oNonblock | oAsync | oDirect | oNoatime
+	d, err := c.desc(0)
+	if err != nil {
+		return 0, err
+	}
+	s := c.files.slot(c.fd(0))
+	switch cmd := int32(c.a[1]); cmd {
+	case 0, 1030: // F_DUPFD, F_DUPFD_CLOEXEC
+		low := c.fd(2)
+		if low < 0 || low >= c.fdLimit() {
+			return 0, errno.EINVAL
+		}
+		return c.dupFrom(low, cmd == 1030)
+	case 1: // F_GETFD
+		if s.cloexec {
+			return 1, nil
+		}
+		return 0, nil
+	case 2: // F_SETFD
+		s.cloexec = c.a[2]&1 != 0
+		c.dirty.FDs = insert(c.dirty.FDs, s.num)
+		return 0, nil
+	case 3: // F_GETFL
+		return uint64(d.flags), nil
+	case 4: // F_SETFL
+		if uint32(c.a[2])&oAsync != 0 {
+			return 0, c.lacks("O_ASYNC")
+		}
+		d.flags = d.flags&^settable | uint32(c.a[2])&settable
+		c.touchDesc(d.id)
+		return 0, nil
+	case 5, 36: // F_GETLK, F_OFD_GETLK: nobody else holds a lock
+		if err := c.port.WriteBytes(c.a[2], []byte{2, 0}); err != nil { // F_UNLCK
+			return 0, err
+		}
+		return 0, nil
+	case 6, 7, 37, 38: // F_SETLK, F_SETLKW, and of descriptions: nobody contends
+		return 0, nil
+	case 1032: // F_GETPIPE_SZ
+		if d.kind == FDPipeRead || d.kind == FDPipeWrite {
+			return pipeCapacity, nil
+		}
+		return 0, errno.EBADF
+	}
+	return 0, errno.EINVAL
+}
+
+func sysIoctl(c *call) (uint64, error) {
+	d, err := c.desc(0)
+	if err != nil {
+		return 0, err
+	}
+	if d.flags&oPath != 0 {
+		return 0, errno.EBADF
+	}
+	switch uint32(c.a[1]) {
+	case 0x541b: // FIONREAD
+		n := 0
+		switch d.kind {
+		case FDPipeRead, FDPipeWrite:
+			n = len(c.files.pipe(d.pipe).data)
+		case FDStdin:
+			n = c.console.avail()
+		case FDNode:
+			st, err := c.FS.Stat(d.node)
+			if err != nil {
+				return 0, err
+			}
+			if !st.Regular() {
+				return 0, errno.ENOTTY
+			}
+			n = int(max(0, st.Size-d.off))
+		default:
+			return 0, errno.ENOTTY
+		}
+		return 0, c.put32(c.a[2], uint32(min(n, 1<<31-1)))
+	case 0x5421: // FIONBIO
+		var b [4]byte
+		if err := c.port.ReadBytes(c.a[2], b[:]); err != nil {
+			return 0, err
+		}
+		d.flags &^= oNonblock
+		if le.Uint32(b[:]) != 0 {
+			d.flags |= oNonblock
+		}
+		c.touchDesc(d.id)
+		return 0, nil
+	case 0x5450, 0x5451: // FIONCLEX, FIOCLEX
+		c.files.slot(c.fd(0)).cloexec = c.a[1] == 0x5451
+		c.dirty.FDs = insert(c.dirty.FDs, c.fd(0))
+		return 0, nil
+	}
+	return 0, errno.ENOTTY
+}
+
+func sysPipe(c *call) (uint64, error) { return c.makePipe(0) }
+
+func sysPipe2(c *call) (uint64, error) {
+	if c.a[1]&^(oCloexec|oNonblock|oDirect) != 0 {
+		return 0, errno.EINVAL
+	}
+	if c.a[1]&oDirect != 0 {
+		return 0, c.lacks("packet mode")
+	}
+	return c.makePipe(uint32(c.a[1]))
+}
+
+func (c *call) makePipe(flags uint32) (uint64, error) {
+	low := c.files.free(0)
+	if c.files.free(low+1) >= c.fdLimit() {
+		return 0, errno.EMFILE
+	}
+	r, w := c.newPipe(flags &^ oCloexec)
+	a, err := c.install(r, flags&oCloexec != 0)
+	if err != nil {
+		return 0, err
+	}
+	b, err := c.install(w, flags&oCloexec != 0)
+	if err != nil {
+		return 0, err
+	}
+	out := le.AppendUint32(le.AppendUint32(nil, uint32(a)), uint32(b))
+	if err := c.port.WriteBytes(c.a[0], out); err != nil {
+		return 0, errnoFirst(err, c.closeFD(a), c.closeFD(b))
+	}
+	return 0, nil
+}
+
+func errnoFirst(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cookie is a name's place in a directory listing: by hash, as in ext4, so that
+// removing names in between skips none.
+func cookie(name string) int64 {
+	switch name {
+	case ".":
+		return 1
+	case "..":
+		return 2
+	}
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name)) // cannot fail
+	return int64(h.Sum64()>>2) + 3
+}
+
+func sysGetdents64(c *call) (uint64, error) {
+	d, err := c.node(0, errno.ENOTDIR)
+	if err != nil {
+		return 0, err
+	}
+	list, err := c.FS.ReadDir(d.node)
+	if err != nil {
+		return 0, err
+	}
+	slices.SortStableFunc(list, func(a, b vfs.Dirent) int {
+		if x, y := cookie(a.Name), cookie(b.Name); x != y {
+			return int(min(max(x-y, -1), 1))
+		}
+		return 0
+	})
+	var out []byte
+	pos, room := d.off, int(min(uint64(uint32(c.a[2])), chunk))
+	for _, e := range list {
+		at := cookie(e.Name)
+		if at <= d.off {
+			continue
+		}
+		size := (19 + len(e.Name) + 1 + 7) &^ 7
+		if len(out)+size > room {
+			if len(out) == 0 {
+				return 0, errno.EINVAL
+			}
+			break
+		}
+		b := le.AppendUint64(nil, uint64(e.ID))
+		b = le.AppendUint64(b, uint64(at))
+		b = le.AppendUint16(b, uint16(size))
+		b = append(append(b, e.Type), e.Name...)
+		out = append(out, append(b, make([]byte, size-len(b))...)...)
+		pos = at
+	}
+	if err := c.port.WriteBytes(c.a[1], out); err != nil {
+		return 0, err
+	}
+	if pos != d.off {
+		d.off = pos
+		c.touchDesc(d.id)
+	}
+	return uint64(len(out)), nil
+}
+
+func sysFtruncate(c *call) (uint64, error) {
+	d, err := c.node(0, errno.EINVAL)
+	if err != nil {
+		return 0, err
+	}
+	if int64(c.a[1]) < 0 || !d.writable() {
+		return 0, errno.EINVAL
+	}
+	return 0, c.truncate(d.node, int64(c.a[1]))
+}
+
+func (c *call) truncate(id vfs.NodeID, size int64) error {
+	err := c.FS.Truncate(id, size)
+	if err == nil {
+		c.MM.FileChanged(id)
+	}
+	return err
+}
+
+// sysFsync is also fdatasync, syncfs and msync's check of a descriptor: the file
+// tree is durable when the call commits.
+func sysFsync(c *call) (uint64, error) {
+	_, err := c.node(0, errno.EINVAL)
+	return 0, err
+}
+
+func sysFallocate(c *call) (uint64, error) {
+	const keepSize = 1
+	d, err := c.node(0, errno.ESPIPE)
+	if err != nil {
+		return 0, err
+	}
+	off, n := int64(c.a[2]), int64(c.a[3])
+	switch {
+	case off < 0 || n <= 0:
+		return 0, errno.EINVAL
+	case !d.writable():
+		return 0, errno.EBADF
+	case c.a[1]&^keepSize != 0:
+		return 0, errno.EOPNOTSUPP
+	case off+n < off:
+		return 0, errno.EFBIG
+	}
+	st, err := c.FS.Stat(d.node)
+	if err != nil {
+		return 0, err
+	}
+	if !st.Regular() {
+		return 0, errno.ENODEV
+	}
+	if c.a[1]&keepSize != 0 || off+n <= st.Size {
+		return 0, nil
+	}
+	return 0, c.truncate(d.node, off+n)
+}
+
+// pollfd events.
+const (
+	pollIn   = 0x001
+	pollOut  = 0x004
+	pollErr  = 0x008
+	pollHup  = 0x010
+	pollNval = 0x020
+	pollAll  = pollIn | pollOut | 0x040 | 0x100 // with POLLRDNORM, POLLWRNORM
+)
+
+// ready returns the poll events of a description that hold now.
+func (c *call) ready(d *desc) uint16 {
+	switch d.kind {
+	case FDStdin:
+		return pollIn | 0x040
+	case FDStdout, FDStderr:
+		return pollOut | 0x100
+	case FDPipeRead:
+		p, ev := c.files.pipe(d.pipe), uint16(0)
+		if len(p.data) > 0 {
+			ev = pollIn | 0x040
+		}
+		if p.writers == 0 {
+			ev |= pollHup
+		}
+		return ev
+	case FDPipeWrite:
+		p, ev := c.files.pipe(d.pipe), uint16(0)
+		if len(p.data) < pipeCapacity {
+			ev = pollOut | 0x100
+		}
+		if p.readers == 0 {
+			ev |= pollErr
+		}
+		return ev
+	}
+	return pollAll
+}
+
+func sysPoll(c *call) (uint64, error) {
+	ms := int32(c.a[2])
+	t := phys.Nanos(max(ms, 0)) * 1e6
+	return c.poll(t, ms < 0)
+}
+
+func sysPpoll(c *call) (uint64, error) {
+	if c.a[3] != 0 {
+		return 0, c.lacks("a signal mask")
+	}
+	if c.a[2] == 0 {
+		return c.poll(0, true)
+	}
+	t, err := c.timespecAt(c.a[2])
+	if err != nil {
+		return 0, err
+	}
+	return c.poll(t, false)
+}
+
+func (c *call) poll(timeout phys.Nanos, forever bool) (uint64, error) {
+	n := c.a[1]
+	if n > uint64(c.fdLimit()) {
+		return 0, errno.EINVAL
+	}
+	b := make([]byte, 8*n)
+	if err := c.port.ReadBytes(c.a[0], b); err != nil {
+		return 0, err
+	}
+	var hits uint64
+	for i := range n {
+		e := b[8*i : 8*i+8]
+		num, events, got := int(int32(le.Uint32(e))), le.Uint16(e[4:]), uint16(0)
+		if num >= 0 {
+			if d := c.files.get(num); d == nil {
+				got = pollNval
+			} else {
+				got = c.ready(d) & (events | pollErr | pollHup)
+			}
+		}
+		le.PutUint16(e[6:], got)
+		if got != 0 {
+			hits++
+		}
+	}
+	if hits == 0 && !c.wait(timeout, forever) {
+		return 0, c.lacks("waiting for descriptors that only this thread can make ready")
+	}
+	for i := range n { // only revents: the rest may be read-only to other parts of the program
+		if err := c.port.WriteBytes(c.a[0]+8*i+6, b[8*i+6:8*i+8]); err != nil {
+			return 0, err
+		}
+	}
+	return hits, nil
+}
+
+// wait lets a timeout pass; it reports false when there is none.
+func (c *call) wait(timeout phys.Nanos, forever bool) bool {
+	if forever {
+		return false
+	}
+	if timeout > 0 {
+		c.sleep(timeout)
+	}
+	return true
+}
+
+// sysSelect is also pselect6, without a signal mask.
+func sysSelect(c *call) (uint64, error) {
+	n := int(int32(c.a[0]))
+	if n < 0 {
+		return 0, errno.EINVAL
+	}
+	n = min(n, 1024)
+	timeout, forever, err := c.selectTimeout()
+	if err != nil {
+		return 0, err
+	}
+	size := (n + 63) / 64 * 8
+	var hits uint64
+	var sets [3][]byte
+	for i, want := range [3]uint16{pollIn | pollHup | pollErr, pollOut | pollErr, 0} {
+		va := c.a[1+i]
+		if va == 0 {
+			continue
+		}
+		sets[i] = make([]byte, size)
+		if err := c.port.ReadBytes(va, sets[i]); err != nil {
+			return 0, err
+		}
+		for num := range n {
+			if sets[i][num/8]>>(num%8)&1 == 0 {
+				continue
+			}
+			d := c.files.get(num)
+			if d == nil {
+				return 0, errno.EBADF
+			}
+			if c.ready(d)&want == 0 {
+				sets[i][num/8] &^= 1 << (num % 8)
+			} else {
+				hits++
+			}
+		}
+	}
+	if hits == 0 && !c.wait(timeout, forever) {
+		return 0, c.lacks("waiting for descriptors that only this thread can make ready")
+	}
+	for i, s := range sets {
+		if s == nil {
+			continue
+		}
+		if err := c.port.WriteBytes(c.a[1+i], s); err != nil {
+			return 0, err
+		}
+	}
+	return hits, nil
+}
+
+func (c *call) selectTimeout() (t phys.Nanos, forever bool, err error) {
+	if c.a[4] == 0 {
+		forever = true
+	}
+	if c.row.Name == "pselect6" {
+		if c.a[5] != 0 {
+			ptr, err := c.u64(c.a[5])
+			if err != nil {
+				return 0, false, err
+			}
+			if ptr != 0 {
+				return 0, false, c.lacks("a signal mask")
+			}
+		}
+		if !forever {
+			t, err = c.timespecAt(c.a[4])
+		}
+		return t, forever, err
+	}
+	if forever {
+		return 0, true, nil
+	}
+	sec, err := c.u64(c.a[4])
+	if err != nil {
+		return 0, false, err
+	}
+	us, err := c.u64(c.a[4] + 8)
+	if err == nil && (int64(sec) < 0 || int64(us) < 0) {
+		err = errno.EINVAL
+	}
+	return phys.Nanos(min(sec, maxSleep))*second + phys.Nanos(min(us, 1<<40))*1000, false, err
+}
+
+// sysFlock grants every lock: nobody contends.
+func sysFlock(c *call) (uint64, error) {
+	const unlock, nonblock = 8, 4
+	if op := int32(c.a[1]) &^ nonblock; op != 1 && op != 2 && op != unlock {
+		return 0, errno.EINVAL
+	}
+	_, err := c.desc(0)
+	return 0, err
+}
+
+func sysFadvise64(c *call) (uint64, error) {
+	if _, err := c.node(0, errno.ESPIPE); err != nil {
+		return 0, err
+	}
+	if uint32(c.a[3]) > 5 {
+		return 0, errno.EINVAL
+	}
+	return 0, nil
+}

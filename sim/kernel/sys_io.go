@@ -1,0 +1,507 @@
+package kernel
+
+import (
+	"errors"
+
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/mem"
+)
+
+// ownOffset as an offset means: at the description's own, which moves.
+const ownOffset = -1
+
+// peek returns up to n bytes that a read of d would get, without consuming them.
+// None means the end of the file.
+func (c *call) peek(d *desc, n int, off int64) ([]byte, error) {
+	switch d.kind {
+	case FDStdin, FDStdout, FDStderr:
+		return c.console.peek(n)
+	case FDPipeRead:
+		return c.peekPipe(d, n)
+	case FDNode:
+	default:
+		return nil, errno.EBADF
+	}
+	switch c.FS.Device(d.node) {
+	case vfs.DevNull:
+		return nil, nil
+	case vfs.DevZero, vfs.DevFull:
+		return make([]byte, n), nil
+	case vfs.DevRandom, vfs.DevURandom:
+		return c.random(c.proc.randPos, n), nil
+	case vfs.DevTTY:
+		return nil, errno.EIO
+	}
+	buf := make([]byte, n)
+	m, err := c.FS.ReadAt(d.node, buf, off)
+	return buf[:m], err
+}
+
+func (c *call) peekPipe(d *desc, n int) ([]byte, error) {
+	p := c.files.pipe(d.pipe)
+	switch {
+	case len(p.data) > 0:
+		return p.data[:min(n, len(p.data))], nil
+	case p.writers == 0:
+		return nil, nil
+	case d.flags&oNonblock != 0:
+		return nil, errno.EAGAIN
+	}
+	return nil, c.lacks("waiting for data in a pipe that only this thread can write to")
+}
+
+// consume makes n peeked bytes of d read.
+func (c *call) consume(d *desc, n int) {
+	switch d.kind {
+	case FDStdin, FDStdout, FDStderr:
+		c.console.ahead += n
+	case FDPipeRead:
+		p := c.files.pipe(d.pipe)
+		p.data = p.data[n:]
+		c.touchPipe(d.pipe)
+	case FDNode:
+		switch c.FS.Device(d.node) {
+		case vfs.DevRandom, vfs.DevURandom:
+			c.proc.randPos += uint64(n)
+			c.dirty.Misc = true
+		}
+	}
+}
+
+// advance moves the description's own offset.
+func (c *call) advance(d *desc, n int) {
+	if n > 0 && d.kind == FDNode && c.FS.Device(d.node) == vfs.NoDevice {
+		d.off += int64(n)
+		c.touchDesc(d.id)
+	}
+}
+
+// stream reports whether d has no offset.
+func (c *call) stream(d *desc) bool { return d.kind != FDNode }
+
+// copyOut writes to guest memory and returns how much was written before a fault.
+func (c *call) copyOut(va uint64, data []byte) (int, error) {
+	err := c.port.WriteBytes(va, data)
+	var f *mem.Fault
+	if errors.As(err, &f) {
+		return int(min(f.Addr-va, uint64(len(data)))), errno.EFAULT
+	}
+	return len(data), err
+}
+
+// copyIn reads n bytes of guest memory, as far as they can be read.
+func (c *call) copyIn(va uint64, n int) ([]byte, error) {
+	buf := make([]byte, n)
+	err := c.port.ReadBytes(va, buf)
+	var f *mem.Fault
+	if errors.As(err, &f) {
+		return buf[:min(f.Addr-va, uint64(n))], errno.EFAULT
+	}
+	return buf, err
+}
+
+// readInto reads n bytes of d to guest memory at va.
+func (c *call) readInto(d *desc, va, n uint64, off int64) (uint64, error) {
+	if !d.readable() {
+		return 0, errno.EBADF
+	}
+	if err := c.notDir(d); err != nil {
+		return 0, err
+	}
+	pos, done := off, uint64(0)
+	if off == ownOffset {
+		pos = d.off
+	}
+	n = min(n, maxCount)
+	for n > done {
+		want := int(min(n-done, chunk))
+		data, err := c.peek(d, want, pos)
+		if err != nil {
+			return short(done, err)
+		}
+		got, err := c.copyOut(va+done, data)
+		c.consume(d, got)
+		if off == ownOffset {
+			c.advance(d, got)
+		}
+		done, pos = done+uint64(got), pos+int64(got)
+		if err != nil {
+			return short(done, err)
+		}
+		if got < want || c.stream(d) {
+			break
+		}
+	}
+	return done, nil
+}
+
+// short returns a count where some bytes were moved before an error.
+func short(done uint64, err error) (uint64, error) {
+	var e errno.Errno
+	if done > 0 && errors.As(err, &e) {
+		return done, nil
+	}
+	return done, err
+}
+
+func (c *call) notDir(d *desc) error {
+	if d.kind != FDNode {
+		return nil
+	}
+	st, err := c.FS.Stat(d.node)
+	if err == nil && st.Dir() {
+		err = errno.EISDIR
+	}
+	return err
+}
+
+// sink writes data to d and returns how much it took.
+func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
+	switch d.kind {
+	case FDStdin, FDStdout:
+		c.console.write(0, data)
+		return len(data), nil
+	case FDStderr:
+		c.console.write(1, data)
+		return len(data), nil
+	case FDPipeWrite:
+		return c.sinkPipe(d, data)
+	case FDNode:
+	default:
+		return 0, errno.EBADF
+	}
+	switch c.FS.Device(d.node) {
+	case vfs.DevNull, vfs.DevZero, vfs.DevRandom, vfs.DevURandom:
+		return len(data), nil
+	case vfs.DevFull:
+		return 0, errno.ENOSPC
+	case vfs.DevTTY:
+		return 0, errno.EIO
+	}
+	n, err := c.FS.WriteAt(d.node, data, off)
+	if n > 0 {
+		c.MM.FileChanged(d.node)
+	}
+	return n, err
+}
+
+func (c *call) sinkPipe(d *desc, data []byte) (int, error) {
+	const pipeBuf = 4096 // writes up to this size are whole or not at all
+	p := c.files.pipe(d.pipe)
+	if p.readers == 0 {
+		if err := c.Send(Queued{Signal: SIGPIPE, Code: siUser, PID: c.proc.pid}); err != nil {
+			return 0, err
+		}
+		return 0, errno.EPIPE
+	}
+	room := pipeCapacity - len(p.data)
+	if room < len(data) && (room == 0 || len(data) <= pipeBuf || d.flags&oNonblock == 0) {
+		if d.flags&oNonblock != 0 {
+			return 0, errno.EAGAIN
+		}
+		return 0, c.lacks("waiting for room in a pipe that only this thread can read from")
+	}
+	n := min(room, len(data))
+	p.data = append(p.data[:len(p.data):len(p.data)], data[:n]...)
+	c.touchPipe(d.pipe)
+	return n, nil
+}
+
+// writeFrom writes n bytes of guest memory at va to d.
+func (c *call) writeFrom(d *desc, va, n uint64, off int64) (uint64, error) {
+	if !d.writable() {
+		return 0, errno.EBADF
+	}
+	n = min(n, maxCount)
+	pos := off
+	if off == ownOffset {
+		pos = d.off
+	}
+	if d.flags&oAppend != 0 && d.kind == FDNode {
+		st, err := c.FS.Stat(d.node)
+		if err != nil {
+			return 0, err
+		}
+		pos = st.Size
+	}
+	var done uint64
+	for done < n {
+		want := int(min(n-done, chunk))
+		data, fault := c.copyIn(va+done, want)
+		got, err := 0, error(nil)
+		if len(data) > 0 {
+			got, err = c.sink(d, data, pos)
+		}
+		done, pos = done+uint64(got), pos+int64(got)
+		if off == ownOffset && got > 0 && d.kind == FDNode && c.FS.Device(d.node) == vfs.NoDevice {
+			d.off = pos
+			c.touchDesc(d.id)
+		}
+		if err == nil {
+			err = fault
+		}
+		if err != nil {
+			return short(done, err)
+		}
+		if got < want {
+			break
+		}
+	}
+	return done, nil
+}
+
+func sysRead(c *call) (uint64, error) {
+	d, err := c.desc(0)
+	if err != nil {
+		return 0, err
+	}
+	return c.readInto(d, c.a[1], c.a[2], ownOffset)
+}
+
+func sysWrite(c *call) (uint64, error) {
+	d, err := c.desc(0)
+	if err != nil {
+		return 0, err
+	}
+	return c.writeFrom(d, c.a[1], c.a[2], ownOffset)
+}
+
+// seekable returns the description of argument 0 and the offset in argument 3.
+func (c *call) seekable() (*desc, int64, error) {
+	d, err := c.node(0, errno.ESPIPE)
+	if err == nil && int64(c.a[3]) < 0 {
+		err = errno.EINVAL
+	}
+	return d, int64(c.a[3]), err
+}
+
+func sysPread64(c *call) (uint64, error) {
+	d, off, err := c.seekable()
+	if err != nil {
+		return 0, err
+	}
+	return c.readInto(d, c.a[1], c.a[2], off)
+}
+
+func sysPwrite64(c *call) (uint64, error) {
+	d, off, err := c.seekable()
+	if err != nil {
+		return 0, err
+	}
+	return c.writeFrom(d, c.a[1], c.a[2], off)
+}
+
+// vector runs f over the buffers of an iovec array until one is not filled.
+func (c *call) vector(va, count uint64, off int64, f func(va, n uint64, off int64) (uint64, error)) (uint64, error) {
+	if count > 1024 {
+		return 0, errno.EINVAL
+	}
+	b := make([]byte, 16*count)
+	if err := c.port.ReadBytes(va, b); err != nil {
+		return 0, err
+	}
+	var total uint64
+	for i := uint64(0); i < count; i++ {
+		n := le.Uint64(b[16*i+8:])
+		if int64(n) < 0 || total+n < total || int64(total+n) < 0 {
+			return 0, errno.EINVAL
+		}
+		total += n
+	}
+	var done uint64
+	for i := uint64(0); i < count && done < maxCount; i++ {
+		at, n := le.Uint64(b[16*i:]), min(le.Uint64(b[16*i+8:]), maxCount-done)
+		if n == 0 {
+			continue
+		}
+		pos := off
+		if off != ownOffset {
+			pos += int64(done)
+		}
+		m, err := f(at, n, pos)
+		done += m
+		if err != nil {
+			return short(done, err)
+		}
+		if m < n {
+			break
+		}
+	}
+	return done, nil
+}
+
+func sysReadv(c *call) (uint64, error) { return c.readVector(ownOffset) }
+
+func sysWritev(c *call) (uint64, error) { return c.writeVector(ownOffset) }
+
+func (c *call) readVector(off int64) (uint64, error) {
+	d, err := c.desc(0)
+	if err != nil {
+		return 0, err
+	}
+	if !d.readable() {
+		return 0, errno.EBADF
+	}
+	first := true
+	return c.vector(c.a[1], c.a[2], off, func(va, n uint64, off int64) (uint64, error) {
+		if !first && c.stream(d) && !c.more(d) {
+			return 0, nil
+		}
+		first = false
+		return c.readInto(d, va, n, off)
+	})
+}
+
+// more reports whether a stream has data that a read would get without waiting.
+func (c *call) more(d *desc) bool {
+	if d.kind == FDPipeRead {
+		return len(c.files.pipe(d.pipe).data) > 0
+	}
+	return c.console.avail() > 0
+}
+
+func (c *call) writeVector(off int64) (uint64, error) {
+	d, err := c.desc(0)
+	if err != nil {
+		return 0, err
+	}
+	if !d.writable() {
+		return 0, errno.EBADF
+	}
+	return c.vector(c.a[1], c.a[2], off, func(va, n uint64, off int64) (uint64, error) {
+		return c.writeFrom(d, va, n, off)
+	})
+}
+
+func sysPreadv(c *call) (uint64, error) {
+	if _, off, err := c.seekable(); err != nil {
+		return 0, err
+	} else {
+		return c.readVector(off)
+	}
+}
+
+func sysPwritev(c *call) (uint64, error) {
+	if _, off, err := c.seekable(); err != nil {
+		return 0, err
+	} else {
+		return c.writeVector(off)
+	}
+}
+
+// transfer copies up to n bytes between descriptions, for sendfile and the like.
+// A negative offset means the description's own.
+func (c *call) transfer(in, out *desc, inOff, outOff int64, n uint64) (uint64, error) {
+	if !in.readable() || !out.writable() {
+		return 0, errno.EBADF
+	}
+	if err := c.notDir(in); err != nil {
+		return 0, errno.EINVAL
+	}
+	from, to := inOff, outOff
+	if inOff == ownOffset {
+		from = in.off
+	}
+	if outOff == ownOffset {
+		to = out.off
+	}
+	var done uint64
+	for n = min(n, maxCount); done < n; {
+		want := int(min(n-done, chunk))
+		data, err := c.peek(in, want, from)
+		if err != nil || len(data) == 0 {
+			return short(done, err)
+		}
+		data = append([]byte(nil), data...)
+		got, err := c.sink(out, data, to)
+		c.consume(in, got)
+		done, from, to = done+uint64(got), from+int64(got), to+int64(got)
+		if inOff == ownOffset {
+			c.advance(in, got)
+		}
+		if outOff == ownOffset {
+			c.advance(out, got)
+		}
+		if err != nil {
+			return short(done, err)
+		}
+		if got < want {
+			break
+		}
+	}
+	return done, nil
+}
+
+// offsetArg reads an optional pointer to an offset; ownOffset when it is NULL.
+func (c *call) offsetArg(va uint64) (int64, error) {
+	if va == 0 {
+		return ownOffset, nil
+	}
+	v, err := c.u64(va)
+	if err == nil && int64(v) < 0 {
+		err = errno.EINVAL
+	}
+	return int64(v), err
+}
+
+// putOffset writes an offset back to where it was read from.
+func (c *call) putOffset(va, off uint64) error {
+	return c.putBack(va, le.AppendUint64(nil, off), va, 8)
+}
+
+func sysSendfile(c *call) (uint64, error) {
+	out, err := c.desc(0)
+	if err != nil {
+		return 0, err
+	}
+	in, err := c.node(1, errno.EINVAL)
+	if err != nil {
+		return 0, err
+	}
+	off, err := c.offsetArg(c.a[2])
+	if err != nil {
+		return 0, err
+	}
+	if out.flags&oAppend != 0 {
+		return 0, errno.EINVAL
+	}
+	n, err := c.transfer(in, out, off, ownOffset, c.a[3])
+	if err == nil && off != ownOffset {
+		err = c.putOffset(c.a[2], uint64(off)+n)
+	}
+	return n, err
+}
+
+func sysCopyFileRange(c *call) (uint64, error) {
+	in, err := c.node(0, errno.EINVAL)
+	if err != nil {
+		return 0, err
+	}
+	out, err := c.node(2, errno.EINVAL)
+	if err != nil {
+		return 0, err
+	}
+	inOff, err := c.offsetArg(c.a[1])
+	if err != nil {
+		return 0, err
+	}
+	outOff, err := c.offsetArg(c.a[3])
+	if err != nil {
+		return 0, err
+	}
+	if c.a[5] != 0 || in.node == out.node {
+		return 0, errno.EINVAL
+	}
+	if out.flags&oAppend != 0 {
+		return 0, errno.EBADF
+	}
+	n, err := c.transfer(in, out, inOff, outOff, c.a[4])
+	if err == nil && inOff != ownOffset {
+		err = c.putOffset(c.a[1], uint64(inOff)+n)
+	}
+	if err == nil && outOff != ownOffset {
+		err = c.putOffset(c.a[3], uint64(outOff)+n)
+	}
+	return n, err
+}

@@ -1,0 +1,174 @@
+package kernel
+
+import (
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/kernel/mm"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/phys"
+)
+
+// Flags of mmap(2).
+const (
+	mapShared         = 0x1
+	mapPrivate        = 0x2
+	mapSharedValidate = 0x3
+	mapType           = 0xf
+	mapFixed          = 0x10
+	mapAnonymous      = 0x20
+	map32bit          = 0x40
+	mapGrowsdown      = 0x100
+	mapNoreserve      = 0x4000
+	mapHugetlb        = 0x40000
+	mapSync           = 0x80000
+	mapFixedNoreplace = 0x100000
+)
+
+func sysBrk(c *call) (uint64, error) {
+	_, before := c.MM.BrkRange()
+	after := c.MM.Brk(c.a[0], finite(c.proc.rlimits[rlimitData][0]))
+	c.dirty.Misc = c.dirty.Misc || before != after
+	return after, nil
+}
+
+// finite turns RLIM_INFINITY into mm's zero for no limit.
+func finite(limit uint64) uint64 {
+	if limit == rlimInfinity {
+		return 0
+	}
+	return limit
+}
+
+func sysMmap(c *call) (uint64, error) {
+	flags := c.a[3]
+	r := mm.MapRequest{
+		Addr: c.a[0], Length: c.a[1], Prot: mm.Prot(c.a[2] & 7), Kind: mm.Anon, Off: c.a[5],
+		Fixed: flags&mapFixed != 0, NoReplace: flags&mapFixedNoreplace != 0,
+		NoReserve: flags&mapNoreserve != 0, Grows: flags&mapGrowsdown != 0,
+	}
+	switch flags & mapType {
+	case mapPrivate:
+	case mapShared:
+		r.Shared = true
+	case mapSharedValidate:
+		if flags&mapSync != 0 {
+			return 0, errno.EOPNOTSUPP
+		}
+		r.Shared = true
+	default:
+		return 0, errno.EINVAL
+	}
+	switch {
+	case r.Off&phys.PageMask != 0:
+		return 0, errno.EINVAL
+	case flags&mapHugetlb != 0:
+		return 0, errno.ENOMEM // no huge pages are reserved
+	case flags&map32bit != 0:
+		return 0, c.lacks("MAP_32BIT")
+	}
+	if flags&mapAnonymous == 0 {
+		if err := c.mapFile(&r); err != nil {
+			return 0, err
+		}
+	} else {
+		r.Off = 0
+	}
+	return c.MM.Map(r)
+}
+
+// mapFile fills in the file that argument 4 names.
+func (c *call) mapFile(r *mm.MapRequest) error {
+	d, err := c.node(4, errno.ENODEV)
+	if err != nil {
+		return err
+	}
+	st, err := c.FS.Stat(d.node)
+	switch {
+	case err != nil:
+		return err
+	case d.flags&oPath != 0:
+		return errno.EBADF
+	case !d.readable():
+		return errno.EACCES
+	case c.FS.Device(d.node) == vfs.DevZero:
+		r.Off = 0
+		return nil
+	case !st.Regular():
+		return errno.ENODEV
+	case r.Shared && r.Prot&mm.Write != 0 && !d.writable():
+		return errno.EACCES
+	case r.Shared && r.Prot&mm.Write != 0:
+		return c.lacks("a writable shared mapping of a file")
+	}
+	r.Kind, r.Node = mm.File, d.node
+	return nil
+}
+
+func sysMunmap(c *call) (uint64, error) { return 0, c.MM.Unmap(c.a[0], c.a[1]) }
+
+func sysMprotect(c *call) (uint64, error) {
+	if c.a[2]&^7 != 0 {
+		return 0, errno.EINVAL
+	}
+	if mm.Prot(c.a[2])&mm.Write != 0 {
+		for _, v := range c.MM.VMAs() {
+			if v.Kind == mm.File && v.Shared && v.Start < c.a[0]+c.a[1] && c.a[0] < v.End {
+				return 0, c.lacks("a writable shared mapping of a file")
+			}
+		}
+	}
+	return 0, c.MM.Protect(c.a[0], c.a[1], mm.Prot(c.a[2]))
+}
+
+func sysMremap(c *call) (uint64, error) {
+	const mayMove, fixed = 1, 2
+	if c.a[3]&^(mayMove|fixed) != 0 {
+		return 0, errno.EINVAL
+	}
+	return c.MM.Remap(mm.RemapRequest{
+		Addr: c.a[0], OldLength: c.a[1], NewLength: c.a[2],
+		MayMove: c.a[3]&mayMove != 0, Fixed: c.a[3]&fixed != 0, NewAddr: c.a[4],
+	})
+}
+
+func sysMadvise(c *call) (uint64, error) {
+	switch int32(c.a[2]) {
+	case 4: // MADV_DONTNEED
+		return 0, c.MM.Discard(c.a[0], c.a[1])
+	case 0, 1, 2, 3, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25:
+		// advice that changes nothing a program can rely on; MADV_FREE keeps the pages
+		if c.a[0]&phys.PageMask != 0 {
+			return 0, errno.EINVAL
+		}
+		return 0, nil
+	}
+	return 0, errno.EINVAL
+}
+
+func sysMsync(c *call) (uint64, error) {
+	const async, invalidate, sync = 1, 2, 4
+	if c.a[0]&phys.PageMask != 0 || c.a[2]&^(async|invalidate|sync) != 0 || c.a[2]&(async|sync) == async|sync {
+		return 0, errno.EINVAL
+	}
+	if !c.MM.Covers(c.a[0], c.a[1]) {
+		return 0, errno.ENOMEM
+	}
+	return 0, nil
+}
+
+func sysMincore(c *call) (uint64, error) {
+	const most = 1 << 36 // bytes asked about
+	if c.a[1] > most {
+		return 0, errno.ENOMEM
+	}
+	pages, err := c.MM.Resident(c.a[0], c.a[1])
+	if err != nil {
+		return 0, err
+	}
+	b := make([]byte, len(pages))
+	for i, in := range pages {
+		if in {
+			b[i] = 1
+		}
+	}
+	return 0, c.port.WriteBytes(c.a[2], b)
+}

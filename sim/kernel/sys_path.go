@@ -1,0 +1,651 @@
+package kernel
+
+import (
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/phys"
+)
+
+// Flags of the *at calls.
+const (
+	atFdcwd           = -100
+	atSymlinkNofollow = 0x100
+	atRemovedir       = 0x200
+	atSymlinkFollow   = 0x400
+	atEmptyPath       = 0x1000
+)
+
+// dir returns the directory that a relative path starts from: cwd, or the one
+// that the descriptor in argument i names.
+func (c *call) dir(i int, path string) (vfs.NodeID, error) {
+	if path != "" && path[0] == '/' || c.fd(i) == atFdcwd {
+		return c.proc.cwd, nil
+	}
+	d, err := c.node(i, errno.ENOTDIR)
+	if err != nil {
+		return 0, err
+	}
+	return d.node, nil
+}
+
+// locate resolves the path in argument p; dirfd is the argument with the
+// directory's descriptor, or negative for the working directory.
+func (c *call) locate(dirfd, p int, follow bool) (vfs.Place, error) {
+	path, err := c.path(c.a[p])
+	if err != nil {
+		return vfs.Place{}, err
+	}
+	if path == "" {
+		return vfs.Place{}, errno.ENOENT
+	}
+	dir := c.proc.cwd
+	if dirfd >= 0 {
+		if dir, err = c.dir(dirfd, path); err != nil {
+			return vfs.Place{}, err
+		}
+	}
+	return c.FS.Locate(dir, path, follow)
+}
+
+// existing is locate for a node that must exist.
+func (c *call) existing(dirfd, p int, follow bool) (vfs.NodeID, error) {
+	pl, err := c.locate(dirfd, p, follow)
+	if err != nil {
+		return 0, err
+	}
+	if pl.Node == 0 {
+		return 0, errno.ENOENT
+	}
+	return pl.Node, nil
+}
+
+// target is existing with AT_EMPTY_PATH: an empty path then names the descriptor
+// itself. d is set instead of id when that is no node of the file tree.
+func (c *call) target(dirfd, p int, flags uint64) (id vfs.NodeID, d *desc, err error) {
+	if flags&atEmptyPath != 0 {
+		empty := c.a[p] == 0 && c.row.Name != "statx"
+		if !empty {
+			path, err := c.path(c.a[p])
+			if err != nil {
+				return 0, nil, err
+			}
+			empty = path == ""
+		}
+		if empty && c.fd(dirfd) == atFdcwd {
+			return c.proc.cwd, nil, nil
+		}
+		if empty {
+			if d, err = c.desc(dirfd); err != nil || d.kind != FDNode {
+				return 0, d, err
+			}
+			return d.node, nil, nil
+		}
+	}
+	id, err = c.existing(dirfd, p, flags&atSymlinkNofollow == 0)
+	return id, nil, err
+}
+
+func sysOpen(c *call) (uint64, error) { return c.open(-1, 0, uint32(c.a[1]), uint32(c.a[2])) }
+
+func sysCreat(c *call) (uint64, error) {
+	return c.open(-1, 0, oCreat|oTrunc|oWronly, uint32(c.a[1]))
+}
+
+func sysOpenat(c *call) (uint64, error) { return c.open(0, 1, uint32(c.a[2]), uint32(c.a[3])) }
+
+func sysOpenat2(c *call) (uint64, error) {
+	if c.a[3] < 24 {
+		return 0, errno.EINVAL
+	}
+	if c.a[3] > phys.PageSize {
+		return 0, errno.E2BIG
+	}
+	b := make([]byte, c.a[3])
+	if err := c.port.ReadBytes(c.a[2], b); err != nil {
+		return 0, err
+	}
+	for _, x := range b[24:] {
+		if x != 0 {
+			return 0, errno.E2BIG
+		}
+	}
+	flags, mode, resolve := le.Uint64(b), le.Uint64(b[8:]), le.Uint64(b[16:])
+	if flags>>32 != 0 || mode&^0o7777 != 0 || mode != 0 && flags&(oCreat|oTmpfile&^oDirectory) == 0 {
+		return 0, errno.EINVAL
+	}
+	if resolve != 0 {
+		return 0, c.lacks("resolve flags %#x", resolve)
+	}
+	return c.open(0, 1, uint32(flags), uint32(mode))
+}
+
+func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
+	if flags&oPath != 0 {
+		flags &= oPath | oDirectory | oNofollow | oCloexec
+	}
+	write := flags&oAccmode != 0
+	if flags&(oTmpfile&^oDirectory) != 0 {
+		if flags&oDirectory == 0 || !write {
+			return 0, errno.EINVAL
+		}
+		return c.openTmpfile(dirfd, p, flags, mode)
+	}
+	excl := flags&(oCreat|oExcl) == oCreat|oExcl
+	pl, err := c.locate(dirfd, p, flags&oNofollow == 0 && !excl)
+	if err != nil {
+		return 0, err
+	}
+	if num, ok := c.FS.FDLink(pl.Node); ok && pl.Node != 0 {
+		return c.reopen(num, flags)
+	}
+	id, created, err := c.openNode(pl, flags, mode)
+	if err != nil {
+		return 0, err
+	}
+	st, err := c.FS.Stat(id)
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case st.Link() && flags&oPath == 0:
+		return 0, errno.ELOOP
+	case flags&oDirectory != 0 && !st.Dir(), pl.DirOnly && !st.Dir():
+		return 0, errno.ENOTDIR
+	case st.Dir() && (write || flags&oCreat != 0):
+		return 0, errno.EISDIR
+	}
+	if c.files.free(0) >= c.fdLimit() {
+		return 0, errno.EMFILE
+	}
+	if flags&oPath != 0 {
+		c.FS.Ref(id)
+	} else if err := c.FS.Open(id, write); err != nil {
+		return 0, err
+	}
+	if flags&oTrunc != 0 && write && !created && st.Regular() {
+		if err := c.truncate(id, 0); err != nil {
+			c.unref = append(c.unref, id)
+			return 0, err
+		}
+	}
+	return c.openDesc(id, flags)
+}
+
+// openNode finds or creates the node that open is about.
+func (c *call) openNode(pl vfs.Place, flags, mode uint32) (id vfs.NodeID, created bool, err error) {
+	switch {
+	case pl.Node == 0 && flags&oCreat == 0:
+		return 0, false, errno.ENOENT
+	case pl.Node == 0 && pl.DirOnly:
+		return 0, false, errno.EISDIR
+	case pl.Node == 0:
+		id, err = c.FS.Create(pl.Dir, pl.Name, mode&vfs.ModePerm&^c.proc.umask)
+		return id, true, err
+	case flags&(oCreat|oExcl) == oCreat|oExcl:
+		return 0, false, errno.EEXIST
+	}
+	return pl.Node, false, nil
+}
+
+// openDesc installs a description of a node that is referenced already.
+func (c *call) openDesc(id vfs.NodeID, flags uint32) (uint64, error) {
+	keep := flags &^ (oCreat | oExcl | oNoctty | oTrunc | oCloexec)
+	if flags&oPath == 0 {
+		keep |= oLargefile
+	}
+	num, err := c.install(desc{kind: FDNode, node: id, flags: keep}, flags&oCloexec != 0)
+	if err != nil {
+		c.unref = append(c.unref, id)
+	}
+	return uint64(num), err
+}
+
+func (c *call) openTmpfile(dirfd, p int, flags, mode uint32) (uint64, error) {
+	id, err := c.existing(dirfd, p, true)
+	if err != nil {
+		return 0, err
+	}
+	if st, err := c.FS.Stat(id); err != nil || !st.Dir() {
+		return 0, errnoFirst(err, errno.ENOTDIR)
+	}
+	if id, err = c.FS.Anonymous("tmpfile", mode&vfs.ModePerm&^c.proc.umask); err != nil {
+		return 0, err
+	}
+	c.FS.Ref(id)
+	return c.openDesc(id, flags&^oTmpfile)
+}
+
+// reopen opens the console or a pipe end anew through /proc/self/fd.
+func (c *call) reopen(num int, flags uint32) (uint64, error) {
+	d := c.files.get(num)
+	if d == nil {
+		return 0, errno.ENOENT
+	}
+	n := desc{kind: d.kind, pipe: d.pipe, flags: flags&(oAccmode|oAppend|oNonblock) | oLargefile}
+	switch d.kind {
+	case FDPipeRead, FDPipeWrite:
+		n.kind = FDPipeRead
+		switch flags & oAccmode {
+		case oWronly:
+			n.kind = FDPipeWrite
+		case oRdwr:
+			return 0, c.lacks("a pipe opened for reading and writing at once")
+		}
+		if c.files.free(0) >= c.fdLimit() {
+			return 0, errno.EMFILE
+		}
+		p := c.files.pipe(d.pipe)
+		if n.kind == FDPipeRead {
+			p.readers++
+		} else {
+			p.writers++
+		}
+	}
+	got, err := c.install(n, flags&oCloexec != 0)
+	return uint64(got), err
+}
+
+func sysMkdir(c *call) (uint64, error)   { return c.mkdir(-1, 0, c.a[1]) }
+func sysMkdirat(c *call) (uint64, error) { return c.mkdir(0, 1, c.a[2]) }
+
+func (c *call) mkdir(dirfd, p int, mode uint64) (uint64, error) {
+	pl, err := c.vacant(dirfd, p)
+	if err != nil {
+		return 0, err
+	}
+	_, err = c.FS.Mkdir(pl.Dir, pl.Name, uint32(mode)&0o1777&^c.proc.umask)
+	return 0, err
+}
+
+// vacant resolves a path at which something is to be made.
+func (c *call) vacant(dirfd, p int) (vfs.Place, error) {
+	pl, err := c.locate(dirfd, p, false)
+	if err == nil && pl.Node != 0 {
+		err = errno.EEXIST
+	}
+	return pl, err
+}
+
+func sysMknod(c *call) (uint64, error)   { return c.mknod(-1, 0, uint32(c.a[1])) }
+func sysMknodat(c *call) (uint64, error) { return c.mknod(0, 1, uint32(c.a[2])) }
+
+func (c *call) mknod(dirfd, p int, mode uint32) (uint64, error) {
+	pl, err := c.vacant(dirfd, p)
+	if err != nil {
+		return 0, err
+	}
+	_, err = c.FS.Mknod(pl.Dir, pl.Name, mode&^c.proc.umask)
+	return 0, err
+}
+
+func sysRmdir(c *call) (uint64, error)  { return c.remove(-1, 0, true) }
+func sysUnlink(c *call) (uint64, error) { return c.remove(-1, 0, false) }
+
+func sysUnlinkat(c *call) (uint64, error) {
+	if c.a[2]&^atRemovedir != 0 {
+		return 0, errno.EINVAL
+	}
+	return c.remove(0, 1, c.a[2]&atRemovedir != 0)
+}
+
+func (c *call) remove(dirfd, p int, dir bool) (uint64, error) {
+	pl, err := c.locate(dirfd, p, false)
+	switch {
+	case err != nil:
+		return 0, err
+	case pl.Node == 0:
+		return 0, errno.ENOENT
+	case !dir:
+		if pl.DirOnly {
+			return 0, errno.ENOTDIR
+		}
+		return 0, c.FS.Unlink(pl.Dir, pl.Name)
+	case pl.Name == ".":
+		return 0, errno.EINVAL
+	case pl.Name == "..":
+		return 0, errno.ENOTEMPTY
+	case pl.Name == "":
+		return 0, errno.EBUSY
+	}
+	return 0, c.FS.Rmdir(pl.Dir, pl.Name)
+}
+
+func sysRename(c *call) (uint64, error)    { return c.rename(-1, 0, -1, 1, 0) }
+func sysRenameat(c *call) (uint64, error)  { return c.rename(0, 1, 2, 3, 0) }
+func sysRenameat2(c *call) (uint64, error) { return c.rename(0, 1, 2, 3, uint32(c.a[4])) }
+
+func (c *call) rename(oldDir, oldPath, newDir, newPath int, flags uint32) (uint64, error) {
+	from, err := c.locate(oldDir, oldPath, false)
+	if err != nil {
+		return 0, err
+	}
+	to, err := c.locate(newDir, newPath, false)
+	if err != nil {
+		return 0, err
+	}
+	if from.Node == 0 {
+		return 0, errno.ENOENT
+	}
+	for _, pl := range []vfs.Place{from, to} {
+		if pl.Name == "" || pl.Name == "." || pl.Name == ".." {
+			return 0, errno.EBUSY
+		}
+	}
+	if from.DirOnly || to.DirOnly {
+		if st, err := c.FS.Stat(from.Node); err != nil || !st.Dir() {
+			return 0, errnoFirst(err, errno.ENOTDIR)
+		}
+	}
+	return 0, c.FS.Rename(from.Dir, from.Name, to.Dir, to.Name, vfs.RenameFlags(flags))
+}
+
+func sysLink(c *call) (uint64, error) { return c.link(-1, 0, -1, 1, 0) }
+
+func sysLinkat(c *call) (uint64, error) {
+	if c.a[4]&^(atSymlinkFollow|atEmptyPath) != 0 {
+		return 0, errno.EINVAL
+	}
+	return c.link(0, 1, 2, 3, c.a[4])
+}
+
+func (c *call) link(oldDir, oldPath, newDir, newPath int, flags uint64) (uint64, error) {
+	var id vfs.NodeID
+	var err error
+	if oldDir < 0 {
+		id, err = c.existing(oldDir, oldPath, false)
+	} else {
+		if flags&atSymlinkFollow == 0 {
+			flags |= atSymlinkNofollow
+		}
+		var d *desc
+		if id, d, err = c.target(oldDir, oldPath, flags); err == nil && d != nil {
+			err = errno.EXDEV
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	pl, err := c.vacant(newDir, newPath)
+	if err != nil {
+		return 0, err
+	}
+	if pl.DirOnly {
+		return 0, errno.ENOENT
+	}
+	return 0, c.FS.Link(id, pl.Dir, pl.Name)
+}
+
+func sysSymlink(c *call) (uint64, error)   { return c.symlink(-1, 1) }
+func sysSymlinkat(c *call) (uint64, error) { return c.symlink(1, 2) }
+
+func (c *call) symlink(dirfd, p int) (uint64, error) {
+	text, err := c.path(c.a[0])
+	if err != nil {
+		return 0, err
+	}
+	if text == "" {
+		return 0, errno.ENOENT
+	}
+	pl, err := c.vacant(dirfd, p)
+	if err != nil {
+		return 0, err
+	}
+	if pl.DirOnly {
+		return 0, errno.ENOENT
+	}
+	_, err = c.FS.Symlink(pl.Dir, pl.Name, text)
+	return 0, err
+}
+
+func sysReadlink(c *call) (uint64, error) { return c.readlink(-1, 0, c.a[1], c.a[2]) }
+
+func sysReadlinkat(c *call) (uint64, error) { return c.readlink(0, 1, c.a[2], c.a[3]) }
+
+func (c *call) readlink(dirfd, p int, buf, size uint64) (uint64, error) {
+	if int32(size) <= 0 {
+		return 0, errno.EINVAL
+	}
+	id, err := c.existing(dirfd, p, false)
+	if err != nil {
+		return 0, err
+	}
+	text, err := c.FS.Readlink(id)
+	if err != nil {
+		return 0, err
+	}
+	n := min(uint64(len(text)), size)
+	return n, c.port.WriteBytes(buf, []byte(text[:n]))
+}
+
+func sysChmod(c *call) (uint64, error)     { return c.chmod(-1, 0, c.a[1]) }
+func sysFchmodat(c *call) (uint64, error)  { return c.chmod(0, 1, c.a[2]) }
+func sysFchmodat2(c *call) (uint64, error) { return c.chmod(0, 1, c.a[2]) }
+
+func (c *call) chmod(dirfd, p int, mode uint64) (uint64, error) {
+	id, err := c.existing(dirfd, p, true)
+	if err != nil {
+		return 0, err
+	}
+	return 0, c.FS.Chmod(id, uint32(mode)&vfs.ModePerm)
+}
+
+func sysFchmod(c *call) (uint64, error) {
+	d, err := c.node(0, errno.EINVAL)
+	if err != nil {
+		return 0, err
+	}
+	return 0, c.FS.Chmod(d.node, uint32(c.a[1])&vfs.ModePerm)
+}
+
+func sysChown(c *call) (uint64, error)  { return c.chown(-1, 0, true, c.a[1], c.a[2]) }
+func sysLchown(c *call) (uint64, error) { return c.chown(-1, 0, false, c.a[1], c.a[2]) }
+func sysFchownat(c *call) (uint64, error) {
+	id, d, err := c.target(0, 1, c.a[4])
+	if err != nil || d != nil {
+		return 0, errnoFirst(err, errno.EINVAL)
+	}
+	return 0, c.setOwner(id, c.a[2], c.a[3])
+}
+
+func (c *call) chown(dirfd, p int, follow bool, uid, gid uint64) (uint64, error) {
+	id, err := c.existing(dirfd, p, follow)
+	if err != nil {
+		return 0, err
+	}
+	return 0, c.setOwner(id, uid, gid)
+}
+
+// setOwner leaves what is -1 as it is.
+func (c *call) setOwner(id vfs.NodeID, uid, gid uint64) error {
+	st, err := c.FS.Stat(id)
+	if err != nil {
+		return err
+	}
+	if uint32(uid) != ^uint32(0) {
+		st.UID = uint32(uid)
+	}
+	if uint32(gid) != ^uint32(0) {
+		st.GID = uint32(gid)
+	}
+	return c.FS.Chown(id, st.UID, st.GID)
+}
+
+func sysFchown(c *call) (uint64, error) {
+	d, err := c.node(0, errno.EINVAL)
+	if err != nil {
+		return 0, err
+	}
+	return 0, c.setOwner(d.node, c.a[1], c.a[2])
+}
+
+func sysTruncate(c *call) (uint64, error) {
+	id, err := c.existing(-1, 0, true)
+	if err != nil {
+		return 0, err
+	}
+	if int64(c.a[1]) < 0 {
+		return 0, errno.EINVAL
+	}
+	return 0, c.truncate(id, int64(c.a[1]))
+}
+
+func sysUtimensat(c *call) (uint64, error) {
+	var id vfs.NodeID
+	var err error
+	if c.a[1] == 0 {
+		d, e := c.node(0, errno.EINVAL)
+		if e != nil {
+			return 0, e
+		}
+		id = d.node
+	} else {
+		var d *desc
+		if id, d, err = c.target(0, 1, c.a[3]); err != nil || d != nil {
+			return 0, errnoFirst(err, errno.EINVAL)
+		}
+	}
+	now := c.Now()
+	times := [2]*phys.Nanos{&now, &now}
+	if c.a[2] != 0 {
+		for i := range times {
+			if times[i], err = c.utime(c.a[2] + 16*uint64(i)); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return 0, c.FS.Utimes(id, times[0], times[1])
+}
+
+// utime reads one timespec of utimensat; nil means to leave the time as it is.
+func (c *call) utime(va uint64) (*phys.Nanos, error) {
+	const utimeNow, utimeOmit = 1<<30 - 1, 1<<30 - 2
+	ns, err := c.u64(va + 8)
+	if err != nil {
+		return nil, err
+	}
+	now := c.Now()
+	switch ns {
+	case utimeNow:
+		return &now, nil
+	case utimeOmit:
+		return nil, nil
+	}
+	t, err := c.timespecAt(va)
+	return &t, err
+}
+
+func sysUtime(c *call) (uint64, error) { return c.utimesPath(8, second) }
+
+func sysUtimes(c *call) (uint64, error) { return c.utimesPath(16, second) }
+
+// utimesPath is utime (two seconds of 8 bytes) and utimes (two timevals).
+func (c *call) utimesPath(size uint64, unit phys.Nanos) (uint64, error) {
+	id, err := c.existing(-1, 0, true)
+	if err != nil {
+		return 0, err
+	}
+	now := c.Now()
+	t := [2]phys.Nanos{now, now}
+	for i := range t {
+		if c.a[1] == 0 {
+			break
+		}
+		sec, err := c.u64(c.a[1] + size*uint64(i))
+		if err != nil {
+			return 0, err
+		}
+		t[i] = phys.Nanos(min(sec, maxSleep)) * unit
+		if size == 16 {
+			us, err := c.u64(c.a[1] + size*uint64(i) + 8)
+			if err != nil {
+				return 0, err
+			}
+			if us >= 1e6 {
+				return 0, errno.EINVAL
+			}
+			t[i] += phys.Nanos(us) * 1000
+		}
+	}
+	return 0, c.FS.Utimes(id, &t[0], &t[1])
+}
+
+func sysChdir(c *call) (uint64, error) {
+	id, err := c.existing(-1, 0, true)
+	if err != nil {
+		return 0, err
+	}
+	return 0, c.chdir(id)
+}
+
+func sysFchdir(c *call) (uint64, error) {
+	d, err := c.node(0, errno.ENOTDIR)
+	if err != nil {
+		return 0, err
+	}
+	return 0, c.chdir(d.node)
+}
+
+func (c *call) chdir(id vfs.NodeID) error {
+	st, err := c.FS.Stat(id)
+	if err != nil {
+		return err
+	}
+	if !st.Dir() {
+		return errno.ENOTDIR
+	}
+	c.FS.Ref(id)
+	c.unref = append(c.unref, c.proc.cwd)
+	c.proc.cwd = id
+	c.dirty.Misc = true
+	return nil
+}
+
+func sysGetcwd(c *call) (uint64, error) {
+	path, ok := c.FS.Path(c.proc.cwd)
+	if !ok {
+		return 0, errno.ENOENT
+	}
+	if uint64(len(path)) >= c.a[1] {
+		return 0, errno.ERANGE
+	}
+	return uint64(len(path) + 1), c.port.WriteBytes(c.a[0], append([]byte(path), 0))
+}
+
+func sysAccess(c *call) (uint64, error) { return c.access(-1, 0, c.a[1], 0) }
+
+func sysFaccessat(c *call) (uint64, error) { return c.access(0, 1, c.a[2], 0) }
+
+func sysFaccessat2(c *call) (uint64, error) { return c.access(0, 1, c.a[2], c.a[3]) }
+
+// access checks a path for root, who may do all but execute what nobody may.
+func (c *call) access(dirfd, p int, mode, flags uint64) (uint64, error) {
+	const xOK = 1
+	if mode&^7 != 0 {
+		return 0, errno.EINVAL
+	}
+	var id vfs.NodeID
+	var err error
+	if dirfd < 0 {
+		id, err = c.existing(dirfd, p, true)
+	} else {
+		var d *desc
+		if id, d, err = c.target(dirfd, p, flags); d != nil {
+			return 0, nil
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	st, err := c.FS.Stat(id)
+	if err == nil && mode&xOK != 0 && !st.Dir() && st.Mode&0o111 == 0 {
+		err = errno.EACCES
+	}
+	return 0, err
+}
+
+func sysUmask(c *call) (uint64, error) {
+	old := c.proc.umask
+	c.proc.umask = uint32(c.a[0]) & 0o777
+	c.dirty.Misc = c.dirty.Misc || c.proc.umask != old
+	return uint64(old), nil
+}

@@ -1,0 +1,384 @@
+package kernel
+
+import (
+	"crypto/sha256"
+
+	"zhuque/sim/det"
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/phys"
+	"zhuque/sim/x86"
+)
+
+// random returns n bytes of the process's random stream at a position. The
+// stream is a hash of the seed and a block counter, so that a restart continues
+// it from the position alone.
+func (k *Kernel) random(pos uint64, n int) []byte {
+	out := make([]byte, 0, n+sha256.Size)
+	for block := pos / sha256.Size; len(out) < n+int(pos%sha256.Size); block++ {
+		b := le.AppendUint64([]byte("getrandom"), k.cfg.Seed)
+		h := sha256.Sum256(le.AppendUint64(b, block))
+		out = append(out, h[:]...)
+	}
+	return out[pos%sha256.Size:][:n]
+}
+
+// atRandom returns the 16 bytes of AT_RANDOM.
+func (k *Kernel) atRandom() []byte {
+	r := det.Stream(k.cfg.Seed, "kernel/at_random")
+	return le.AppendUint64(le.AppendUint64(nil, r.Uint64()), r.Uint64())
+}
+
+func sysGetrandom(c *call) (uint64, error) {
+	const flags = 7
+	if c.a[2]&^flags != 0 {
+		return 0, errno.EINVAL
+	}
+	n, done := min(c.a[1], maxCount), uint64(0)
+	var err error
+	for done < n && err == nil {
+		var got int
+		got, err = c.copyOut(c.a[0]+done, c.random(c.proc.randPos, int(min(n-done, chunk))))
+		c.proc.randPos += uint64(got)
+		c.dirty.Misc = c.dirty.Misc || got > 0
+		done += uint64(got)
+	}
+	return short(done, err)
+}
+
+func sysExit(c *call) (uint64, error) {
+	c.out.Exited, c.out.Status = true, int(c.a[0]&0xff)
+	return 0, nil
+}
+
+func sysGetpid(c *call) (uint64, error)  { return uint64(c.proc.pid), nil }
+func sysGetppid(c *call) (uint64, error) { return uint64(c.proc.ppid), nil }
+func sysGettid(c *call) (uint64, error)  { return uint64(c.proc.tid), nil }
+func sysZero(*call) (uint64, error)      { return 0, nil }
+
+// sysOwnPID answers getpgid and getsid.
+func sysOwnPID(c *call) (uint64, error) {
+	if p := int32(c.a[0]); p != 0 && p != c.proc.pid {
+		return 0, errno.ESRCH
+	}
+	return uint64(c.proc.pid), nil
+}
+
+func sysSetsid(*call) (uint64, error) { return 0, errno.EPERM } // already a group leader
+
+func sysSetpgid(c *call) (uint64, error) {
+	for _, a := range c.a[:2] {
+		if p := int32(a); p != 0 && p != c.proc.pid {
+			return 0, errno.ESRCH
+		}
+	}
+	return 0, nil
+}
+
+// sysSetIDs grants a change to root and refuses any other: set*uid, set*gid.
+func sysSetIDs(c *call) (uint64, error) {
+	for _, a := range c.a[:c.row.argCount()] {
+		if uint32(a) != 0 && uint32(a) != ^uint32(0) {
+			return 0, errno.EPERM
+		}
+	}
+	return 0, nil
+}
+
+func sysGetresid(c *call) (uint64, error) {
+	for _, va := range c.a[:3] {
+		if err := c.put32(va, 0); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+func sysUname(c *call) (uint64, error) {
+	b := make([]byte, 6*65)
+	for i, s := range []string{"Linux", "zhuque", kernelRelease, kernelVersion, "x86_64", "(none)"} {
+		copy(b[65*i:], s)
+	}
+	return 0, c.port.WriteBytes(c.a[0], b)
+}
+
+func sysSysinfo(c *call) (uint64, error) {
+	total := uint64(c.cfg.MemTotal)
+	free := total - min(total, c.MM.Mapped())
+	var b []byte
+	for _, v := range []uint64{uint64(c.mono() / second), 0, 0, 0, total, free, 0, 0, 0, 0} {
+		b = le.AppendUint64(b, v)
+	}
+	b = le.AppendUint64(b, 1) // processes, padding
+	b = append(b, make([]byte, 16)...)
+	b = le.AppendUint32(b, 1) // bytes in a memory unit
+	return 0, c.port.WriteBytes(c.a[0], append(b, make([]byte, 4)...))
+}
+
+func sysArchPrctl(c *call) (uint64, error) {
+	const setGS, setFS, getFS, getGS = 0x1001, 0x1002, 0x1003, 0x1004
+	switch c.a[0] {
+	case setFS, setGS:
+		if c.a[1] >= 1<<47-phys.PageSize {
+			return 0, errno.EPERM
+		}
+		seg := x86.SegFS
+		if c.a[0] == setGS {
+			seg = x86.SegGS
+		}
+		c.cpu.SegBase[seg] = c.a[1]
+		return 0, nil
+	case getFS:
+		return 0, c.put64(c.a[1], c.cpu.SegBase[x86.SegFS])
+	case getGS:
+		return 0, c.put64(c.a[1], c.cpu.SegBase[x86.SegGS])
+	}
+	return 0, errno.EINVAL
+}
+
+func sysSetTidAddress(c *call) (uint64, error) {
+	c.proc.clearTID = c.a[0]
+	c.dirty.Misc = true
+	return uint64(c.proc.tid), nil
+}
+
+func sysSetRobustList(c *call) (uint64, error) {
+	if c.a[1] != 24 {
+		return 0, errno.EINVAL
+	}
+	c.proc.robust = [2]uint64{c.a[0], c.a[1]}
+	c.dirty.Misc = true
+	return 0, nil
+}
+
+func sysGetRobustList(c *call) (uint64, error) {
+	if p := int32(c.a[0]); p != 0 && p != c.proc.tid {
+		return 0, errno.ESRCH
+	}
+	if err := c.put64(c.a[1], c.proc.robust[0]); err != nil {
+		return 0, err
+	}
+	return 0, c.put64(c.a[2], 24)
+}
+
+func sysPrlimit64(c *call) (uint64, error) {
+	if p := int32(c.a[0]); p != 0 && p != c.proc.pid {
+		return 0, errno.ESRCH
+	}
+	return c.rlimit(c.a[1], c.a[2], c.a[3])
+}
+
+func sysGetrlimit(c *call) (uint64, error) { return c.rlimit(c.a[0], 0, c.a[1]) }
+func sysSetrlimit(c *call) (uint64, error) { return c.rlimit(c.a[0], c.a[1], 0) }
+
+func (c *call) rlimit(res, set, get uint64) (uint64, error) {
+	if uint32(res) >= rlimitCount {
+		return 0, errno.EINVAL
+	}
+	old := c.proc.rlimits[uint32(res)]
+	if set != 0 {
+		soft, err := c.u64(set)
+		if err != nil {
+			return 0, err
+		}
+		hard, err := c.u64(set + 8)
+		if err != nil {
+			return 0, err
+		}
+		switch {
+		case soft > hard:
+			return 0, errno.EINVAL
+		case uint32(res) == rlimitNofile && hard > 1<<20:
+			return 0, errno.EPERM
+		}
+		c.proc.rlimits[uint32(res)] = [2]uint64{soft, hard}
+		c.dirty.Misc = true
+		if uint32(res) == rlimitAS {
+			c.MM.SetAddressLimit(finite(soft))
+		}
+	}
+	if get == 0 {
+		return 0, nil
+	}
+	return 0, c.putBack(get, le.AppendUint64(le.AppendUint64(nil, old[0]), old[1]), set, 16)
+}
+
+func sysPrctl(c *call) (uint64, error) {
+	switch int32(c.a[0]) {
+	case 3, 23: // PR_GET_DUMPABLE, PR_CAPBSET_READ
+		return 1, nil
+	case 1, 4, 38: // PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS
+		return 0, nil
+	case 39: // PR_GET_NO_NEW_PRIVS
+		return 0, nil
+	case 15: // PR_SET_NAME
+		s, _, err := c.str(c.a[1], 15)
+		if err != nil {
+			return 0, err
+		}
+		if len(s) == 0 { // no NUL within 15 bytes: cut
+			b, err := c.copyIn(c.a[1], 15)
+			if err != nil {
+				return 0, err
+			}
+			s = cString(b)
+		}
+		c.proc.comm = [16]byte{}
+		copy(c.proc.comm[:15], s)
+		c.dirty.Misc = true
+		return 0, nil
+	case 16: // PR_GET_NAME
+		return 0, c.port.WriteBytes(c.a[1], c.proc.comm[:])
+	}
+	return 0, errno.EINVAL
+}
+
+func sysFutex(c *call) (uint64, error) {
+	const private, clockRealtime = 128, 256
+	if c.a[0]&3 != 0 {
+		return 0, errno.EINVAL
+	}
+	op := uint32(c.a[1]) &^ (private | clockRealtime)
+	switch op {
+	case 1, 10: // FUTEX_WAKE, FUTEX_WAKE_BITSET: nobody else waits
+		return 0, c.touchFutex()
+	case 0, 9: // FUTEX_WAIT, FUTEX_WAIT_BITSET
+		return c.futexWait(op == 9, c.a[1]&clockRealtime != 0)
+	case 3: // FUTEX_REQUEUE
+		return 0, c.touchFutex()
+	case 4: // FUTEX_CMP_REQUEUE
+		var b [4]byte
+		if err := c.port.ReadBytes(c.a[0], b[:]); err != nil {
+			return 0, err
+		}
+		if le.Uint32(b[:]) != uint32(c.a[5]) {
+			return 0, errno.EAGAIN
+		}
+		return 0, nil
+	case 5:
+		return 0, c.lacks("FUTEX_WAKE_OP")
+	}
+	return 0, errno.ENOSYS // priority inheritance
+}
+
+func (c *call) touchFutex() error {
+	if c.a[0] >= 1<<47 {
+		return errno.EFAULT
+	}
+	return nil
+}
+
+func (c *call) futexWait(absolute, realtime bool) (uint64, error) {
+	var b [4]byte
+	if err := c.port.ReadBytes(c.a[0], b[:]); err != nil {
+		return 0, err
+	}
+	if le.Uint32(b[:]) != uint32(c.a[2]) {
+		return 0, errno.EAGAIN
+	}
+	if c.a[3] == 0 {
+		return 0, c.lacks("waiting for a wake-up that no other thread can give")
+	}
+	t, err := c.timespecAt(c.a[3])
+	if err != nil {
+		return 0, err
+	}
+	if absolute {
+		now := c.mono()
+		if realtime {
+			now = c.Now()
+		}
+		t -= min(t, now)
+	}
+	c.sleep(t)
+	return 0, errno.ETIMEDOUT
+}
+
+func sysSchedGetaffinity(c *call) (uint64, error) {
+	if p := int32(c.a[0]); p != 0 && p != c.proc.pid {
+		return 0, errno.ESRCH
+	}
+	if c.a[1] < 8 || c.a[1]&7 != 0 {
+		return 0, errno.EINVAL
+	}
+	return 8, c.put64(c.a[2], 1)
+}
+
+func sysSchedSetaffinity(c *call) (uint64, error) {
+	if p := int32(c.a[0]); p != 0 && p != c.proc.pid {
+		return 0, errno.ESRCH
+	}
+	b, err := c.copyIn(c.a[2], int(min(c.a[1], 8)))
+	if err != nil {
+		return 0, err
+	}
+	if len(b) == 0 || b[0]&1 == 0 {
+		return 0, errno.EINVAL
+	}
+	return 0, nil
+}
+
+func sysSchedGetparam(c *call) (uint64, error) {
+	if c.a[1] == 0 || int32(c.a[0]) < 0 {
+		return 0, errno.EINVAL
+	}
+	return 0, c.put32(c.a[1], 0)
+}
+
+// sysSchedPriority answers the bounds of SCHED_FIFO and SCHED_RR, or of the rest.
+func sysSchedPriority(c *call) (uint64, error) {
+	switch int32(c.a[0]) {
+	case 1, 2:
+		if c.row.Name == "sched_get_priority_max" {
+			return 99, nil
+		}
+		return 1, nil
+	case 0, 3, 5, 6:
+		return 0, nil
+	}
+	return 0, errno.EINVAL
+}
+
+func sysGetpriority(*call) (uint64, error) { return 20, nil } // nice 0, as the raw call says it
+
+func sysGetcpu(c *call) (uint64, error) {
+	for _, va := range c.a[:2] {
+		if va == 0 {
+			continue
+		}
+		if err := c.put32(va, 0); err != nil {
+			return 0, err
+		}
+	}
+	return 0, nil
+}
+
+func sysGetgroups(c *call) (uint64, error) {
+	if int32(c.a[0]) < 0 {
+		return 0, errno.EINVAL
+	}
+	return 0, nil
+}
+
+func sysWait4(*call) (uint64, error) { return 0, errno.ECHILD }
+
+// sysMemfdCreate makes a file without a name.
+func sysMemfdCreate(c *call) (uint64, error) {
+	const cloexec, sealing, noexec, exec = 1, 2, 8, 16
+	if c.a[1]&^(cloexec|sealing|noexec|exec) != 0 {
+		return 0, errno.EINVAL
+	}
+	name, ok, err := c.str(c.a[0], 250)
+	if err != nil || !ok {
+		return 0, errnoFirst(err, errno.EINVAL)
+	}
+	id, err := c.FS.Anonymous("memfd:"+name, 0o777)
+	if err != nil {
+		return 0, err
+	}
+	c.FS.Ref(id)
+	flags := uint32(oRdwr)
+	if c.a[1]&cloexec != 0 {
+		flags |= oCloexec
+	}
+	return c.openDesc(id, flags)
+}

@@ -1,0 +1,157 @@
+package kernel
+
+import (
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/phys"
+)
+
+const (
+	blockSize = phys.PageSize
+	deviceID  = 0x801 // st_dev of the file tree
+	pipeDev   = 0xd   // st_dev of pipes and of the console
+)
+
+// statOf describes what a description refers to.
+func (c *call) statOf(d *desc) (vfs.Stat, uint64, error) {
+	if d.kind == FDNode {
+		st, err := c.FS.Stat(d.node)
+		return st, deviceID, err
+	}
+	st := vfs.Stat{ID: vfs.NodeID(d.pipe), Mode: vfs.ModeFIFO | 0o600, Nlink: 1}
+	if d.pipe == 0 { // the console looks like a pipe to somebody else
+		st.ID = vfs.NodeID(d.kind)
+	}
+	return st, pipeDev, nil
+}
+
+// putStat writes a struct stat (144 bytes).
+func (c *call) putStat(va uint64, st vfs.Stat, dev uint64) error {
+	b := le.AppendUint64(nil, dev)
+	b = le.AppendUint64(b, uint64(st.ID))
+	b = le.AppendUint64(b, uint64(st.Nlink))
+	b = le.AppendUint32(b, st.Mode)
+	b = le.AppendUint32(b, st.UID)
+	b = le.AppendUint32(b, st.GID)
+	b = le.AppendUint32(b, 0)
+	b = le.AppendUint64(b, st.Rdev)
+	b = le.AppendUint64(b, uint64(st.Size))
+	b = le.AppendUint64(b, blockSize)
+	b = le.AppendUint64(b, uint64(st.Blocks))
+	b = append(b, timespec(st.Atime)...)
+	b = append(b, timespec(st.Mtime)...)
+	b = append(b, timespec(st.Ctime)...)
+	return c.port.WriteBytes(va, append(b, make([]byte, 24)...))
+}
+
+func sysStat(c *call) (uint64, error)  { return c.statPath(true) }
+func sysLstat(c *call) (uint64, error) { return c.statPath(false) }
+
+func (c *call) statPath(follow bool) (uint64, error) {
+	id, err := c.existing(-1, 0, follow)
+	if err != nil {
+		return 0, err
+	}
+	st, err := c.FS.Stat(id)
+	if err != nil {
+		return 0, err
+	}
+	return 0, c.putStat(c.a[1], st, deviceID)
+}
+
+func sysFstat(c *call) (uint64, error) {
+	d, err := c.desc(0)
+	if err != nil {
+		return 0, err
+	}
+	st, dev, err := c.statOf(d)
+	if err != nil {
+		return 0, err
+	}
+	return 0, c.putStat(c.a[1], st, dev)
+}
+
+// statAt stats the target of newfstatat and statx.
+func (c *call) statAt(flags uint64) (vfs.Stat, uint64, error) {
+	id, d, err := c.target(0, 1, flags)
+	switch {
+	case err != nil:
+		return vfs.Stat{}, 0, err
+	case d != nil:
+		return c.statOf(d)
+	}
+	st, err := c.FS.Stat(id)
+	return st, deviceID, err
+}
+
+func sysNewfstatat(c *call) (uint64, error) {
+	const noAutomount = 0x800
+	if c.a[3]&^(atSymlinkNofollow|atEmptyPath|noAutomount) != 0 {
+		return 0, errno.EINVAL
+	}
+	st, dev, err := c.statAt(c.a[3])
+	if err != nil {
+		return 0, err
+	}
+	return 0, c.putStat(c.a[2], st, dev)
+}
+
+func sysStatx(c *call) (uint64, error) {
+	const basic, reserved = 0x7ff, 1 << 31
+	if c.a[3]&reserved != 0 || c.a[2]&^0x7900 != 0 || c.a[2]&0x6000 == 0x6000 {
+		return 0, errno.EINVAL
+	}
+	st, dev, err := c.statAt(c.a[2])
+	if err != nil {
+		return 0, err
+	}
+	b := le.AppendUint32(nil, basic)
+	b = le.AppendUint32(b, blockSize)
+	b = le.AppendUint64(b, 0) // attributes
+	b = le.AppendUint32(b, st.Nlink)
+	b = le.AppendUint32(b, st.UID)
+	b = le.AppendUint32(b, st.GID)
+	b = le.AppendUint16(b, uint16(st.Mode))
+	b = le.AppendUint16(b, 0)
+	b = le.AppendUint64(b, uint64(st.ID))
+	b = le.AppendUint64(b, uint64(st.Size))
+	b = le.AppendUint64(b, uint64(st.Blocks))
+	b = le.AppendUint64(b, 0) // attributes that could be
+	for _, t := range []phys.Nanos{st.Atime, 0, st.Ctime, st.Mtime} {
+		b = append(b, timespec(t)...) // 12 bytes used, 4 reserved: nanoseconds fit in 32 bits
+	}
+	for _, n := range []uint64{st.Rdev, dev} {
+		major, minor := n>>8&0xfff, n&0xff|n>>12&0xfff00
+		b = le.AppendUint32(b, uint32(major))
+		b = le.AppendUint32(b, uint32(minor))
+	}
+	return 0, c.port.WriteBytes(c.a[4], append(b, make([]byte, 256-len(b))...))
+}
+
+func sysStatfs(c *call) (uint64, error) {
+	if _, err := c.existing(-1, 0, true); err != nil {
+		return 0, err
+	}
+	return 0, c.putStatfs()
+}
+
+func sysFstatfs(c *call) (uint64, error) {
+	if _, err := c.desc(0); err != nil {
+		return 0, err
+	}
+	return 0, c.putStatfs()
+}
+
+// putStatfs describes the file tree as a tmpfs (struct statfs, 120 bytes).
+func (c *call) putStatfs() error {
+	const tmpfsMagic = 0x01021994
+	s := c.FS.Statfs()
+	blocks, used := uint64(s.MaxBytes)/blockSize, (uint64(s.Bytes)+blockSize-1)/blockSize
+	free := blocks - min(used, blocks)
+	nodes := uint64(max(0, s.MaxNodes-s.Nodes))
+	var b []byte
+	for _, v := range []uint64{tmpfsMagic, blockSize, blocks, free, free, uint64(s.MaxNodes), nodes, 0, vfs.MaxName, blockSize, 0} {
+		b = le.AppendUint64(b, v)
+	}
+	return c.port.WriteBytes(c.a[1], append(b, make([]byte, 120-len(b))...))
+}

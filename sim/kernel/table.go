@@ -1,0 +1,349 @@
+package kernel
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// SupportState tells how far a system call works.
+type SupportState uint8
+
+const (
+	Works   SupportState = iota
+	Partly               // Reason says what is missing; what is missing stops the run
+	NoSys                // answered with ENOSYS, which programs are known to cope with
+	Refused              // stops the run
+)
+
+func (s SupportState) String() string {
+	return [...]string{"works", "partly", "ENOSYS", "refused"}[s]
+}
+
+// Class tells what a restart does with a call that was cut before its commit. A
+// committed call returns its recorded result. Every call takes effect as a whole
+// at its commit, so that no call is ever partly effective.
+type Class uint8
+
+const (
+	Reissue   Class = iota // nothing of it lasts: it is issued again
+	Interrupt              // it waits, or would: it returns EINTR
+	Final                  // it does not return
+)
+
+func (c Class) String() string {
+	return [...]string{"reissue", "interrupt", "final"}[c]
+}
+
+// Call is one row of the table of system calls.
+type Call struct {
+	Nr     uint64
+	Name   string
+	Args   string // argument kinds, separated by commas: fd, path, ptr, size, off, flags, mode, num
+	State  SupportState
+	Class  Class
+	Reason string // what is missing, or why it is refused
+
+	run func(*call) (uint64, error)
+}
+
+func (r *Call) argCount() int {
+	if r.Args == "" {
+		return 0
+	}
+	return strings.Count(r.Args, ",") + 1
+}
+
+// calls is the table, ascending by number.
+var calls = sortedCalls()
+
+const maxNr = 512
+
+// rowIndex leads from a number to its row in calls, plus one.
+var rowIndex = indexCalls(calls)
+
+func sortedCalls() []Call {
+	all := slices.Concat(fileCalls(), memoryCalls(), processCalls(), signalCalls(), otherCalls())
+	slices.SortFunc(all, func(a, b Call) int { return cmp.Compare(a.Nr, b.Nr) })
+	return all
+}
+
+func indexCalls(all []Call) (index [maxNr]int16) {
+	for i, r := range all {
+		if r.Nr >= maxNr || index[r.Nr] != 0 {
+			panic("BUG: system call table: number of " + r.Name)
+		}
+		if (r.run == nil) != (r.State == NoSys || r.State == Refused) || (r.Reason == "") != (r.State == Works) {
+			panic("BUG: system call table: state of " + r.Name)
+		}
+		index[r.Nr] = int16(i + 1)
+	}
+	return index
+}
+
+func row(nr uint64) *Call {
+	if nr >= maxNr || rowIndex[nr] == 0 {
+		return nil
+	}
+	return &calls[rowIndex[nr]-1]
+}
+
+// Table returns every known system call in ascending order of its number.
+func Table() []Call { return slices.Clone(calls) }
+
+// Lookup returns the table row of a system call.
+func Lookup(nr uint64) (Call, bool) {
+	if r := row(nr); r != nil {
+		return *r, true
+	}
+	return Call{}, false
+}
+
+type handler = func(*call) (uint64, error)
+
+func works(nr uint64, name, args string, run handler) Call {
+	return Call{Nr: nr, Name: name, Args: args, run: run}
+}
+
+func partly(nr uint64, name, args, reason string, run handler) Call {
+	return Call{Nr: nr, Name: name, Args: args, State: Partly, Reason: reason, run: run}
+}
+
+func (r Call) class(c Class) Call {
+	r.Class = c
+	return r
+}
+
+func noSys(nr uint64, name, why string) Call {
+	return Call{Nr: nr, Name: name, State: NoSys, Reason: why}
+}
+
+func refused(nr uint64, name, why string) Call {
+	return Call{Nr: nr, Name: name, State: Refused, Reason: why}
+}
+
+func fileCalls() []Call {
+	const pipes = "waiting on a pipe inside the process is a deadlock and stops the run"
+	return []Call{
+		partly(0, "read", "fd,ptr,size", pipes, sysRead),
+		partly(1, "write", "fd,ptr,size", pipes, sysWrite),
+		works(2, "open", "path,flags,mode", sysOpen),
+		works(3, "close", "fd", sysClose),
+		works(4, "stat", "path,ptr", sysStat),
+		works(5, "fstat", "fd,ptr", sysFstat),
+		works(6, "lstat", "path,ptr", sysLstat),
+		partly(7, "poll", "ptr,num,num", "waiting without a timeout stops the run", sysPoll).class(Interrupt),
+		works(8, "lseek", "fd,off,num", sysLseek),
+		partly(16, "ioctl", "fd,num,ptr", "FIONREAD, FIONBIO, FIOCLEX; nothing is a terminal", sysIoctl),
+		works(17, "pread64", "fd,ptr,size,off", sysPread64),
+		works(18, "pwrite64", "fd,ptr,size,off", sysPwrite64),
+		partly(19, "readv", "fd,ptr,num", pipes, sysReadv),
+		partly(20, "writev", "fd,ptr,num", pipes, sysWritev),
+		works(21, "access", "path,mode", sysAccess),
+		works(22, "pipe", "ptr", sysPipe),
+		partly(23, "select", "num,ptr,ptr,ptr,ptr", "waiting without a timeout stops the run", sysSelect).class(Interrupt),
+		works(32, "dup", "fd", sysDup),
+		works(33, "dup2", "fd,fd", sysDup2),
+		works(40, "sendfile", "fd,fd,ptr,size", sysSendfile),
+		partly(72, "fcntl", "fd,num,num", "locks always succeed; no leases, signals or seals", sysFcntl),
+		works(73, "flock", "fd,num", sysFlock),
+		works(74, "fsync", "fd", sysFsync),
+		works(75, "fdatasync", "fd", sysFsync),
+		works(76, "truncate", "path,size", sysTruncate),
+		works(77, "ftruncate", "fd,size", sysFtruncate),
+		works(79, "getcwd", "ptr,size", sysGetcwd),
+		works(80, "chdir", "path", sysChdir),
+		works(81, "fchdir", "fd", sysFchdir),
+		works(82, "rename", "path,path", sysRename),
+		works(83, "mkdir", "path,mode", sysMkdir),
+		works(84, "rmdir", "path", sysRmdir),
+		works(85, "creat", "path,mode", sysCreat),
+		works(86, "link", "path,path", sysLink),
+		works(87, "unlink", "path", sysUnlink),
+		works(88, "symlink", "path,path", sysSymlink),
+		works(89, "readlink", "path,ptr,size", sysReadlink),
+		works(90, "chmod", "path,mode", sysChmod),
+		works(91, "fchmod", "fd,mode", sysFchmod),
+		works(92, "chown", "path,num,num", sysChown),
+		works(93, "fchown", "fd,num,num", sysFchown),
+		works(94, "lchown", "path,num,num", sysLchown),
+		works(95, "umask", "mode", sysUmask),
+		works(132, "utime", "path,ptr", sysUtime),
+		works(133, "mknod", "path,mode,num", sysMknod),
+		works(137, "statfs", "path,ptr", sysStatfs),
+		works(138, "fstatfs", "fd,ptr", sysFstatfs),
+		works(162, "sync", "", sysZero),
+		works(217, "getdents64", "fd,ptr,size", sysGetdents64),
+		works(221, "fadvise64", "fd,off,size,num", sysFadvise64),
+		works(235, "utimes", "path,ptr", sysUtimes),
+		works(257, "openat", "fd,path,flags,mode", sysOpenat),
+		works(258, "mkdirat", "fd,path,mode", sysMkdirat),
+		works(259, "mknodat", "fd,path,mode,num", sysMknodat),
+		works(260, "fchownat", "fd,path,num,num,flags", sysFchownat),
+		works(262, "newfstatat", "fd,path,ptr,flags", sysNewfstatat),
+		works(263, "unlinkat", "fd,path,flags", sysUnlinkat),
+		works(264, "renameat", "fd,path,fd,path", sysRenameat),
+		works(265, "linkat", "fd,path,fd,path,flags", sysLinkat),
+		works(266, "symlinkat", "path,fd,path", sysSymlinkat),
+		works(267, "readlinkat", "fd,path,ptr,size", sysReadlinkat),
+		works(268, "fchmodat", "fd,path,mode", sysFchmodat),
+		works(269, "faccessat", "fd,path,mode", sysFaccessat),
+		partly(270, "pselect6", "num,ptr,ptr,ptr,ptr,ptr", "no signal mask; waiting without a timeout stops the run", sysSelect).class(Interrupt),
+		partly(271, "ppoll", "ptr,num,ptr,ptr,size", "no signal mask; waiting without a timeout stops the run", sysPpoll).class(Interrupt),
+		works(280, "utimensat", "fd,path,ptr,flags", sysUtimensat),
+		partly(285, "fallocate", "fd,mode,off,size", "allocation only, no punched holes", sysFallocate),
+		works(292, "dup3", "fd,fd,flags", sysDup3),
+		partly(293, "pipe2", "ptr,flags", "no packet mode", sysPipe2),
+		works(295, "preadv", "fd,ptr,num,off", sysPreadv),
+		works(296, "pwritev", "fd,ptr,num,off", sysPwritev),
+		works(306, "syncfs", "fd", sysFsync),
+		works(316, "renameat2", "fd,path,fd,path,flags", sysRenameat2),
+		works(319, "memfd_create", "ptr,flags", sysMemfdCreate),
+		works(326, "copy_file_range", "fd,ptr,fd,ptr,size,flags", sysCopyFileRange),
+		works(332, "statx", "fd,path,flags,num,ptr", sysStatx),
+		works(436, "close_range", "num,num,flags", sysCloseRange),
+		partly(437, "openat2", "fd,path,ptr,size", "no resolve flags", sysOpenat2),
+		works(439, "faccessat2", "fd,path,mode,flags", sysFaccessat2),
+		works(452, "fchmodat2", "fd,path,mode,flags", sysFchmodat2),
+	}
+}
+
+func memoryCalls() []Call {
+	return []Call{
+		partly(9, "mmap", "ptr,size,num,flags,fd,off", "no writable shared mappings of files; MAP_GROWSDOWN does not grow", sysMmap),
+		works(10, "mprotect", "ptr,size,num", sysMprotect),
+		works(11, "munmap", "ptr,size", sysMunmap),
+		works(12, "brk", "ptr", sysBrk),
+		partly(25, "mremap", "ptr,size,size,flags,ptr", "no MREMAP_DONTUNMAP, no duplication", sysMremap),
+		works(26, "msync", "ptr,size,flags", sysMsync),
+		works(27, "mincore", "ptr,size,ptr", sysMincore),
+		works(28, "madvise", "ptr,size,num", sysMadvise),
+		works(149, "mlock", "ptr,size", sysZero),
+		works(150, "munlock", "ptr,size", sysZero),
+		works(151, "mlockall", "flags", sysZero),
+		works(152, "munlockall", "", sysZero),
+		works(325, "mlock2", "ptr,size,flags", sysZero),
+	}
+}
+
+func processCalls() []Call {
+	const oneProcess = "one process only so far"
+	return []Call{
+		works(24, "sched_yield", "", sysZero),
+		works(35, "nanosleep", "ptr,ptr", sysNanosleep).class(Interrupt),
+		partly(36, "getitimer", "num,ptr", "no timer ever runs", sysGetitimer),
+		partly(37, "alarm", "num", "no timer that interrupts", sysAlarm),
+		partly(38, "setitimer", "num,ptr,ptr", "no timer that interrupts", sysSetitimer),
+		works(39, "getpid", "", sysGetpid),
+		refused(56, "clone", "one thread only so far"),
+		refused(57, "fork", oneProcess),
+		refused(58, "vfork", oneProcess),
+		refused(59, "execve", oneProcess),
+		works(60, "exit", "num", sysExit).class(Final),
+		works(61, "wait4", "num,ptr,flags,ptr", sysWait4),
+		works(63, "uname", "ptr", sysUname),
+		works(96, "gettimeofday", "ptr,ptr", sysGettimeofday),
+		works(97, "getrlimit", "num,ptr", sysGetrlimit),
+		partly(98, "getrusage", "num,ptr", "processor time only", sysGetrusage),
+		works(99, "sysinfo", "ptr", sysSysinfo),
+		works(100, "times", "ptr", sysTimes),
+		works(102, "getuid", "", sysZero),
+		works(104, "getgid", "", sysZero),
+		works(105, "setuid", "num", sysSetIDs),
+		works(106, "setgid", "num", sysSetIDs),
+		works(107, "geteuid", "", sysZero),
+		works(108, "getegid", "", sysZero),
+		works(109, "setpgid", "num,num", sysSetpgid),
+		works(110, "getppid", "", sysGetppid),
+		works(111, "getpgrp", "", sysGetpid),
+		works(112, "setsid", "", sysSetsid),
+		works(113, "setreuid", "num,num", sysSetIDs),
+		works(114, "setregid", "num,num", sysSetIDs),
+		works(115, "getgroups", "num,ptr", sysGetgroups),
+		works(117, "setresuid", "num,num,num", sysSetIDs),
+		works(118, "getresuid", "ptr,ptr,ptr", sysGetresid),
+		works(119, "setresgid", "num,num,num", sysSetIDs),
+		works(120, "getresgid", "ptr,ptr,ptr", sysGetresid),
+		works(121, "getpgid", "num", sysOwnPID),
+		works(124, "getsid", "num", sysOwnPID),
+		works(140, "getpriority", "num,num", sysGetpriority),
+		works(141, "setpriority", "num,num,num", sysZero),
+		works(143, "sched_getparam", "num,ptr", sysSchedGetparam),
+		works(145, "sched_getscheduler", "num", sysZero),
+		works(146, "sched_get_priority_max", "num", sysSchedPriority),
+		works(147, "sched_get_priority_min", "num", sysSchedPriority),
+		partly(157, "prctl", "num,num,num,num,num", "names, dumpable, capability bounds; the rest is EINVAL", sysPrctl),
+		works(158, "arch_prctl", "num,ptr", sysArchPrctl),
+		partly(160, "setrlimit", "num,ptr", "NOFILE, DATA and AS are enforced", sysSetrlimit),
+		works(186, "gettid", "", sysGettid),
+		works(201, "time", "ptr", sysTime),
+		partly(202, "futex", "ptr,num,num,ptr,ptr,num", "no FUTEX_WAKE_OP, no priority inheritance", sysFutex).class(Interrupt),
+		works(203, "sched_setaffinity", "num,size,ptr", sysSchedSetaffinity),
+		works(204, "sched_getaffinity", "num,size,ptr", sysSchedGetaffinity),
+		works(218, "set_tid_address", "ptr", sysSetTidAddress),
+		works(228, "clock_gettime", "num,ptr", sysClockGettime),
+		works(229, "clock_getres", "num,ptr", sysClockGetres),
+		works(230, "clock_nanosleep", "num,flags,ptr,ptr", sysClockNanosleep).class(Interrupt),
+		works(231, "exit_group", "num", sysExit).class(Final),
+		works(247, "waitid", "num,num,ptr,flags,ptr", sysWait4),
+		works(273, "set_robust_list", "ptr,size", sysSetRobustList),
+		works(274, "get_robust_list", "num,ptr,ptr", sysGetRobustList),
+		partly(302, "prlimit64", "num,num,ptr,ptr", "NOFILE, DATA and AS are enforced", sysPrlimit64),
+		works(309, "getcpu", "ptr,ptr", sysGetcpu),
+		works(318, "getrandom", "ptr,size,flags", sysGetrandom),
+	}
+}
+
+func signalCalls() []Call {
+	return []Call{
+		works(13, "rt_sigaction", "num,ptr,ptr,size", sysRtSigaction),
+		works(14, "rt_sigprocmask", "num,ptr,ptr,size", sysRtSigprocmask),
+		works(15, "rt_sigreturn", "", sysRtSigreturn),
+		partly(34, "pause", "", "nothing else can send a signal, so waiting stops the run", sysPause).class(Interrupt),
+		works(62, "kill", "num,num", sysKill),
+		works(127, "rt_sigpending", "ptr,size", sysRtSigpending),
+		partly(128, "rt_sigtimedwait", "ptr,ptr,ptr,size", "waiting without a timeout stops the run", sysRtSigtimedwait).class(Interrupt),
+		works(129, "rt_sigqueueinfo", "num,num,ptr", sysRtSigqueueinfo),
+		partly(130, "rt_sigsuspend", "ptr,size", "only for a signal that is pending", sysRtSigsuspend).class(Interrupt),
+		works(131, "sigaltstack", "ptr,ptr", sysSigaltstack),
+		works(200, "tkill", "num,num", sysTkill),
+		works(234, "tgkill", "num,num,num", sysTgkill),
+		works(297, "rt_tgsigqueueinfo", "num,num,num,ptr", sysRtSigqueueinfo),
+	}
+}
+
+// otherCalls are those that are not there.
+func otherCalls() []Call {
+	const sockets, epoll, objects, xattr = "no sockets yet", "no epoll yet", "no such descriptors yet", "the file tree keeps no extended attributes"
+	list := []Call{
+		noSys(282, "signalfd", objects), noSys(289, "signalfd4", objects),
+		noSys(324, "membarrier", "there is one thread"),
+		noSys(334, "rseq", "C libraries fall back"),
+		noSys(425, "io_uring_setup", "programs fall back to plain calls"),
+		noSys(434, "pidfd_open", "programs fall back to wait"),
+		noSys(435, "clone3", "C libraries fall back to clone"),
+		noSys(441, "epoll_pwait2", "programs fall back to epoll_wait"),
+		noSys(448, "process_mrelease", "no other processes"),
+		noSys(449, "futex_waitv", "programs fall back to futex"),
+	}
+	for i, name := range []string{"setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "removexattr", "lremovexattr", "fremovexattr"} {
+		list = append(list, noSys(188+uint64(i), name, xattr))
+	}
+	for i, name := range []string{"socket", "connect", "accept", "sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown", "bind", "listen", "getsockname", "getpeername", "socketpair", "setsockopt", "getsockopt"} {
+		list = append(list, refused(41+uint64(i), name, sockets))
+	}
+	for _, r := range []struct {
+		nr        uint64
+		name, why string
+	}{
+		{29, "shmget", "no System V memory"}, {30, "shmat", "no System V memory"}, {31, "shmctl", "no System V memory"},
+		{101, "ptrace", "one process only so far"}, {213, "epoll_create", epoll}, {232, "epoll_wait", epoll}, {233, "epoll_ctl", epoll},
+		{281, "epoll_pwait", epoll}, {291, "epoll_create1", epoll}, {222, "timer_create", "no timer that interrupts"},
+		{253, "inotify_init", objects}, {294, "inotify_init1", objects}, {283, "timerfd_create", objects}, {284, "eventfd", objects}, {290, "eventfd2", objects},
+		{275, "splice", "use of splice is rare"}, {276, "tee", "use of tee is rare"}, {278, "vmsplice", "use of vmsplice is rare"},
+		{288, "accept4", sockets}, {299, "recvmmsg", sockets}, {307, "sendmmsg", sockets}, {322, "execveat", "one process only so far"},
+	} {
+		list = append(list, refused(r.nr, r.name, r.why))
+	}
+	return list
+}

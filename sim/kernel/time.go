@@ -1,0 +1,195 @@
+package kernel
+
+import (
+	"encoding/binary"
+
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/phys"
+)
+
+var le = binary.LittleEndian
+
+const (
+	second phys.Nanos = 1e9
+
+	// nanosPerInstruction makes virtual time out of retired instructions, so that
+	// it does not depend on the cache model.
+	nanosPerInstruction = 1
+
+	maxSleep = 1 << 33 // seconds: longer wishes are cut, so that time cannot overflow
+)
+
+// mono returns the virtual time since the program's first instruction.
+func (k *Kernel) mono() phys.Nanos {
+	return phys.Nanos(k.clock*nanosPerInstruction) + k.proc.slept
+}
+
+// Now returns the wall-clock time as the process sees it at its last entry into
+// the kernel.
+func (k *Kernel) Now() phys.Nanos { return k.cfg.WallBase + k.mono() }
+
+func timespec(t phys.Nanos) []byte {
+	b := le.AppendUint64(nil, uint64(t/second))
+	return le.AppendUint64(b, uint64(t%second))
+}
+
+func timeval(t phys.Nanos) []byte {
+	b := le.AppendUint64(nil, uint64(t/second))
+	return le.AppendUint64(b, uint64(t%second/1000))
+}
+
+// clockNow returns the reading of a clock of clock_gettime(2).
+func (k *Kernel) clockNow(id uint64) (phys.Nanos, bool) {
+	switch int32(id) {
+	case 0, 5, 8, 11: // REALTIME, REALTIME_COARSE, REALTIME_ALARM, TAI
+		return k.Now(), true
+	case 1, 4, 6, 7, 9: // MONOTONIC, _RAW, _COARSE, BOOTTIME, BOOTTIME_ALARM
+		return k.mono(), true
+	case 2, 3: // PROCESS_CPUTIME_ID, THREAD_CPUTIME_ID
+		return k.cpuTime(), true
+	}
+	return 0, false
+}
+
+// cpuTime returns the processor time used.
+func (k *Kernel) cpuTime() phys.Nanos { return phys.Nanos(k.clock * nanosPerInstruction) }
+
+func sysClockGettime(c *call) (uint64, error) {
+	t, ok := c.clockNow(c.a[0])
+	if !ok {
+		return 0, errno.EINVAL
+	}
+	return 0, c.port.WriteBytes(c.a[1], timespec(t))
+}
+
+func sysClockGetres(c *call) (uint64, error) {
+	if _, ok := c.clockNow(c.a[0]); !ok {
+		return 0, errno.EINVAL
+	}
+	if c.a[1] == 0 {
+		return 0, nil
+	}
+	return 0, c.port.WriteBytes(c.a[1], timespec(nanosPerInstruction))
+}
+
+func sysGettimeofday(c *call) (uint64, error) {
+	if c.a[0] != 0 {
+		if err := c.port.WriteBytes(c.a[0], timeval(c.Now())); err != nil {
+			return 0, err
+		}
+	}
+	if c.a[1] != 0 {
+		return 0, c.port.WriteBytes(c.a[1], make([]byte, 8)) // UTC
+	}
+	return 0, nil
+}
+
+func sysTime(c *call) (uint64, error) {
+	t := uint64(c.Now() / second)
+	if c.a[0] == 0 {
+		return t, nil
+	}
+	return t, c.put64(c.a[0], t)
+}
+
+// timespecAt reads a struct timespec.
+func (c *call) timespecAt(va uint64) (phys.Nanos, error) {
+	sec, err := c.u64(va)
+	if err != nil {
+		return 0, err
+	}
+	ns, err := c.u64(va + 8)
+	if err != nil {
+		return 0, err
+	}
+	if int64(sec) < 0 || ns >= uint64(second) {
+		return 0, errno.EINVAL
+	}
+	return phys.Nanos(min(sec, maxSleep))*second + phys.Nanos(ns), nil
+}
+
+// sleep lets virtual time pass.
+func (k *Kernel) sleep(t phys.Nanos) {
+	k.proc.slept += t
+	k.dirty.Misc = true
+}
+
+func sysNanosleep(c *call) (uint64, error) {
+	t, err := c.timespecAt(c.a[0])
+	if err == nil {
+		c.sleep(t)
+	}
+	return 0, err
+}
+
+func sysClockNanosleep(c *call) (uint64, error) {
+	const timerAbstime = 1
+	now, ok := c.clockNow(c.a[0])
+	if !ok || int32(c.a[0]) == 3 {
+		return 0, errno.EINVAL
+	}
+	t, err := c.timespecAt(c.a[2])
+	if err != nil {
+		return 0, err
+	}
+	if c.a[1]&timerAbstime != 0 {
+		t -= min(t, now)
+	}
+	c.sleep(t)
+	return 0, nil
+}
+
+func sysTimes(c *call) (uint64, error) {
+	const ticks = second / 100
+	if c.a[0] != 0 {
+		b := le.AppendUint64(nil, uint64(c.cpuTime()/ticks))
+		if err := c.port.WriteBytes(c.a[0], append(b, make([]byte, 24)...)); err != nil {
+			return 0, err
+		}
+	}
+	return uint64(c.mono() / ticks), nil
+}
+
+func sysGetrusage(c *call) (uint64, error) {
+	switch int32(c.a[0]) {
+	case 0, 1: // RUSAGE_SELF, RUSAGE_THREAD
+		b := append(timeval(c.cpuTime()), make([]byte, 128)...)
+		return 0, c.port.WriteBytes(c.a[1], b)
+	case -1: // RUSAGE_CHILDREN
+		return 0, c.port.WriteBytes(c.a[1], make([]byte, 144))
+	}
+	return 0, errno.EINVAL
+}
+
+func sysGetitimer(c *call) (uint64, error) {
+	if c.a[0] > 2 {
+		return 0, errno.EINVAL
+	}
+	return 0, c.port.WriteBytes(c.a[1], make([]byte, 32))
+}
+
+func sysSetitimer(c *call) (uint64, error) {
+	if c.a[0] > 2 {
+		return 0, errno.EINVAL
+	}
+	var b [32]byte
+	if c.a[1] != 0 {
+		if err := c.port.ReadBytes(c.a[1], b[:]); err != nil {
+			return 0, err
+		}
+	}
+	if le.Uint64(b[16:]) != 0 || le.Uint64(b[24:]) != 0 {
+		return 0, c.lacks("a timer that interrupts the program")
+	}
+	if c.a[2] == 0 {
+		return 0, nil
+	}
+	return 0, c.port.WriteBytes(c.a[2], make([]byte, 32))
+}
+
+func sysAlarm(c *call) (uint64, error) {
+	if uint32(c.a[0]) != 0 {
+		return 0, c.lacks("a timer that interrupts the program")
+	}
+	return 0, nil
+}

@@ -1,0 +1,350 @@
+// Package sim is the machine: a volatile half (core, caches, DRAM, kernel) and a
+// durable half (PMEM, persistent files, wall clock, dirty-shutdown count).
+// PowerCut turns a Machine into a Durable; Boot sees nothing but a Durable and
+// the configuration. Nothing here knows that campaigns exist; what runs between
+// program and kernel is a Runtime, implemented by runtime/wpp.
+package sim
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"zhuque/cachemodel"
+	"zhuque/eadr"
+	"zhuque/sim/kernel"
+	"zhuque/sim/kernel/mm"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/mem"
+	"zhuque/sim/phys"
+	"zhuque/sim/x86"
+)
+
+// Memory says where a process's memory lies and whether it survives.
+type Memory string
+
+const (
+	Zhuque Memory = "zhuque" // in PMEM, under the Zhuque runtime
+	Native Memory = "native" // in DRAM
+	PMEM   Memory = "pmem"   // in PMEM, without a runtime
+)
+
+// Config describes a machine and the program on it. It is what survives a power
+// failure besides the Durable: hardware and its settings.
+type Config struct {
+	Program string
+	Args    []string // including argv[0]
+	Env     []string
+	Dir     string // initial working directory, "" for /
+	Memory  Memory
+	Model   bool // with the cache model
+	Cache   cachemodel.Config
+	Power   eadr.Config
+	Seed    uint64
+	// WallBase is the wall-clock time of the start since the Unix epoch; each
+	// power failure adds Outage to the clock.
+	WallBase, Outage phys.Nanos
+	Files            vfs.Options
+	Console          *kernel.Console                                // standard streams; forks and booted machines capture instead
+	Preload          map[string][]byte                              // executables placed in the file tree before the start, by absolute path
+	Strace           func(nr uint64, args [6]uint64, result uint64) // told of every system call; may be nil
+	// MaxInstructions stops a run that does not end, 0 for no limit.
+	MaxInstructions uint64
+}
+
+// volatile is lost at a power failure.
+type volatile struct {
+	cpu    *x86.CPU
+	port   *mem.Port
+	hier   *cachemodel.Hierarchy
+	dram   *mem.Store
+	kernel *kernel.Kernel
+	call   *Call  // the call in flight, nil in user mode
+	calls  uint64 // calls taken so far
+	steps  uint64 // runtime stores since the counter was last set
+	stepAt uint64 // lose power before this runtime store (1-based), 0 for never
+}
+
+// Durable is what a power failure leaves.
+type Durable struct {
+	PMEM           *mem.Store
+	Files          *vfs.FS
+	Retired        uint64     // the clock: instructions retired since the first start
+	Outages        phys.Nanos // wall-clock time spent without power
+	DirtyShutdowns uint64     // counted by the DIMMs
+	PowerCycles    uint64
+
+	world *kernel.Console // what is outside the machine: it saw the failure, it did not fail
+
+	from *mem.Store // the dead machine's PMEM, frozen until Release
+}
+
+// Release ends the use of a Durable whose machine is to run on. A crash check
+// calls it; after a real cut nobody does.
+func (d *Durable) Release() {
+	if d.from != nil {
+		d.from.Return()
+		d.from = nil
+	}
+}
+
+// Call is a system call, an exception or a signal on its way through runtime and kernel.
+type Call struct {
+	Entry   x86.State // at kernel entry: what pt_regs holds
+	Kind    CallKind
+	Exc     *x86.Exception // Kind Exception
+	Reissue uint64         // RIP that starts it again
+}
+
+// CallKind says what brought the core into the kernel.
+type CallKind uint8
+
+const (
+	Syscall CallKind = iota
+	Exception
+	Signal // the delivery of one pending signal
+)
+
+// Runtime stands between the program and the kernel.
+type Runtime interface {
+	// Start makes a freshly loaded process persistent.
+	Start(m *Machine) error
+	// Call takes a system call or an exception through the kernel.
+	Call(m *Machine, c *Call) kernel.Outcome
+	// PowerFail stores what the power-fail handler saves. pm is the dying
+	// machine's PMEM; m must not be changed.
+	PowerFail(m *Machine, pm *mem.Store)
+	// SaveLines is the number of cache lines that PowerFail writes.
+	SaveLines() int
+	// Complete writes the complete mark, the last step of the power-fail sequence.
+	Complete(pm *mem.Store)
+	// Recover rebuilds the process on a booted machine or refuses with *Detected.
+	Recover(m *Machine) error
+	// Owned returns the PMEM frames [lo, hi) that hold the runtime's own state.
+	Owned() (lo, hi phys.Frame)
+	// Fork returns the runtime for a forked machine.
+	Fork() Runtime
+}
+
+// Detected is a restart's refusal of an image, with the reason.
+type Detected struct{ Reason string }
+
+func (d *Detected) Error() string { return "image refused: " + d.Reason }
+
+// Machine is a running machine.
+type Machine struct {
+	cfg *Config
+	volatile
+	durable Durable
+	rt      Runtime
+	ended   *Stop
+	onCall  func(at, steps uint64)
+	booting bool
+}
+
+// New starts a program on a fresh machine. rt is nil without a runtime. Errors:
+// *loader.NotExecutable, errors of the file system, configuration errors.
+func New(cfg *Config, rt Runtime) (*Machine, error) {
+	opt := cfg.Files
+	opt.Hooks = kernel.Hooks()
+	opt.Domain = cfg.Power.Domain.Detected()
+	fs, err := vfs.New(opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := preload(fs, cfg.Preload); err != nil {
+		return nil, err
+	}
+	world := cfg.Console
+	if world == nil {
+		world = kernel.NewConsole(nil, nil, nil)
+	}
+	m, err := assemble(cfg, Durable{PMEM: mem.NewStore(), Files: fs, world: world}, rt, nil)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Dir != "" {
+		if err := m.kernel.Chdir(cfg.Dir); err != nil {
+			return nil, fmt.Errorf("working directory %s: %w", cfg.Dir, err)
+		}
+	}
+	if err := m.kernel.Exec(m.cpu, cfg.Program, cfg.Args, cfg.Env); err != nil {
+		return nil, err
+	}
+	if err := m.kernel.Release(); err != nil {
+		return nil, err
+	}
+	if m.rt != nil {
+		if err := m.rt.Start(m); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// assemble builds a machine with cold volatile parts around a durable half.
+func assemble(cfg *Config, d Durable, rt Runtime, blocks *x86.CPU) (*Machine, error) {
+	m := &Machine{cfg: cfg, durable: d, rt: rt}
+	m.dram = mem.NewStore()
+	var core *cachemodel.Core
+	if cfg.Model {
+		h, err := cachemodel.New(cfg.Cache, lines{m.dram, d.PMEM})
+		if err != nil {
+			return nil, err
+		}
+		m.hier, core = h, h.Core(0)
+	}
+	space := mm.New(mm.Config{Placement: placement(cfg.Memory), DRAM: m.dram, PMEM: d.PMEM, Files: d.Files, PMEMBase: dataBase(rt)})
+	m.port = mem.NewPort(space, core, m.dram, d.PMEM)
+	if blocks != nil {
+		m.cpu = x86.NewSharing(m.port, blocks)
+	} else {
+		m.cpu = x86.New(m.port)
+	}
+	m.cpu.Retired = d.Retired
+	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true})
+	m.kernel.DeferInOut(rt != nil)
+	m.kernel.Attach(m.cpu)
+	return m, nil
+}
+
+// preload puts executables into the file tree.
+func preload(fs *vfs.FS, files map[string][]byte) error {
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := place(fs, name, files[name]); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// place creates one executable and the directories above it.
+func place(fs *vfs.FS, name string, data []byte) error {
+	dir := vfs.Root
+	for {
+		first, rest, more := strings.Cut(strings.TrimPrefix(name, "/"), "/")
+		if !more {
+			id, err := fs.Create(dir, first, 0o755)
+			if err == nil {
+				_, err = fs.WriteAt(id, data, 0)
+			}
+			return err
+		}
+		at, err := fs.Locate(dir, first, true)
+		if err != nil {
+			return err
+		}
+		if at.Node == 0 {
+			if at.Node, err = fs.Mkdir(dir, first, 0o755); err != nil {
+				return err
+			}
+		}
+		dir, name = at.Node, rest
+	}
+}
+
+func dataBase(rt Runtime) phys.Addr {
+	if rt == nil {
+		return phys.PMEMBase
+	}
+	_, hi := rt.Owned()
+	return hi.Addr()
+}
+
+func placement(memory Memory) mm.Placement {
+	switch memory {
+	case Zhuque:
+		return mm.Placement{Anon: mm.PMEM, PrivateWritable: mm.PMEM, ReadOnlyFile: mm.DRAM}
+	case PMEM:
+		return mm.Placement{Anon: mm.PMEM, PrivateWritable: mm.PMEM, ReadOnlyFile: mm.PMEM}
+	case Native:
+		return mm.Placement{Anon: mm.DRAM, PrivateWritable: mm.DRAM, ReadOnlyFile: mm.DRAM}
+	}
+	panic(fmt.Sprintf("BUG: memory mode %q", memory))
+}
+
+// lines gives the cache model the current bytes of a line.
+type lines struct{ dram, pmem *mem.Store }
+
+func (s lines) ReadLine(l phys.LineAddr, dst *[phys.LineSize]byte) {
+	st := s.dram
+	if l.IsPMEM() {
+		st = s.pmem
+	}
+	a := l.Addr()
+	copy(dst[:], st.ReadPage(a.Frame())[a&phys.PageMask:])
+}
+
+// CPU returns the core; CPU().State is the register state of the only thread.
+func (m *Machine) CPU() *x86.CPU { return m.cpu }
+
+// Kernel returns the volatile Linux.
+func (m *Machine) Kernel() *kernel.Kernel { return m.kernel }
+
+// Port returns the core's way to memory.
+func (m *Machine) Port() *mem.Port { return m.port }
+
+// Store returns the memory that holds a physical address.
+func (m *Machine) Store(a phys.Addr) *mem.Store {
+	if a.IsPMEM() {
+		return m.durable.PMEM
+	}
+	return m.dram
+}
+
+// OnCall sets a function that is told of every completed call: the instructions
+// retired before it began, and how many stores the runtime made in it.
+func (m *Machine) OnCall(f func(at, steps uint64)) {
+	m.onCall = f
+	m.port.Step = m.runtimeStep
+}
+
+// Output returns what the program wrote to standard output and standard error
+// so far, where the console captures (see kernel.Console).
+func (m *Machine) Output() (stdout, stderr []byte) { return m.durable.world.Output() }
+
+// Config returns the configuration.
+func (m *Machine) Config() *Config { return m.cfg }
+
+// Hierarchy returns the cache model, nil without one.
+func (m *Machine) Hierarchy() *cachemodel.Hierarchy { return m.hier }
+
+// Calls returns how many calls the machine has taken: kernel-resident state
+// changes in calls only.
+func (m *Machine) Calls() uint64 { return m.calls }
+
+// InCall returns the call in flight, nil in user mode.
+func (m *Machine) InCall() *Call { return m.call }
+
+// Durable gives the runtime the durable half of a booting machine.
+func (m *Machine) Durable() *Durable { return &m.durable }
+
+// Retired returns the number of instructions completed since the program's first.
+func (m *Machine) Retired() uint64 { return m.cpu.Retired }
+
+// Fork returns an independent machine in the same state. Cost is constant in
+// the size of memory.
+func (m *Machine) Fork() *Machine {
+	c := &Machine{cfg: m.cfg, ended: m.ended, durable: m.durable}
+	c.durable.from = nil
+	c.durable.PMEM = m.durable.PMEM.Fork()
+	c.durable.Files = m.durable.Files.Fork()
+	c.dram = m.dram.Fork()
+	var core *cachemodel.Core
+	if m.hier != nil {
+		c.hier = m.hier.Fork(lines{c.dram, c.durable.PMEM})
+		core = c.hier.Core(0)
+	}
+	space := m.kernel.MM.Fork(c.dram, c.durable.PMEM, c.durable.Files)
+	c.port = mem.NewPort(space, core, c.dram, c.durable.PMEM)
+	c.cpu = m.cpu.Clone(c.port)
+	c.durable.world = m.durable.world.Fork(false)
+	c.kernel = m.kernel.Fork(space, c.durable.Files, c.durable.world)
+	c.kernel.Attach(c.cpu)
+	if m.rt != nil {
+		c.rt = m.rt.Fork()
+	}
+	m.port.FlushTLB()
+	return c
+}

@@ -1,0 +1,178 @@
+package sim
+
+import (
+	"zhuque/cachemodel"
+	"zhuque/eadr"
+	"zhuque/sim/kernel"
+	"zhuque/sim/mem"
+	"zhuque/sim/phys"
+	"zhuque/sim/x86"
+)
+
+// Cut is how the power goes at the place where a machine stands.
+type Cut struct {
+	// KeepStores is how many of the buffered stores become visible before the
+	// end; Drain (-1) for all, as interrupt entry does.
+	KeepStores int
+	// LoseWC loses the write-combining buffers, which interrupt entry drains.
+	LoseWC bool
+	// Energy overrides the configured hold-up energy; 0 keeps it.
+	Energy phys.NanoJoules
+}
+
+// Drain as Cut.KeepStores drains the store buffer.
+const Drain = -1
+
+// CutReport tells what the power-fail sequence found and did.
+type CutReport struct {
+	Inventory cachemodel.Inventory
+	Power     eadr.Outcome
+}
+
+// PowerCut ends the power: the power-fail sequence runs as far as the energy
+// lasts, and what is left is returned. m itself is not changed, so that a
+// crash check can go on with it after Durable.Release; until then it must not run.
+func (m *Machine) PowerCut(cut Cut) (*Durable, CutReport) {
+	var rep CutReport
+	d := m.durable
+	d.from = m.durable.PMEM
+	d.PMEM = m.durable.PMEM.Borrow()
+	d.Files = m.durable.Files.Fork()
+	if !m.booting {
+		d.Retired = m.cpu.Retired // a recovery that is cut has run nothing
+	}
+	d.Outages += m.cfg.Outage
+	d.PowerCycles++
+	d.world = m.durable.world.Fork(true)
+
+	power := m.cfg.Power
+	if cut.Energy != 0 {
+		power.Energy = cut.Energy
+	}
+	inv := eadr.Inventory{Cores: 1}
+	if m.rt != nil {
+		inv.SaveLines = m.rt.SaveLines()
+	}
+	if m.hier != nil {
+		rep.Inventory = m.hier.Inventory()
+		inv.BufferedStores = rep.Inventory.BufferedStores
+		inv.DirtyLines = rep.Inventory.DirtyPMEM
+		for i, n := range rep.Inventory.DirtyLines {
+			inv.DirtyDRAM[i] = n - inv.DirtyLines[i]
+		}
+	}
+	rep.Power = eadr.Run(power, inv)
+	m.takeBack(d.PMEM, cut, &power, &rep)
+	if m.rt != nil && rep.Power.RegistersSaved {
+		m.rt.PowerFail(m, d.PMEM)
+		if rep.Power.Complete {
+			m.rt.Complete(d.PMEM)
+		}
+	}
+	if !rep.Power.Clean {
+		d.DirtyShutdowns++
+	}
+	return &d, rep
+}
+
+// Die is PowerCut for good: m is dead, and the console that it wrote to goes on
+// with what is booted from the Durable.
+func (m *Machine) Die(cut Cut) (*Durable, CutReport) {
+	d, rep := m.PowerCut(cut)
+	d.world = m.durable.world
+	d.world.DropPending()
+	return d, rep
+}
+
+// takeBack puts back into pm what the failure loses.
+func (m *Machine) takeBack(pm *mem.Store, cut Cut, power *eadr.Config, rep *CutReport) {
+	if m.hier == nil {
+		return
+	}
+	loss := cachemodel.Loss{KeepStores: []int{cut.KeepStores}, WCLost: cut.LoseWC}
+	if power.StoreBuffer == eadr.LoseStores {
+		loss.KeepStores[0], loss.WCLost = 0, true
+	}
+	if rep.Power.LinesDrained < rep.Power.LinesDirty {
+		drained := make(map[phys.LineAddr]struct{}, rep.Power.LinesDrained)
+		m.hier.EachDirtyPMEM(drainOrder(power.DrainOrder), func(l phys.LineAddr, _ int) bool {
+			if len(drained) == rep.Power.LinesDrained {
+				return false
+			}
+			drained[l] = struct{}{}
+			return true
+		})
+		loss.CachesLost = func(l phys.LineAddr) bool {
+			_, ok := drained[l]
+			return !ok
+		}
+	}
+	m.hier.TakeBacks(loss, func(a phys.Addr, old []byte) {
+		if a.IsPMEM() {
+			pm.Write(a, old)
+		}
+	})
+}
+
+// drainOrder is the cache model's word for the platform's order.
+func drainOrder(o eadr.DrainOrder) cachemodel.DrainOrder {
+	if o == "" {
+		o = eadr.LevelOrder
+	}
+	return cachemodel.DrainOrder(o) // the names are the same
+}
+
+// BootOptions arms a power failure during the restart.
+type BootOptions struct {
+	CutAtStep uint64   // lose power before this store of the recovery (from 1), 0 for never
+	Blocks    *x86.CPU // whose decoded blocks may be shared, nil for nobody's; only a matter of speed
+}
+
+// Boot restarts from a Durable, which it takes over. Errors: *Detected when the runtime refuses the
+// image; ErrPowerLost (with the machine as it stood) when the armed step was reached.
+func Boot(d *Durable, cfg *Config, rt Runtime, opt BootOptions) (m *Machine, err error) {
+	if rt == nil {
+		return nil, &Detected{Reason: "no runtime: memory outside Zhuque does not survive a power failure"}
+	}
+	half := *d
+	half.from = nil
+	if half.world == nil {
+		half.world = kernel.NewConsole(nil, nil, nil)
+	}
+	m, err = assemble(cfg, half, rt, opt.Blocks)
+	if err != nil {
+		return nil, err
+	}
+	m.booting = true
+	if opt.CutAtStep != 0 {
+		m.ArmStep(opt.CutAtStep)
+		defer func() {
+			if r := recover(); r != nil {
+				if _, ok := r.(powerLost); !ok {
+					panic(r)
+				}
+				err = ErrPowerLost
+			}
+		}()
+	}
+	if err := rt.Recover(m); err != nil {
+		return nil, err
+	}
+	m.booting = false
+	m.ArmStep(0)
+	return m, nil
+}
+
+// Free gives the memory of a machine's volatile parts back; m must not be used
+// any more.
+func (m *Machine) Free() {
+	m.port.Free()
+	m.volatile = volatile{}
+}
+
+// ErrPowerLost is Boot's answer when the armed step of the recovery was reached.
+var ErrPowerLost = powerLostError{}
+
+type powerLostError struct{}
+
+func (powerLostError) Error() string { return "power lost during recovery" }

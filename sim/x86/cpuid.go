@@ -1,0 +1,117 @@
+package x86
+
+import (
+	"encoding/binary"
+
+	"zhuque/cachemodel"
+)
+
+// featureBit is where CPUID reports a feature.
+type featureBit struct {
+	leaf uint32
+	reg  int // RAX, RBX, RCX, RDX
+	bit  uint
+}
+
+// featureBits maps Row.Feature to CPUID. A feature is advertised when at least
+// one row carries its name; rows are entered family by family, complete.
+var featureBits = map[string]featureBit{
+	"FPU": {1, RDX, 0}, "TSC": {1, RDX, 4}, "CX8": {1, RDX, 8}, "CMOV": {1, RDX, 15}, "CLFSH": {1, RDX, 19},
+	"MMX": {1, RDX, 23}, "FXSR": {1, RDX, 24}, "SSE": {1, RDX, 25}, "SSE2": {1, RDX, 26},
+	"SSE3": {1, RCX, 0}, "SSSE3": {1, RCX, 9}, "CX16": {1, RCX, 13}, "SSE4.1": {1, RCX, 19}, "SSE4.2": {1, RCX, 20},
+	"POPCNT":   {1, RCX, 23},
+	"FSGSBASE": {7, RBX, 0}, "ERMS": {7, RBX, 9}, "CLFLUSHOPT": {7, RBX, 23}, "CLWB": {7, RBX, 24}, "FSRM": {7, RDX, 4},
+	"LAHF": {0x80000001, RCX, 0}, "PREFETCHW": {0x80000001, RCX, 8}, "SYSCALL": {0x80000001, RDX, 11},
+	"NX": {0x80000001, RDX, 20}, "RDTSCP": {0x80000001, RDX, 27}, "LM": {0x80000001, RDX, 29},
+}
+
+// extraFeatures are advertised without rows of their own. MMX belongs to the
+// x86-64 baseline, without which glibc's loader refuses to start a program; an
+// MMX instruction itself stops the run as unsupported.
+var extraFeatures = []string{"ERMS", "FSRM", "NX", "LM", "MMX"}
+
+const brand = "Zhuque Sim x86-64 processor"
+
+// cpuidLeaf is EAX, EBX, ECX and EDX of one leaf, indexed by RAX, RCX, RDX, RBX.
+type cpuidLeaf [4]uint32
+
+const (
+	maxBasic    = 0x16
+	maxExtended = 0x80000008
+)
+
+var featureLeaves = map[uint32]*cpuidLeaf{1: {}, 7: {}, 0x80000001: {}}
+
+func init() {
+	set := func(name string) {
+		if b, ok := featureBits[name]; ok {
+			featureLeaves[b.leaf][b.reg] |= 1 << b.bit
+		}
+	}
+	for i := range rows {
+		set(rows[i].Feature)
+	}
+	for _, f := range extraFeatures {
+		set(f)
+	}
+}
+
+// cpuidValues returns what CPUID gives for a leaf and subleaf; zeros where
+// nothing is defined.
+func cpuidValues(leaf, sub uint32) (r cpuidLeaf) {
+	word := func(s string) uint32 { return binary.LittleEndian.Uint32([]byte(s)) }
+	switch {
+	case leaf > maxExtended || leaf > maxBasic && leaf < 0x80000000:
+		leaf = 0x0B // beyond the last leaf Intel returns the last basic one: all zero here
+	case leaf == 7 && sub != 0:
+		return r
+	}
+	if f := featureLeaves[leaf]; f != nil {
+		r = *f
+	}
+	switch leaf {
+	case 0:
+		r = cpuidLeaf{RAX: maxBasic, RBX: word("Genu"), RDX: word("ineI"), RCX: word("ntel")}
+	case 1:
+		r[RAX] = 0x50657 // family 6, model 0x55, stepping 7: the first server that had PMEM
+		r[RBX] = 8 << 8  // CLFLUSH line of 8 quadwords, APIC 0, one logical processor
+	case 4:
+		r = cacheLeaf(sub)
+	case 0x80000000:
+		r[RAX] = maxExtended
+	case 0x80000002, 0x80000003, 0x80000004:
+		var text [48]byte
+		copy(text[:], brand)
+		part := text[(leaf-0x80000002)*16:]
+		for i, reg := range []int{RAX, RBX, RCX, RDX} {
+			r[reg] = binary.LittleEndian.Uint32(part[4*i:])
+		}
+	case 0x80000006:
+		r[RCX] = 1024<<16 | 8<<12 | 64 // L2: KiB, associativity code, line size
+	case 0x80000008:
+		r[RAX] = 48<<8 | 42
+	}
+	return r
+}
+
+// cacheLeaf is leaf 4: 32 KiB L1D and L1I, 1 MiB L2, 16 MiB L3. The C library
+// chooses copy strategies by it; the modelled hierarchy may differ.
+func cacheLeaf(sub uint32) (r cpuidLeaf) {
+	caches := []struct{ kind, level, ways, sets uint32 }{{1, 1, 8, 64}, {2, 1, 8, 64}, {3, 2, 16, 1024}, {3, 3, 16, 16384}}
+	if sub >= uint32(len(caches)) {
+		return r
+	}
+	k := caches[sub]
+	r[RAX] = k.kind | k.level<<5 | 1<<8
+	r[RBX] = (k.ways-1)<<22 | 63
+	r[RCX] = k.sets - 1
+	return r
+}
+
+func cpuid(c *CPU, _ *Inst) {
+	r := cpuidValues(uint32(c.R[RAX]), uint32(c.R[RCX]))
+	c.Port.Fence(cachemodel.Serialize)
+	for i, v := range r {
+		c.R[i] = uint64(v)
+	}
+}

@@ -1,0 +1,298 @@
+package x86
+
+import "encoding/binary"
+
+// maxLength is the longest instruction in bytes; a longer one is #GP.
+const maxLength = 15
+
+// decodeStatus is the outcome of decoding one instruction.
+type decodeStatus uint8
+
+const (
+	decoded       decodeStatus = iota
+	decodeShort                // the bytes end before the instruction does
+	decodeLong                 // more than 15 bytes: #GP
+	decodeUD                   // #UD
+	decodeUnknown              // defined on some processor, not in our table: Unsupported
+)
+
+// decode reads the instruction at rip from code and chooses its handler. Bytes
+// beyond the first 15 are ignored. in must be zero.
+func decode(code []byte, rip uint64, in *Inst) decodeStatus {
+	if st := decodeFields(code, rip, in); st != decoded {
+		return st
+	}
+	pick := forms[in.row].pick
+	if pick == nil {
+		return decodeUnknown
+	}
+	if in.fn = pick(in); in.fn == nil {
+		return decodeUD
+	}
+	return decoded
+}
+
+// decodeFields fills in all of in but its handler.
+func decodeFields(code []byte, rip uint64, in *Inst) decodeStatus {
+	if len(code) > maxLength {
+		code = code[:maxLength]
+	}
+	short := decodeShort
+	if len(code) == maxLength {
+		short = decodeLong
+	}
+	in.base, in.index = RZero, RZero
+	var rex, pre byte
+	class, pos := classNP, 0
+	var b byte
+prefixes:
+	for ; ; pos++ {
+		if pos >= len(code) {
+			return short
+		}
+		b = code[pos]
+		switch {
+		case b&0xF0 == 0x40:
+			rex = b
+			continue
+		case b == 0x66:
+			pre |= prefixOpsize
+		case b == 0xF2:
+			pre = pre&^prefixRep | prefixRepne
+		case b == 0xF3:
+			pre = pre&^prefixRepne | prefixRep
+		case b == 0x67:
+			pre |= prefixAddr32
+		case b == 0xF0:
+			pre |= prefixLock
+		case b == 0x64:
+			in.seg = SegFS
+		case b == 0x65:
+			in.seg = SegGS
+		case b == 0x2E, b == 0x36, b == 0x3E, b == 0x26:
+			// CS, SS, DS and ES have base zero and, unlike in 32-bit mode, do not undo FS or GS.
+		default:
+			break prefixes
+		}
+		rex = 0 // a REX that is not the last prefix is ignored
+	}
+	pos++
+	if rex != 0 {
+		pre |= prefixREX
+	}
+	switch {
+	case pre&prefixRep != 0:
+		class = classF3
+	case pre&prefixRepne != 0:
+		class = classF2
+	case pre&prefixOpsize != 0:
+		class = class66
+	}
+
+	opmap := 0
+	if b == 0x0F {
+		if pos >= len(code) {
+			return short
+		}
+		opmap = 1
+		b = code[pos]
+		pos++
+		if b == 0x38 || b == 0x3A {
+			if pos >= len(code) {
+				return short
+			}
+			opmap = 2 + int(b>>1&1)
+			b = code[pos]
+			pos++
+		}
+	}
+	o := maps[opmap][b]
+	if o == nil {
+		if never[opmap][b] {
+			return decodeUD
+		}
+		return decodeUnknown
+	}
+
+	var num uint16
+	ripRelative := false
+	if !o.modrm {
+		num = o.cells[cell(class, rex>>3&1, 0, 0)]
+	} else {
+		if pos >= len(code) {
+			return short
+		}
+		m := code[pos]
+		pos++
+		in.reg = m>>3&7 | rex<<1&8
+		if m >= 0xC0 {
+			pre |= prefixRegForm
+			in.rm = m&7 | rex<<3&8
+			if o.exact != nil {
+				num = o.exact[class][m]
+			}
+			if num == 0 {
+				num = o.cells[cell(class, rex>>3&1, 1, m>>3&7)]
+			}
+		} else {
+			num = o.cells[cell(class, rex>>3&1, 0, m>>3&7)]
+			n := decodeMemory(code[pos:], m, rex, in)
+			if n < 0 {
+				return short
+			}
+			pos += n
+			ripRelative = m&0xC7 == 5
+		}
+	}
+	if num == 0 {
+		if opmap == 0 {
+			return decodeUD
+		}
+		return decodeUnknown
+	}
+	f := &forms[num-1]
+	in.row = num - 1
+	in.cc = b & 15
+	if f.regInOp {
+		in.rm = b&7 | rex<<3&8
+		pre |= prefixRegForm
+	}
+	in.width = f.width(rex, pre)
+	n := f.immediate(code[pos:], in, pre)
+	if n < 0 {
+		return short
+	}
+	pos += n
+	in.length = uint8(pos)
+	in.next = rip + uint64(pos)
+	if ripRelative {
+		in.disp += in.next
+	}
+	if f.imm == immCb || f.imm == immCd {
+		in.imm += in.next
+	}
+	in.prefix = pre
+	if pre&prefixLock != 0 && (!f.lock || pre&prefixRegForm != 0) {
+		return decodeUD
+	}
+	return decoded
+}
+
+// decodeMemory reads SIB and displacement after a ModRM byte m with mod != 3 and
+// returns their length, or -1 when the bytes end.
+func decodeMemory(code []byte, m, rex byte, in *Inst) int {
+	pos, mod := 0, m>>6
+	if m&7 == 4 {
+		if len(code) == 0 {
+			return -1
+		}
+		sib := code[0]
+		pos = 1
+		in.scale = sib >> 6
+		if x := sib>>3&7 | rex<<2&8; x != 4 {
+			in.index = x
+		}
+		in.base = sib&7 | rex<<3&8
+		if mod == 0 && sib&7 == 5 {
+			in.base, mod = RZero, 2
+		}
+	} else if mod == 0 && m&7 == 5 {
+		in.base, mod = RZero, 2
+	} else {
+		in.base = m&7 | rex<<3&8
+	}
+	switch mod {
+	case 1:
+		if len(code) < pos+1 {
+			return -1
+		}
+		in.disp = uint64(int8(code[pos]))
+		pos++
+	case 2:
+		if len(code) < pos+4 {
+			return -1
+		}
+		in.disp = uint64(int32(binary.LittleEndian.Uint32(code[pos:])))
+		pos += 4
+	}
+	return pos
+}
+
+// width returns the operand size in bytes.
+func (f *form) width(rex, pre byte) uint8 {
+	switch f.size {
+	case sizeB:
+		return 1
+	case sizeF:
+		return 8
+	case size64:
+		if pre&prefixOpsize != 0 && rex&8 == 0 {
+			return 2
+		}
+		return 8
+	}
+	switch {
+	case rex&8 != 0:
+		return 8
+	case f.size == sizeV && pre&prefixOpsize != 0:
+		return 2
+	}
+	return 4
+}
+
+// immediate reads what follows ModRM, SIB and displacement and returns its
+// length, or -1 when the bytes end.
+func (f *form) immediate(code []byte, in *Inst, pre byte) int {
+	n := 0
+	switch f.imm {
+	case immNone:
+		return 0
+	case immIb, immCb:
+		n = 1
+	case immIw:
+		n = 2
+	case immIwIb:
+		n = 3
+	case immId, immCd:
+		n = 4
+	case immIz:
+		n = int(min(in.width, 4))
+	case immIv:
+		n = int(in.width)
+	case immIo:
+		n = 8
+	case immMo:
+		n = 8
+		if pre&prefixAddr32 != 0 {
+			n = 4
+		}
+	}
+	if len(code) < n {
+		return -1
+	}
+	var v uint64
+	switch n {
+	case 1:
+		v = uint64(int8(code[0]))
+	case 2:
+		v = uint64(int16(binary.LittleEndian.Uint16(code)))
+	case 3:
+		v, in.disp = uint64(binary.LittleEndian.Uint16(code)), uint64(code[2])
+	case 4:
+		v = uint64(int32(binary.LittleEndian.Uint32(code)))
+	case 8:
+		v = binary.LittleEndian.Uint64(code)
+	}
+	switch f.imm {
+	case immIw:
+		v = uint64(uint16(v))
+	case immMo:
+		if n == 4 {
+			v = uint64(uint32(v))
+		}
+		in.disp, in.base, in.index = v, RZero, RZero
+		return n
+	}
+	in.imm = v
+	return n
+}

@@ -1,0 +1,154 @@
+package x86
+
+// Branches. Before a block runs, RIP already holds the address after its last
+// instruction, so a branch that is not taken writes nothing.
+
+func jmpJ(c *CPU, in *Inst) { c.RIP = in.imm }
+func jmpE(c *CPU, in *Inst) { c.RIP = c.loadRM(in) }
+func jmpR(c *CPU, in *Inst) { c.RIP = c.R[in.rm&15] }
+
+func callJ(c *CPU, in *Inst) {
+	c.push(in.next)
+	c.RIP = in.imm
+}
+
+// callE reads its target before the push: it may lie on the stack.
+func callE(c *CPU, in *Inst) {
+	to := c.loadRM(in)
+	c.push(in.next)
+	c.RIP = to
+}
+
+func ret(c *CPU, _ *Inst) { c.RIP = c.pop() }
+
+func retI(c *CPU, in *Inst) {
+	c.RIP = c.pop()
+	c.R[RSP] += in.imm
+}
+
+// jcc holds the conditional jumps by condition code.
+var jcc = [16]handler{
+	func(c *CPU, in *Inst) {
+		if c.of() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if !c.of() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if c.cf() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if !c.cf() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if c.zf() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if !c.zf() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if c.cf() || c.zf() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if !c.cf() && !c.zf() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if c.sf() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if !c.sf() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if c.pf() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if !c.pf() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if c.sf() != c.of() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if c.sf() == c.of() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if c.zf() || c.sf() != c.of() {
+			c.RIP = in.imm
+		}
+	},
+	func(c *CPU, in *Inst) {
+		if !c.zf() && c.sf() == c.of() {
+			c.RIP = in.imm
+		}
+	},
+}
+
+// counter returns RCX, or ECX with 67.
+func (c *CPU) counter(in *Inst) uint64 {
+	if in.prefix&prefixAddr32 != 0 {
+		return uint64(uint32(c.R[RCX]))
+	}
+	return c.R[RCX]
+}
+
+// setCounter sets RCX, or ECX with 67.
+func (c *CPU) setCounter(in *Inst, v uint64) {
+	if in.prefix&prefixAddr32 != 0 {
+		v = uint64(uint32(v))
+	}
+	c.R[RCX] = v
+}
+
+func jrcxz(c *CPU, in *Inst) {
+	if c.counter(in) == 0 {
+		c.RIP = in.imm
+	}
+}
+
+func loop(c *CPU, in *Inst) {
+	c.setCounter(in, c.counter(in)-1)
+	if c.counter(in) != 0 {
+		c.RIP = in.imm
+	}
+}
+
+func loope(c *CPU, in *Inst) {
+	c.setCounter(in, c.counter(in)-1)
+	if c.counter(in) != 0 && c.zf() {
+		c.RIP = in.imm
+	}
+}
+
+func loopne(c *CPU, in *Inst) {
+	c.setCounter(in, c.counter(in)-1)
+	if c.counter(in) != 0 && !c.zf() {
+		c.RIP = in.imm
+	}
+}

@@ -1,0 +1,85 @@
+package x86
+
+import "zhuque/cachemodel"
+
+// System instructions as a user program meets them.
+
+// TSC returns the time-stamp counter: one tick per retired instruction, so that
+// it is the same with and without a cache model.
+func (c *CPU) TSC() uint64 { return c.Retired + uint64(c.at) }
+
+func rdtsc(c *CPU, _ *Inst) {
+	t := c.TSC()
+	c.R[RAX], c.R[RDX] = uint64(uint32(t)), t>>32
+}
+
+// rdtscp also returns TSC_AUX: processor 0 of node 0.
+func rdtscp(c *CPU, in *Inst) {
+	rdtsc(c, in)
+	c.R[RCX] = 0
+}
+
+// syscallInst enters the kernel: Run returns to its caller.
+func syscallInst(c *CPU, in *Inst) {
+	c.R[RCX] = in.next
+	c.R[R11] = c.RFlags()
+	c.syscall = true
+}
+
+func int3(c *CPU, _ *Inst)       { c.raise(BP, 0) }
+func int1(c *CPU, _ *Inst)       { c.raise(DB, 0) }
+func ud(c *CPU, _ *Inst)         { c.raise(UD, 0) }
+func privileged(c *CPU, _ *Inst) { c.raise(GP, 0) }
+
+// intN is #GP, since no gate but INT3's and 0x80's is open to user mode; the
+// 32-bit system calls behind 0x80 are not modelled.
+func intN(c *CPU, in *Inst) {
+	if n := in.imm & 0xFF; n != 0x80 {
+		c.raise(GP, n<<3|2)
+	}
+	panic(&Unsupported{What: "INT 0x80"})
+}
+
+func sfence(c *CPU, _ *Inst) { c.Port.Fence(cachemodel.SFENCE) }
+func lfence(c *CPU, _ *Inst) { c.Port.Fence(cachemodel.LFENCE) }
+func mfence(c *CPU, _ *Inst) { c.Port.Fence(cachemodel.MFENCE) }
+
+func clflush(c *CPU, in *Inst)    { c.Port.Flush(c.ea(in), cachemodel.CLFLUSH) }
+func clflushopt(c *CPU, in *Inst) { c.Port.Flush(c.ea(in), cachemodel.CLFLUSHOPT) }
+func clwb(c *CPU, in *Inst)       { c.Port.Flush(c.ea(in), cachemodel.CLWB) }
+
+// Selectors that Linux gives a 64-bit process: CS, SS; DS, ES, FS and GS are null.
+var selectors = [8]uint64{1: 0x33, 2: 0x2B}
+
+func movES(c *CPU, in *Inst) {
+	if in.isReg() {
+		c.setReg(in.rm, in, selectors[in.reg&7])
+		return
+	}
+	c.Port.Store16(c.ea(in), uint16(selectors[in.reg&7]))
+}
+
+// movSE accepts only what changes nothing: null into DS and ES.
+func movSE(c *CPU, in *Inst) {
+	var v uint16
+	if in.isReg() {
+		v = uint16(c.R[in.rm&15])
+	} else {
+		v = c.Port.Load16(c.ea(in))
+	}
+	if r := in.reg & 7; v != 0 || r != 0 && r != 3 {
+		panic(&Unsupported{What: "load of a segment register"})
+	}
+}
+
+func rdfsbase(c *CPU, in *Inst) { c.setReg(in.rm, in, c.SegBase[SegFS]) }
+func rdgsbase(c *CPU, in *Inst) { c.setReg(in.rm, in, c.SegBase[SegGS]) }
+func wrfsbase(c *CPU, in *Inst) { c.setBase(SegFS, c.reg(in.rm, in)) }
+func wrgsbase(c *CPU, in *Inst) { c.setBase(SegGS, c.reg(in.rm, in)) }
+
+func (c *CPU) setBase(seg int, v uint64) {
+	if uint64(int64(v<<16)>>16) != v {
+		c.raise(GP, 0)
+	}
+	c.SegBase[seg] = v
+}

@@ -1,0 +1,256 @@
+package hwtest
+
+import (
+	"encoding/binary"
+	"fmt"
+	"unsafe"
+
+	"github.com/ebitengine/purego"
+	"golang.org/x/sys/unix"
+)
+
+// State is the registers before and after an instruction.
+type State struct {
+	R     [16]uint64 // in encoding order, RSP included
+	Flags uint64     // RFLAGS; set status flags and DF only
+	FX    [512]byte  // FXSAVE64 image: x87, XMM, MXCSR
+}
+
+// Fault is a processor exception that the instruction raised.
+type Fault struct {
+	Signal uint64 // Linux signal number
+	Vector uint64 // exception number
+	Code   uint64 // error code
+	Addr   uint64 // CR2, meaningful for page faults
+	RIP    uint64
+}
+
+func (f *Fault) Error() string {
+	return fmt.Sprintf("exception %d (signal %d, code %#x, address %#x) at rip %#x", f.Vector, f.Signal, f.Code, f.Addr, f.RIP)
+}
+
+const (
+	page         = 4096
+	slotOffset   = 0x800 // of the instruction, in the code page
+	scratchPages = 2
+	// code, block, guard, scratch, guard; everything below 2 GiB
+	pages = 3 + scratchPages + 1
+)
+
+// block is what the machine code shares with Go; it fills the second page.
+type block struct {
+	fx        [512]byte
+	r         [16]uint64
+	flags     uint64
+	hostRSP   uint64
+	hostMXCSR uint32
+	hostCW    uint16
+	_         uint16
+	signal    uint64
+	vector    uint64
+	code      uint64
+	addr      uint64
+	rip       uint64
+	old       [32]uint64 // previous signal handlers, by signal number
+}
+
+// Native is the executable memory. One goroutine at a time may use it, and only
+// one Native may be open in a process.
+type Native struct {
+	mem    []byte
+	block  *block
+	exit   uint64
+	signal map[int]sigaction
+}
+
+// sigaction is the kernel's struct of that name.
+type sigaction struct {
+	handler, flags, restorer, mask uint64
+}
+
+const (
+	saSiginfo  = 4
+	saRestorer = 0x04000000
+	saOnstack  = 0x08000000
+)
+
+var caught = []unix.Signal{unix.SIGILL, unix.SIGTRAP, unix.SIGBUS, unix.SIGFPE, unix.SIGSEGV}
+
+// Open maps the memory and takes over the signals that processor exceptions
+// cause; those of other code are passed on to the previous handlers.
+func Open() (*Native, error) {
+	mem, err := unix.Mmap(-1, 0, pages*page, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_32BIT)
+	if err != nil {
+		return nil, fmt.Errorf("mapping executable memory: %w", err)
+	}
+	for _, guard := range []int{2, pages - 1} {
+		if err := unix.Mprotect(mem[guard*page:(guard+1)*page], unix.PROT_NONE); err != nil {
+			return nil, fmt.Errorf("protecting a guard page: %w", err)
+		}
+	}
+	n := &Native{mem: mem, block: (*block)(unsafe.Pointer(&mem[page])), signal: map[int]sigaction{}}
+	handler, restorer := n.assemble()
+	for _, s := range caught {
+		act := sigaction{handler: handler, flags: saSiginfo | saRestorer | saOnstack, restorer: restorer}
+		var old sigaction
+		if err := setSignal(int(s), &act, &old); err != nil {
+			return nil, fmt.Errorf("installing the handler of %v: %w", s, err)
+		}
+		n.signal[int(s)] = old
+		n.block.old[s] = old.handler
+	}
+	return n, nil
+}
+
+// Close gives the signals back and unmaps the memory.
+func (n *Native) Close() error {
+	for _, s := range caught {
+		old := n.signal[int(s)]
+		if err := setSignal(int(s), &old, nil); err != nil {
+			return err
+		}
+	}
+	return unix.Munmap(n.mem)
+}
+
+func setSignal(s int, act, old *sigaction) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(act)), uintptr(unsafe.Pointer(old)), 8, 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+func (n *Native) base() uint64 { return uint64(uintptr(unsafe.Pointer(&n.mem[0]))) }
+
+// Slot is the address at which instructions are executed.
+func (n *Native) Slot() uint64 { return n.base() + slotOffset }
+
+// Scratch is the memory for operands, with an inaccessible page before and
+// behind it. It lies below 2 GiB.
+func (n *Native) Scratch() []byte { return n.mem[3*page : (3+scratchPages)*page] }
+
+// ScratchAddr is the address of Scratch.
+func (n *Native) ScratchAddr() uint64 { return n.base() + 3*page }
+
+// Run executes one instruction of at most 15 bytes with the registers in s and
+// stores the resulting ones there, also those at a fault.
+func (n *Native) Run(code []byte, s *State) *Fault {
+	if len(code) > 15 {
+		panic("BUG: hwtest.Run: instruction longer than 15 bytes")
+	}
+	end := copy(n.mem[slotOffset:], code) + slotOffset
+	n.mem[end] = 0xE9 // jmp exit
+	binary.LittleEndian.PutUint32(n.mem[end+1:], uint32(n.exit-(n.base()+uint64(end)+5)))
+
+	b := n.block
+	b.fx, b.r, b.flags, b.signal = s.FX, s.R, s.Flags, 0
+	purego.SyscallN(uintptr(n.base()))
+	s.FX, s.R, s.Flags = b.fx, b.r, b.flags
+	if b.signal != 0 {
+		return &Fault{Signal: b.signal, Vector: b.vector, Code: b.code, Addr: b.addr, RIP: b.rip}
+	}
+	return nil
+}
+
+// assembler appends machine code and resolves RIP-relative operands.
+type assembler struct {
+	mem  []byte
+	base uint64
+	pos  int
+}
+
+func (a *assembler) emit(code ...byte) { a.pos += copy(a.mem[a.pos:], code) }
+func (a *assembler) here() uint64      { return a.base + uint64(a.pos) }
+
+// rip emits code followed by a 32-bit displacement to target.
+func (a *assembler) rip(target uint64, code ...byte) {
+	a.emit(code...)
+	a.emit(binary.LittleEndian.AppendUint32(nil, uint32(target-a.here()-4))...)
+}
+
+// assemble writes the code page: entry at its start, the exit path behind it,
+// the signal handler and its restorer after the slot.
+func (n *Native) assemble() (handler, restorer uint64) {
+	a := &assembler{mem: n.mem[:page], base: n.base()}
+	data := a.base + page
+	at := func(off uintptr) uint64 { return data + uint64(off) }
+	var b block
+	reg := func(r int) uint64 { return at(unsafe.Offsetof(b.r) + uintptr(8*r)) }
+
+	a.emit(0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57) // push rbx, rbp, r12..r15
+	a.rip(at(unsafe.Offsetof(b.hostRSP)), 0x48, 0x89, 0x25)            // mov [hostRSP], rsp
+	a.rip(at(unsafe.Offsetof(b.hostMXCSR)), 0x0F, 0xAE, 0x1D)          // stmxcsr [hostMXCSR]
+	a.rip(at(unsafe.Offsetof(b.hostCW)), 0xD9, 0x3D)                   // fnstcw [hostCW]
+	a.rip(at(unsafe.Offsetof(b.fx)), 0x48, 0x0F, 0xAE, 0x0D)           // fxrstor64 [fx]
+	a.rip(at(unsafe.Offsetof(b.flags)), 0xFF, 0x35)                    // push [flags]
+	a.emit(0x9D)                                                       // popfq
+	for r := range 16 {
+		a.rip(reg(r), 0x48|byte(r>>3<<2), 0x8B, byte(r&7<<3|5)) // mov r, [r]
+	}
+	a.rip(a.base+slotOffset, 0xE9) // jmp slot
+
+	n.exit = a.here()
+	for r := range 16 {
+		a.rip(reg(r), 0x48|byte(r>>3<<2), 0x89, byte(r&7<<3|5)) // mov [r], r
+	}
+	a.rip(at(unsafe.Offsetof(b.hostRSP)), 0x48, 0x8B, 0x25)            // mov rsp, [hostRSP]
+	a.emit(0x9C)                                                       // pushfq
+	a.rip(at(unsafe.Offsetof(b.flags)), 0x8F, 0x05)                    // pop [flags]
+	a.rip(at(unsafe.Offsetof(b.fx)), 0x48, 0x0F, 0xAE, 0x05)           // fxsave64 [fx]
+	a.emit(0xDB, 0xE3)                                                 // fninit
+	a.rip(at(unsafe.Offsetof(b.hostCW)), 0xD9, 0x2D)                   // fldcw [hostCW]
+	a.rip(at(unsafe.Offsetof(b.hostMXCSR)), 0x0F, 0xAE, 0x15)          // ldmxcsr [hostMXCSR]
+	a.emit(0xFC)                                                       // cld
+	a.emit(0x41, 0x5F, 0x41, 0x5E, 0x41, 0x5D, 0x41, 0x5C, 0x5D, 0x5B) // pop r15..r12, rbp, rbx
+	a.emit(0xC3)                                                       // ret
+
+	if a.pos > slotOffset {
+		panic("BUG: hwtest: entry code runs into the slot")
+	}
+	a.pos = slotOffset + 0x100
+	return n.assembleHandler(a, data)
+}
+
+// Offsets into the kernel's ucontext, and the length of the slot.
+const (
+	ucRIP   = 168
+	ucErr   = 192
+	ucTrap  = 200
+	ucCR2   = 216
+	slotLen = 16
+)
+
+// assembleHandler emits handler(rdi=signal, rsi=siginfo, rdx=ucontext).
+func (n *Native) assembleHandler(a *assembler, data uint64) (handler, restorer uint64) {
+	var b block
+	load := func(off byte) { a.emit(0x48, 0x8B, 0x82, off, 0, 0, 0) } // mov rax, [rdx+off]
+	save := func(off uintptr) { a.rip(data+uint64(off), 0x48, 0x89, 0x05) }
+
+	handler = a.here()
+	load(ucRIP)
+	a.rip(a.base+slotOffset, 0x48, 0x8D, 0x0D) // lea rcx, [slot]
+	a.emit(0x48, 0x29, 0xC8)                   // sub rax, rcx
+	a.emit(0x48, 0x83, 0xF8, slotLen)          // cmp rax, slotLen
+	a.emit(0x73, 0)                            // jae other
+	jump := a.pos
+	load(ucRIP)
+	save(unsafe.Offsetof(b.rip))
+	load(ucErr)
+	save(unsafe.Offsetof(b.code))
+	load(ucTrap)
+	save(unsafe.Offsetof(b.vector))
+	load(ucCR2)
+	save(unsafe.Offsetof(b.addr))
+	a.rip(data+uint64(unsafe.Offsetof(b.signal)), 0x48, 0x89, 0x3D) // mov [signal], rdi
+	a.rip(n.exit, 0x48, 0x8D, 0x05)                                 // lea rax, [exit]
+	a.emit(0x48, 0x89, 0x82, ucRIP, 0, 0, 0)                        // mov [rdx+ucRIP], rax
+	a.emit(0xC3)                                                    // ret
+	a.mem[jump-1] = byte(a.pos - jump)
+	a.rip(data+uint64(unsafe.Offsetof(b.old)), 0x48, 0x8D, 0x05) // lea rax, [old]
+	a.emit(0xFF, 0x24, 0xF8)                                     // jmp [rax+rdi*8]
+
+	restorer = a.here()
+	a.emit(0xB8, unix.SYS_RT_SIGRETURN, 0, 0, 0, 0x0F, 0x05) // mov eax, sigreturn; syscall
+	return handler, restorer
+}

@@ -1,0 +1,219 @@
+package x86
+
+import (
+	"encoding/hex"
+	"strings"
+
+	"zhuque/sim/mem"
+)
+
+// Reason says why Run returned.
+type Reason uint8
+
+const (
+	StopCount       Reason = iota // CPU.Retired reached the limit
+	StopSyscall                   // a SYSCALL was executed: RIP, RCX and R11 are set, it is retired
+	StopException                 // Stop.Exc
+	StopUnsupported               // Stop.Unsup
+)
+
+func (r Reason) String() string {
+	return [...]string{"count", "syscall", "exception", "unsupported"}[r]
+}
+
+// Stop is the outcome of Run.
+type Stop struct {
+	Reason Reason
+	Exc    *Exception
+	Unsup  *Unsupported
+}
+
+// New returns a processor in the state in which Linux starts a program: general
+// registers zero, x87 and MXCSR at their defaults. It takes over p.CodeWritten.
+func New(p *mem.Port) *CPU {
+	c := &CPU{Port: p, MXCSR: 0x1F80, code: newCodeCache(), rep: ^uint64(0)}
+	c.FPU.CW = 0x37F
+	c.setFlags(0)
+	c.InvalidateBlocks()
+	p.CodeWritten = c.codeWritten
+	return c
+}
+
+// Clone returns a copy of the processor that reaches memory through p. Both share
+// decoded blocks and must run on the same goroutine; see ForgetBlocks.
+func (c *CPU) Clone(p *mem.Port) *CPU {
+	d := *c
+	d.Port = p
+	d.running = nil
+	d.InvalidateBlocks()
+	p.CodeWritten = d.codeWritten
+	return &d
+}
+
+// Run executes instructions until Retired is exactly until, or a SYSCALL, an
+// exception or something unsupported stops it earlier.
+func (c *CPU) Run(until uint64) (s Stop) {
+	for !c.execute(until, &s) {
+	}
+	return s
+}
+
+// execute runs blocks until Run has to return (done) or a block was invalidated
+// under its feet.
+func (c *CPU) execute(until uint64, s *Stop) (done bool) {
+	defer c.caught(s, &done)
+	for c.Retired < until {
+		rip := c.RIP
+		b := c.code.table[tableSlot(rip)]
+		if b == nil || b.rip != rip || b.gen != c.gen {
+			c.running = nil
+			b = c.lookup(rip)
+		}
+		insts := b.insts
+		if left := until - c.Retired; left < uint64(len(insts)) {
+			insts = insts[:left]
+		}
+		c.running = b
+		c.RIP = insts[len(insts)-1].next
+		for i := range insts {
+			c.at = i
+			in := &insts[i]
+			in.fn(c, in)
+		}
+		c.at = 0
+		c.Retired += uint64(len(insts))
+		if c.syscall {
+			c.syscall = false
+			s.Reason = StopSyscall
+			break
+		}
+	}
+	c.running = nil
+	return true
+}
+
+// caught turns the panics of handlers into a Stop, with RIP and Retired exact.
+func (c *CPU) caught(s *Stop, done *bool) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	var in *Inst
+	if b := c.running; b != nil {
+		in = &b.insts[c.at]
+		c.RIP = in.next - uint64(in.length)
+		c.Retired += uint64(c.at)
+		c.running, c.at = nil, 0
+	}
+	c.syscall = false
+	*done = true
+	switch r := r.(type) {
+	case staleBlock:
+		*done = false
+	case *Exception:
+		r.RIP = c.RIP
+		if r.Vector == BP || r.Vector == DB {
+			c.RIP = in.next
+			c.Retired++
+		}
+		s.Reason, s.Exc = StopException, r
+	case *mem.Fault:
+		s.Reason, s.Exc = StopException, c.memoryException(r, in)
+	case *Unsupported:
+		r.RIP = c.RIP
+		s.Reason, s.Unsup = StopUnsupported, r
+	default:
+		panic(r)
+	}
+}
+
+// memoryException translates the Port's fault of instruction in (nil: its fetch).
+func (c *CPU) memoryException(f *mem.Fault, in *Inst) *Exception {
+	fault := *f
+	if in != nil && fault.Access == mem.Read && forms[in.row].row.modifies() {
+		fault.Access = mem.Write // processors ask for write access before they read
+	}
+	e := &Exception{Vector: PageFaultVector, RIP: c.RIP, Fault: &fault}
+	switch f.Kind {
+	case mem.NonCanonical:
+		e.Vector = GP
+		if in != nil && in.usesStack() {
+			e.Vector = SS
+		}
+		return e
+	case mem.Misaligned:
+		e.Vector = GP
+		return e
+	}
+	e.Code = 1 << 2 // user mode
+	if f.Mapped {
+		e.Code |= 1 << 0
+	}
+	switch fault.Access {
+	case mem.Write:
+		e.Code |= 1 << 1
+	case mem.Exec:
+		e.Code |= 1 << 4
+	}
+	return e
+}
+
+// modifies reports whether the row's memory operand is read and then written.
+func (r *Row) modifies() bool {
+	switch {
+	case r.Lock:
+		return true
+	case r.Effect != store || len(r.Args) < 2 || r.Args[0] != 'E' || strings.HasPrefix(r.Name, "SET"):
+		return false
+	}
+	return r.Name != "MOV" && r.Name != "POP" && r.Name != "PUSH" && r.Name != "CALL"
+}
+
+// usesStack reports whether the memory operand of in is in the stack segment.
+func (in *Inst) usesStack() bool {
+	if in.seg != SegNone {
+		return false
+	}
+	if in.base == RSP || in.base == RBP {
+		return true
+	}
+	switch forms[in.row].row.Name {
+	case "PUSH", "POP", "CALL", "RET", "LEAVE", "ENTER", "PUSHF", "POPF":
+		return in.base == RZero
+	}
+	return false
+}
+
+// RunRep executes at most iterations (at least one) iterations of the REP string
+// instruction at RIP. done tells that the instruction is complete and retired;
+// otherwise RIP is still on it. A fault leaves it incomplete, with the registers
+// of the iterations done: Run then meets the fault again. done is also false
+// when there is no REP string instruction at RIP; see AtRep.
+func (c *CPU) RunRep(iterations uint64) (done bool) {
+	if !c.AtRep() {
+		return false
+	}
+	rip, count := c.RIP, c.Retired
+	c.rep = max(iterations, 1)
+	s := c.Run(count + 1)
+	c.rep = ^uint64(0)
+	if c.partial {
+		c.partial = false
+		c.RIP, c.Retired = rip, count
+		return false
+	}
+	return s.Reason == StopCount
+}
+
+// AtRep reports whether the instruction at RIP is a string instruction with a
+// REP prefix. It is false when RIP cannot be fetched.
+func (c *CPU) AtRep() (is bool) {
+	var s Stop
+	var failed bool
+	defer func() { is = is && !failed }()
+	defer c.caught(&s, &failed)
+	in := &c.lookup(c.RIP).insts[0]
+	return in.length > 0 && in.prefix&(prefixRep|prefixRepne) != 0 && forms[in.row].row.isString()
+}
+
+func hexBytes(b []byte) string { return hex.EncodeToString(b) }
