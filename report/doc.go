@@ -16,9 +16,10 @@
 // Figures are drawn by reading back the CSV written beside them. For one document
 // all files are the same bytes on every run.
 //
-// A campaign with a planted bug (Campaign.Mutant) is judged the other way round:
-// it should be caught, so its violations never count against the runtime, and a
-// mutant that passes everywhere is shown as not caught. A campaign without any
+// A campaign that is broken on purpose, with a planted bug (Campaign.Mutant) or a
+// platform that cannot work (Campaign.Expect), is judged the other way round: it
+// should be caught, so its failures never count against the runtime, and one that
+// is not caught is shown so. A campaign without any
 // judged point is never shown as passed.
 //
 // Intervals: overheads show the smallest and largest of n runs. For campaigns

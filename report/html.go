@@ -45,7 +45,7 @@ type page struct {
 type labelled struct{ Name, Text, Class string }
 
 type campaignView struct {
-	Name, Mutant, Program, Strategy, Seed, Range, Instructions string
+	Name, Broken, Program, Strategy, Seed, Range, Instructions string
 	Points, Speed, Wall, Outcome, Class, Digest, Share, Replay string
 	Counts                                                     []labelled
 	Config                                                     []result.Fact
@@ -134,7 +134,7 @@ func viewCounts(c result.Counts) []labelled {
 func viewCampaign(c *result.Campaign) campaignView {
 	o := outcomeOf(c)
 	v := campaignView{
-		Name: c.Name, Mutant: c.Mutant, Program: strings.Join(append([]string{c.Program}, c.Args...), " "), Strategy: c.Strategy,
+		Name: c.Name, Broken: brokenLabel(c), Program: strings.Join(append([]string{c.Program}, c.Args...), " "), Strategy: c.Strategy,
 		Seed: u(c.Seed), Range: group(c.From) + " to " + group(c.To), Instructions: group(c.Instructions), Points: group(c.Points),
 		Speed: group(uint64(math.Round(c.PointsPerSecond))), Wall: scaled(c.WallSeconds*1e3, "ms", "s"), Outcome: o.text, Class: o.class,
 		Digest: c.Digest, Share: violationShare(c), Replay: c.Replay, Counts: viewCounts(c.Counts), Kept: sampleNote(c),

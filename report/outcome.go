@@ -19,9 +19,9 @@ func outcomeOf(c *result.Campaign) outcome {
 	switch {
 	case !ok:
 		return outcome{"nothing judged", "bad"}
-	case c.Mutant != "" && c.Counts.Violation+c.Counts.Detected > 0:
+	case c.Mutant != "" && c.Counts.Violation+c.Counts.Detected > 0, broken(c) && c.Expect.Valid() && c.Counts.Of(c.Expect) == c.Points:
 		return outcome{"caught", "good"}
-	case c.Mutant != "":
+	case broken(c):
 		return outcome{"not caught", "bad"}
 	case worst == result.Pass:
 		return outcome{"pass", "good"}
@@ -29,15 +29,35 @@ func outcomeOf(c *result.Campaign) outcome {
 	return outcome{worst.String(), "bad"}
 }
 
+// broken reports whether a campaign ran on something broken on purpose.
+func broken(c *result.Campaign) bool {
+	return c.Mutant != "" || c.Expect.Valid() && c.Expect != result.Pass
+}
+
+// brokenLabel says what was broken on purpose; empty for the real thing.
+func brokenLabel(c *result.Campaign) string {
+	switch {
+	case c.Mutant != "":
+		return "planted bug " + c.Mutant
+	case broken(c):
+		return "broken on purpose: every point must be " + c.Expect.String()
+	}
+	return ""
+}
+
+// Good reports whether a campaign came out as it should: all points passed, or
+// what was broken on purpose was caught.
+func Good(c *result.Campaign) bool { return outcomeOf(c).class == "good" }
+
 // headline sums up a document in one sentence, real runtime first.
 func headline(doc *result.Document) outcome {
 	real := realCounts(doc)
-	campaigns, empty, mutants, caught := 0, 0, 0, 0
+	campaigns, empty, wrong, caught := 0, 0, 0, 0
 	for i := range doc.Campaigns {
 		c := &doc.Campaigns[i]
-		if c.Mutant != "" {
-			mutants++
-			if outcomeOf(c).class == "good" {
+		if broken(c) {
+			wrong++
+			if Good(c) {
 				caught++
 			}
 			continue
@@ -61,9 +81,9 @@ func headline(doc *result.Document) outcome {
 			parts, class = append(parts, fmt.Sprintf("%d of %d campaigns judged nothing.", empty, campaigns)), "bad"
 		}
 	}
-	if mutants > 0 {
-		parts = append(parts, fmt.Sprintf("%d of %d planted bugs caught.", caught, mutants))
-		if caught != mutants {
+	if wrong > 0 {
+		parts = append(parts, fmt.Sprintf("%d of %d campaigns broken on purpose were caught.", caught, wrong))
+		if caught != wrong {
 			class = "bad"
 		}
 	}
@@ -73,11 +93,11 @@ func headline(doc *result.Document) outcome {
 	return outcome{strings.Join(parts, " "), class}
 }
 
-// realCounts returns the verdicts of all campaigns without a planted bug.
+// realCounts returns the verdicts of all campaigns but those broken on purpose.
 func realCounts(doc *result.Document) result.Counts {
 	var sum result.Counts
 	for i := range doc.Campaigns {
-		if doc.Campaigns[i].Mutant == "" {
+		if !broken(&doc.Campaigns[i]) {
 			sum = sum.Plus(doc.Campaigns[i].Counts)
 		}
 	}

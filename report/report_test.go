@@ -283,6 +283,9 @@ func TestHeadline(t *testing.T) {
 	campaign := func(mutant string, c result.Counts) result.Campaign {
 		return result.Campaign{Name: "x", Mutant: mutant, Counts: c, Points: c.Total()}
 	}
+	refusing := func(c result.Counts) result.Campaign {
+		return result.Campaign{Name: "x", Expect: result.Detected, Counts: c, Points: c.Total()}
+	}
 	for _, tc := range []struct {
 		campaigns []result.Campaign
 		class     string
@@ -294,8 +297,10 @@ func TestHeadline(t *testing.T) {
 		{[]result.Campaign{campaign("", result.Counts{Pass: 1500}), campaign("", result.Counts{})}, "bad", "1,500 power cuts, all recovered identically. 1 of 2 campaigns judged nothing."},
 		{[]result.Campaign{campaign("", result.Counts{Pass: 5, Unsupported: 1})}, "bad", "6 power cuts: 5 recovered identically, 1 unsupported."},
 		{[]result.Campaign{campaign("", result.Counts{Pass: 5, Violation: 2, SimBug: 2, Timeout: 1})}, "bad", "10 power cuts: 5 recovered identically, 2 violations, 2 simulator bugs, 1 timeout."},
-		{[]result.Campaign{campaign("", result.Counts{Pass: 5}), campaign("m", result.Counts{Violation: 9})}, "good", "5 power cuts, all recovered identically. 1 of 1 planted bugs caught."},
-		{[]result.Campaign{campaign("m", result.Counts{Pass: 9}), campaign("n", result.Counts{Timeout: 9})}, "bad", "0 of 2 planted bugs caught."},
+		{[]result.Campaign{campaign("", result.Counts{Pass: 5}), campaign("m", result.Counts{Violation: 9})}, "good", "5 power cuts, all recovered identically. 1 of 1 campaigns broken on purpose were caught."},
+		{[]result.Campaign{refusing(result.Counts{Detected: 7})}, "good", "1 of 1 campaigns broken on purpose were caught."},
+		{[]result.Campaign{refusing(result.Counts{Detected: 7, Pass: 1}), refusing(result.Counts{})}, "bad", "0 of 2 campaigns broken on purpose were caught."},
+		{[]result.Campaign{campaign("m", result.Counts{Pass: 9}), campaign("n", result.Counts{Timeout: 9})}, "bad", "0 of 2 campaigns broken on purpose were caught."},
 	} {
 		if got := headline(&result.Document{Campaigns: tc.campaigns}); got != (outcome{tc.text, tc.class}) {
 			t.Errorf("headline is %q (%s), expected %q (%s)", got.text, got.class, tc.text, tc.class)

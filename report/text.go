@@ -62,6 +62,9 @@ func campaignLabel(c *result.Campaign) string {
 	if c.Mutant != "" {
 		return c.Name + " [mutant " + c.Mutant + "]"
 	}
+	if broken(c) {
+		return c.Name + " [broken on purpose]"
+	}
 	return c.Name
 }
 
@@ -76,9 +79,9 @@ func ansi(v result.Verdict) string {
 }
 
 // failureLines lists the first failure of each campaign and returns the command
-// that replays the first one; failures of the real runtime come before those of mutants.
+// that replays the first one; failures of the real thing come before those that were planted.
 func failureLines(b *strings.Builder, doc *result.Document) (replay string) {
-	ofMutant := ""
+	ofBroken := ""
 	for i := range doc.Campaigns {
 		c := &doc.Campaigns[i]
 		p, ok := c.FirstFailure()
@@ -87,14 +90,14 @@ func failureLines(b *strings.Builder, doc *result.Document) (replay string) {
 		}
 		fmt.Fprintf(b, "\n%s: first failure at instruction %s, %s: %s\n", campaignLabel(c), place(&p), p.Verdict, p.Reason)
 		switch {
-		case c.Mutant == "" && replay == "":
+		case !broken(c) && replay == "":
 			replay = c.Replay
-		case c.Mutant != "" && ofMutant == "":
-			ofMutant = c.Replay
+		case broken(c) && ofBroken == "":
+			ofBroken = c.Replay
 		}
 	}
 	if replay == "" {
-		return ofMutant
+		return ofBroken
 	}
 	return replay
 }

@@ -181,6 +181,7 @@ func TestDigestIgnoresTheHostAndNothingElse(t *testing.T) {
 		"bin":    func(c *Campaign) { c.Histogram[1].Counts.Pass++ },
 		"peak":   func(c *Campaign) { c.Peak.EnergyNJ++ },
 		"mutant": func(c *Campaign) { c.Mutant = "" },
+		"expect": func(c *Campaign) { c.Expect = Timeout },
 		"points": func(c *Campaign) { c.PointsDigest = "00" },
 	} {
 		d := digest(change)

@@ -21,7 +21,7 @@ func (c *Campaign) digest() string {
 	for _, k := range slices.Sorted(maps.Keys(c.Config)) {
 		b = appendStrings(b, k, c.Config[k])
 	}
-	b = appendNumbers(b, c.Seed, c.From, c.To, c.Instructions, c.Points)
+	b = appendNumbers(b, c.Seed, c.From, c.To, c.Instructions, c.Points, uint64(c.Expect))
 	b = c.Counts.appendTo(b)
 	p := &c.Peak
 	b = appendNumbers(b, p.DirtyLines, p.DirtyPMEM, p.BufferedStores, uint64(p.FlushNanos), uint64(p.EnergyNJ), p.RecoverySteps)

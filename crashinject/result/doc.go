@@ -49,6 +49,8 @@
 //	  name, program, args[], config{}, strategy, seed
 //	  from, to          instruction counts at which cuts fall, both included
 //	  mutant            planted bug, absent for the real runtime
+//	  expect            verdict that every point must have on a platform that is
+//	                    broken on purpose, absent otherwise
 //	  instructions      length of the uncut run
 //	  points            points judged
 //	  counts            pass, violation, detected, unsupported, simbug, timeout

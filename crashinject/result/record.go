@@ -89,6 +89,7 @@ type Campaign struct {
 	From     uint64            `json:"from"`             // first instruction count at which a cut may fall
 	To       uint64            `json:"to"`               // last one, included
 	Mutant   string            `json:"mutant,omitempty"` // name of the planted bug; empty for the real runtime
+	Expect   Verdict           `json:"expect,omitempty"` // what every point must be on a platform broken on purpose; absent: pass
 
 	Instructions uint64 `json:"instructions"` // length of the uncut run
 

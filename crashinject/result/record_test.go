@@ -28,7 +28,7 @@ func fullDocument() Document {
 	}
 	c := Campaign{
 		Name: "every", Program: "counter", Args: []string{"-n", "3"}, Config: map[string]string{"machine": "icx-g2"},
-		Strategy: "every", Seed: 1<<63 + 1, Mutant: "fs-base-not-saved", Instructions: 90,
+		Strategy: "every", Seed: 1<<63 + 1, Mutant: "fs-base-not-saved", Expect: Detected, Instructions: 90,
 		WallSeconds: 0.5, PointsPerSecond: 2, Workers: 2, Replay: "zhuque replay --plan 'at=40 rep=2' counter",
 	}
 	col := NewCollector(10, 90, Limits{Bins: 2})

@@ -73,7 +73,7 @@ func (fs *FS) Digest() (string, error) {
 }
 
 type encoder struct {
-	digest bool // for a Digest, not for a durable form
+	digest   bool // for a Digest, not for a durable form
 	b        []byte
 	pages    map[*mem.Page]int
 	pageList []*mem.Page
