@@ -1,0 +1,344 @@
+// Package wpp is the Zhuque runtime: whole-process persistence at the
+// system-call boundary. It keeps the persistent image (layout.go), saves and
+// restores registers, and rebuilds a process from the image alone.
+//
+// Every word it writes while the machine runs goes through the cache model as an
+// 8-byte store, so the runtime itself can be cut in half anywhere. A system call
+// becomes effective for the process by one such store, of its number into
+// sbCommitted; the table updates that belong to it stand in the redo log by then
+// and are put in place afterwards, or by the recovery.
+//
+// Left out for now: more than one thread, connected sockets. It must not import
+// crashinject.
+package wpp
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"zhuque/cachemodel"
+	"zhuque/sim"
+	"zhuque/sim/kernel"
+	"zhuque/sim/kernel/mm"
+	"zhuque/sim/mem"
+	"zhuque/sim/phys"
+	"zhuque/sim/x86"
+)
+
+// Runtime is the volatile part of the Zhuque runtime of one process.
+type Runtime struct {
+	bug        Mutant
+	call       uint64 // number of the last call begun
+	generation uint64
+	recovering bool
+
+	slots map[uint64]int // mapping slot by Start
+	free  []int          // free slots below high
+	freed []int          // slots that the call being committed frees: not to be used by the same call
+	high  int            // slots ever used
+
+	descriptors int   // descriptor slots ever used
+	pipes       []int // identity of the pipe in each pipe slot, 0 for none
+
+	log  []record // of the call being committed; kept for its capacity
+	late []record // what the mutant PipeBytesLate writes after the commit
+}
+
+// record is one word of a table update.
+type record struct{ off, value uint64 }
+
+// New returns the runtime for a process that is about to start or recover, with
+// a deliberate defect when mutant is not empty.
+func New(mutant string) (*Runtime, error) {
+	bug, err := FindMutant(mutant)
+	if err != nil {
+		return nil, err
+	}
+	return &Runtime{bug: bug, slots: map[uint64]int{}}, nil
+}
+
+// Fork implements sim.Runtime.
+func (r *Runtime) Fork() sim.Runtime {
+	c := *r
+	c.slots = make(map[uint64]int, len(r.slots))
+	for k, v := range r.slots {
+		c.slots[k] = v
+	}
+	c.free, c.freed = slices.Clone(r.free), nil
+	c.log, c.late = nil, nil
+	c.pipes = slices.Clone(r.pipes)
+	return &c
+}
+
+// Owned implements sim.Runtime.
+func (r *Runtime) Owned() (lo, hi phys.Frame) { return phys.PMEMBase.Frame(), DataBase.Frame() }
+
+// SaveLines implements sim.Runtime.
+func (r *Runtime) SaveLines() int {
+	return (frameWords*8+saveUser-saveOff)/phys.LineSize + 1
+}
+
+// put makes one modelled store into the image.
+func put(m *sim.Machine, off, v uint64) { m.Port().StorePhys64(phys.PMEMBase+phys.Addr(off), v) }
+
+// peek reads a word of the image without going through the cache model.
+func peek(s *mem.Store, off uint64) uint64 {
+	a := phys.PMEMBase + phys.Addr(off)
+	return binary.LittleEndian.Uint64(s.ReadPage(a.Frame())[a&phys.PageMask:])
+}
+
+func fence(m *sim.Machine) { m.Port().Fence(cachemodel.SFENCE) }
+
+// Start implements sim.Runtime: it writes the first image. The process is
+// recoverable from the moment its generation is published.
+func (r *Runtime) Start(m *sim.Machine) error {
+	for i, w := range staticWords(m) {
+		put(m, sbMagic+8*uint64(i), w)
+	}
+	if err := r.collect(m, true); err != nil {
+		return err
+	}
+	for _, rec := range r.log {
+		put(m, rec.off, rec.value)
+	}
+	put(m, sbShutdowns, m.Durable().DirtyShutdowns)
+	fence(m)
+	r.generation = 1
+	put(m, sbGeneration, r.generation)
+	fence(m)
+	return nil
+}
+
+// staticWords returns the superblock's checked part.
+func staticWords(m *sim.Machine) []uint64 {
+	w := []uint64{magic, version, programID(m.Config())}
+	return append(w, checksum(w...))
+}
+
+// Call implements sim.Runtime.
+func (r *Runtime) Call(m *sim.Machine, c *sim.Call) kernel.Outcome {
+	r.call++
+	r.saveEntry(m, c)
+	m.Durable().Files.BeginCall(r.call)
+	out := m.Dispatch(c)
+	if out.Stops() {
+		if err := m.Kernel().Release(); err != nil && out.Err == nil {
+			out.Err = err
+		}
+		return out
+	}
+	if err := r.collect(m, false); err != nil {
+		return kernel.Outcome{Unsupported: &x86.Unsupported{What: err.Error(), RIP: c.Reissue}}
+	}
+	for _, w := range m.Kernel().TakeInOut() {
+		r.inOut(m, w)
+	}
+	if len(r.log) > maxLogRecords {
+		return kernel.Outcome{Unsupported: &x86.Unsupported{What: fmt.Sprintf("one call changes %d words of tables and of its own arguments, the redo log holds %d", len(r.log), maxLogRecords), RIP: c.Reissue}}
+	}
+	r.saveResult(m, c)
+	r.commit(m)
+	if err := m.Kernel().Release(); err != nil {
+		out.Err = err
+	}
+	r.apply(m)
+	return out
+}
+
+// saveEntry stores the kernel-entry copy of the registers, the vector and x87
+// state only where the call is going to change it. Its call number comes last.
+func (r *Runtime) saveEntry(m *sim.Machine, c *sim.Call) {
+	var f frame
+	f.encode(&c.Entry)
+	words := f[:entryWords]
+	if c.Kind != sim.Syscall || c.Entry.R[x86.RAX] == rtSigreturn {
+		words = f[:]
+	}
+	for i, w := range words {
+		put(m, saveEntry+16+8*uint64(i), w)
+	}
+	put(m, saveEntry+8, uint64(len(words)))
+	put(m, saveEntry, r.call)
+}
+
+// rtSigreturn is the number of the system call that restores all registers.
+const rtSigreturn = 15
+
+// saveResult stores what the call left in the registers.
+func (r *Runtime) saveResult(m *sim.Machine, c *sim.Call) {
+	now := m.CPU().State()
+	only := now
+	only.R[x86.RAX] = c.Entry.R[x86.RAX]
+	if only == c.Entry {
+		put(m, saveResult, resultRAX)
+		put(m, saveResult+8, now.R[x86.RAX])
+		return
+	}
+	var f frame
+	f.encode(&now)
+	put(m, saveResult, resultFull)
+	for i, w := range f {
+		put(m, saveResult+8+8*uint64(i), w)
+	}
+}
+
+// commit writes the redo log and publishes the call.
+func (r *Runtime) commit(m *sim.Machine) {
+	if len(r.log) > 0 && !r.bug.InPlace {
+		var s sum
+		s.add(r.call, uint64(len(r.log)))
+		for i, rec := range r.log {
+			put(m, logRecords+16*uint64(i), rec.off)
+			put(m, logRecords+16*uint64(i)+8, rec.value)
+			s.add(rec.off, rec.value)
+		}
+		put(m, logCount, uint64(len(r.log)))
+		put(m, logChecksum, s.value())
+		put(m, logCall, r.call)
+		fence(m)
+	}
+	if r.bug.InPlace {
+		r.apply(m)
+	}
+	put(m, sbCommitted, r.call)
+	fence(m)
+	for _, rec := range r.late {
+		put(m, rec.off, rec.value)
+	}
+	r.late = r.late[:0]
+}
+
+// apply puts the committed records in place.
+func (r *Runtime) apply(m *sim.Machine) {
+	if len(r.log) == 0 {
+		return
+	}
+	for _, rec := range r.log {
+		put(m, rec.off, rec.value)
+	}
+	fence(m)
+	put(m, sbApplied, r.call)
+	r.log = r.log[:0]
+}
+
+// set records that a word of the tables gets a new value.
+func (r *Runtime) set(m *sim.Machine, off, v uint64) {
+	if peek(m.Durable().PMEM, off) != v {
+		r.log = append(r.log, record{off, v})
+	}
+}
+
+// inOut records a result that the call writes over its own argument.
+func (r *Runtime) inOut(m *sim.Machine, w kernel.InOut) {
+	for i, b := range w.Data {
+		at := uint64(w.At-phys.PMEMBase) + uint64(i)
+		off, shift := at&^7, at&7*8
+		n := slices.IndexFunc(r.log, func(rec record) bool { return rec.off == off })
+		if n < 0 {
+			n = len(r.log)
+			r.log = append(r.log, record{off, peek(m.Durable().PMEM, off)})
+		}
+		r.log[n].value = r.log[n].value&^(0xff<<shift) | uint64(b)<<shift
+	}
+}
+
+// collect turns what a call changed in the kernel into records; all of it at the start.
+func (r *Runtime) collect(m *sim.Machine, all bool) error {
+	r.log = r.log[:0]
+	k := m.Kernel()
+	for _, ch := range k.MM.TakeChanges() {
+		if err := r.mapping(m, ch); err != nil {
+			return err
+		}
+	}
+	r.free = append(r.free, r.freed...)
+	r.freed = r.freed[:0]
+	r.set(m, sbMappings, uint64(r.high))
+	dirty := k.TakeDirty()
+	if all {
+		dirty = kernel.Dirty{Misc: true}
+	}
+	if dirty.Any() {
+		if err := r.process(m, k.State(), dirty, all); err != nil {
+			return err
+		}
+	}
+	r.set(m, sbDescriptors, uint64(r.descriptors))
+	return nil
+}
+
+// mapping records one change of the mapping table.
+func (r *Runtime) mapping(m *sim.Machine, ch mm.Change) error {
+	if ch.New == nil {
+		slot := r.slots[ch.Old.Start]
+		delete(r.slots, ch.Old.Start)
+		r.freed = append(r.freed, slot)
+		if !r.bug.ForgetUnmap {
+			r.set(m, slotOff(slot)+mapFlags, 0)
+		}
+		return nil
+	}
+	slot, ok := r.slots[ch.New.Start]
+	if !ok {
+		if n := len(r.free); n > 0 {
+			slot, r.free = r.free[n-1], r.free[:n-1]
+		} else if slot = r.high; slot < maxMappings {
+			r.high++
+		} else {
+			return fmt.Errorf("more than %d mappings", maxMappings)
+		}
+		r.slots[ch.New.Start] = slot
+	}
+	for i, w := range encodeMapping(ch.New) {
+		r.set(m, slotOff(slot)+8*uint64(i), w)
+	}
+	return nil
+}
+
+func slotOff(slot int) uint64 { return mappingOff + mapSize*uint64(slot) }
+
+// PowerFail implements sim.Runtime: the power-fail handler's stores.
+func (r *Runtime) PowerFail(m *sim.Machine, pm *mem.Store) {
+	if r.recovering {
+		return // no thread has run since the save area was filled
+	}
+	s := m.CPU().State()
+	mode, reissue := uint64(modeUser), uint64(0)
+	if c := m.InCall(); c != nil {
+		mode, reissue = modeKernel, c.Reissue
+		fpu := s
+		s = c.Entry
+		s.V, s.MXCSR, s.FPU = fpu.V, fpu.MXCSR, fpu.FPU
+	}
+	if r.bug.Registers != nil {
+		r.bug.Registers(&s)
+	}
+	var f frame
+	f.encode(&s)
+	page := pm.WritablePage((phys.PMEMBase + saveOff).Frame())
+	word := func(off, v uint64) { binary.LittleEndian.PutUint64(page[off-saveOff:], v) }
+	word(saveMode, mode)
+	word(saveCall, r.call)
+	word(saveGen, r.generation)
+	word(saveReissue, reissue)
+	check := saveSum(mode, r.call, r.generation, reissue, &f)
+	for i, w := range f {
+		word(saveUser+8*uint64(i), w)
+	}
+	word(saveChecksum, check)
+}
+
+func saveSum(mode, call, gen, reissue uint64, f *frame) uint64 {
+	var s sum
+	s.add(mode, call, gen, reissue)
+	s.add(f[:]...)
+	return s.value()
+}
+
+// Complete implements sim.Runtime.
+func (r *Runtime) Complete(pm *mem.Store) {
+	a := phys.PMEMBase + sbComplete
+	page := pm.WritablePage(a.Frame())
+	binary.LittleEndian.PutUint64(page[a&phys.PageMask:], peek(pm, sbGeneration))
+}
