@@ -1,0 +1,230 @@
+// Package crashinject decides where the power goes and judges what comes back:
+// plans, strategies that make them, campaigns that judge them, cases that replay
+// one of them, and the shrinking of a failing one.
+//
+// A campaign runs the program once. That main line is never cut: at each crash
+// point a copy-on-write image of it loses power, restarts, and is compared with
+// it. Points are spread over workers as stretches of the main line.
+//
+// It must not be imported by anything under sim, cachemodel, eadr or runtime.
+package crashinject
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"zhuque/crashinject/check"
+	"zhuque/crashinject/result"
+	"zhuque/sim"
+)
+
+// Campaign is a set of crash points of one program.
+type Campaign struct {
+	Name     string
+	Setup    Setup
+	Strategy Strategy
+	Workers  int // 0: one for each CPU
+	// Tails is how many points, evenly spread, run on to the program's end and
+	// are compared there too.
+	Tails uint64
+	// Expect is the verdict that every point must have on a platform that is
+	// broken on purpose; zero for a platform that is not.
+	Expect   result.Verdict
+	Progress func(done, total uint64) // may be nil; called now and then
+	// Replay is told the first failing case of the campaign; it writes it where
+	// it wants and returns the command that repeats it. May be nil.
+	Replay func(Case) (command string, err error)
+}
+
+// Unsound is a campaign whose program does not even run without a failure.
+type Unsound struct {
+	Stop sim.Stop
+}
+
+func (u *Unsound) Error() string { return "the program does not run uncut: " + u.Stop.String() }
+
+// Run executes the campaign. Errors: *Unsound, or what kept the program from
+// starting. When ctx ends early the campaign so far is returned with ctx's error.
+func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
+	base, cfg, err := c.baseline()
+	if err != nil {
+		return nil, err
+	}
+	v := &verifier{setup: &c.Setup, cfg: cfg, base: base}
+	points, err := c.Strategy.points(base)
+	if err != nil {
+		return nil, err
+	}
+	out := &result.Campaign{Name: c.Name, Program: c.Setup.Program, Args: c.Setup.Args, Config: c.Setup.Fields(),
+		Strategy: c.Strategy.String(), Seed: c.Setup.Seed, From: points.from, To: points.to, Mutant: c.Setup.Mutant, Expect: c.Expect, Instructions: base.instructions}
+	workers := c.Workers
+	if workers <= 0 {
+		workers = runtime.NumCPU()
+	}
+	defer tuneGC()()
+	start := time.Now()
+	collector, runErr := c.judgeAll(ctx, v, points, workers)
+	out.WallSeconds = time.Since(start).Seconds()
+	out.Workers = workers
+	collector.Fill(out)
+	out.PointsPerSecond = float64(out.Points) / out.WallSeconds
+	out.Seal()
+	if p, failed := out.FirstFailure(); failed && c.Replay != nil {
+		plan, err := ParsePlan(p.Plan)
+		if err != nil {
+			return out, fmt.Errorf("BUG: plan %q of a judged point: %w", p.Plan, err)
+		}
+		out.Replay, err = c.Replay(Case{Setup: c.Setup, Plan: plan, Verdict: p.Verdict, Reason: p.Reason})
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, runErr
+}
+
+// tuneGC lets the heap grow by a good part of what lives in it, which is the
+// guest's memory, but by no less than some room for the short-lived machines of
+// crash checks.
+func tuneGC() (restore func()) {
+	const percent, room = 60, 256 << 20
+	runtime.GC()
+	var st runtime.MemStats
+	runtime.ReadMemStats(&st)
+	old := debug.SetGCPercent(max(percent, int(room*100/max(st.HeapAlloc, 1<<20))))
+	return func() { debug.SetGCPercent(old) }
+}
+
+// baseline runs the program uncut.
+func (c *Campaign) baseline() (*baseline, *sim.Config, error) {
+	cfg, err := c.Setup.Config(nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := c.Setup.Start(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	base := &baseline{first: m.Fork()}
+	m.OnCall(func(at, steps uint64) {
+		base.calls = append(base.calls, callSite{at, steps})
+	})
+	stop := m.Run()
+	if !stop.Ended() {
+		return nil, nil, &Unsound{Stop: stop}
+	}
+	// The machines of the campaign read the same input from its beginning.
+	if cfg, err = c.Setup.Config(nil); err != nil {
+		return nil, nil, err
+	}
+	base.instructions, base.end, base.holdUp = m.Retired(), check.EndOf(m, stop), holdUpOf(m)
+	return base, cfg, nil
+}
+
+// stretch is a piece of the main line with its crash points.
+type stretch struct {
+	main  *sim.Machine
+	plans planRange
+}
+
+// judgeAll runs the main line once, and lets workers judge its stretches.
+func (c *Campaign) judgeAll(ctx context.Context, v *verifier, points *pointSet, workers int) (*result.Collector, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	work := make(chan stretch, 1)
+	total := result.NewCollector(points.from, points.to, result.Limits{})
+	var mu sync.Mutex // of total
+	var done atomic.Uint64
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			v := v.alone()
+			own := result.NewCollector(points.from, points.to, result.Limits{})
+			for s := range work {
+				if err := c.judgeStretch(ctx, v, points, s, own, &done); err != nil {
+					cancel(err)
+				}
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			total.Merge(own)
+		})
+	}
+	stop := c.watch(&done, points.total)
+	err := c.feed(ctx, v, points, work, workers)
+	close(work)
+	wg.Wait()
+	stop()
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	return total, err
+}
+
+// feed advances the main line and hands out its stretches.
+func (c *Campaign) feed(ctx context.Context, v *verifier, points *pointSet, work chan<- stretch, workers int) error {
+	main, err := v.start()
+	if err != nil {
+		return err
+	}
+	for _, r := range points.split(workers) {
+		first := points.plan(r.lo).Cuts[0].After
+		if stop := main.RunUntil(first); stop.Reason != sim.Reached {
+			return fmt.Errorf("BUG: the main line ended before crash point %d: %v", first, stop)
+		}
+		s := stretch{main: main.Fork(), plans: r}
+		s.main.Detach()
+		select {
+		case work <- s:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
+func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointSet, s stretch, into *result.Collector, done *atomic.Uint64) error {
+	spacing := points.total + 1
+	if c.Tails > 0 {
+		spacing = max(1, points.total/c.Tails)
+	}
+	for i := s.plans.lo; i < s.plans.hi && ctx.Err() == nil; i++ {
+		plan := points.plan(i)
+		if stop := s.main.RunUntil(plan.Cuts[0].After); stop.Reason != sim.Reached {
+			return fmt.Errorf("BUG: a stretch of the main line ended before crash point %d: %v", plan.Cuts[0].After, stop)
+		}
+		p := v.judge(s.main, plan, i%spacing == spacing/2)
+		p.Index = i
+		p.Plan = plan.String()
+		into.Add(p)
+		done.Add(1)
+	}
+	return nil
+}
+
+// watch reports progress until the returned function is called.
+func (c *Campaign) watch(done *atomic.Uint64, total uint64) (stop func()) {
+	if c.Progress == nil {
+		return func() {}
+	}
+	quit, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		tick := time.NewTicker(200 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				c.Progress(done.Load(), total)
+			case <-quit:
+				c.Progress(done.Load(), total)
+				return
+			}
+		}
+	}()
+	return func() { close(quit); <-gone }
+}

@@ -1,0 +1,191 @@
+package crashinject
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zhuque/crashinject/result"
+)
+
+// Case is one judged plan with all that is needed to repeat it. Its text form is
+// what zhuque replay reads:
+//
+//	zhuque-case 1
+//	program "guest:list"
+//	arg "-n"
+//	env "TERM=dumb"
+//	set domain "adr"
+//	cut after 1234 step 3 recovery 7
+//	tail
+//	verdict violation
+//	reason "after the restart rax is 0x0 instead of 0x1"
+//
+// Lines that start with # and empty lines do not count. Strings are quoted as in Go.
+type Case struct {
+	Setup   Setup
+	Plan    Plan
+	Tail    bool           // the survivor ran to the program's end
+	Verdict result.Verdict // what it was judged; zero when it was not
+	Reason  string
+}
+
+const caseHeader = "zhuque-case 1"
+
+// String renders the case as ParseCase reads it.
+func (c Case) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s\nprogram %q\n", caseHeader, c.Setup.Program)
+	for _, a := range c.Setup.Args {
+		fmt.Fprintf(&b, "arg %q\n", a)
+	}
+	for _, e := range c.Setup.Env {
+		fmt.Fprintf(&b, "env %q\n", e)
+	}
+	fields := c.Setup.Fields()
+	for _, k := range slices.Sorted(maps.Keys(fields)) {
+		fmt.Fprintf(&b, "set %s %q\n", k, fields[k])
+	}
+	for _, cut := range c.Plan.Cuts {
+		fmt.Fprintf(&b, "cut %s\n", cut)
+	}
+	if c.Tail {
+		b.WriteString("tail\n")
+	}
+	if c.Verdict.Valid() {
+		fmt.Fprintf(&b, "verdict %s\n", c.Verdict)
+	}
+	if c.Reason != "" {
+		fmt.Fprintf(&b, "reason %q\n", c.Reason)
+	}
+	return b.String()
+}
+
+// SyntaxError is a case file that does not parse.
+type SyntaxError struct {
+	File string
+	Line int
+	Err  error
+}
+
+func (e *SyntaxError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
+func (e *SyntaxError) Unwrap() error { return e.Err }
+
+// ParseCase reads a case; file names it in errors.
+func ParseCase(file, text string) (Case, error) {
+	c := Case{Setup: DefaultSetup()}
+	lines := bufio.NewScanner(strings.NewReader(text))
+	lines.Buffer(nil, 1<<20)
+	n, header := 0, false
+	for lines.Scan() {
+		n++
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if !header {
+			if line != caseHeader {
+				return Case{}, &SyntaxError{file, n, fmt.Errorf("%q: expected %q as the first line", clip(line), caseHeader)}
+			}
+			header = true
+			continue
+		}
+		if err := c.line(line); err != nil {
+			return Case{}, &SyntaxError{file, n, err}
+		}
+	}
+	switch {
+	case lines.Err() != nil:
+		return Case{}, &SyntaxError{file, n + 1, lines.Err()}
+	case !header:
+		return Case{}, &SyntaxError{file, n + 1, fmt.Errorf("the file is empty: expected %q", caseHeader)}
+	case c.Setup.Program == "":
+		return Case{}, &SyntaxError{file, n + 1, fmt.Errorf("no program: expected a line like program \"/bin/true\"")}
+	case len(c.Plan.Cuts) == 0:
+		return Case{}, &SyntaxError{file, n + 1, fmt.Errorf("no cut: expected a line like cut after 1000")}
+	}
+	return c, nil
+}
+
+func clip(s string) string {
+	if len(s) > 60 {
+		return s[:60] + "…"
+	}
+	return s
+}
+
+func (c *Case) line(line string) error {
+	key, rest, _ := strings.Cut(line, " ")
+	rest = strings.TrimSpace(rest)
+	quoted := func() (string, error) {
+		s, err := strconv.Unquote(rest)
+		if err != nil || !strings.HasPrefix(rest, `"`) {
+			return "", fmt.Errorf("%s %s: expected a string in double quotes", key, clip(rest))
+		}
+		return s, nil
+	}
+	var err error
+	switch key {
+	case "program":
+		c.Setup.Program, err = quoted()
+	case "arg":
+		var s string
+		s, err = quoted()
+		c.Setup.Args = append(c.Setup.Args, s)
+	case "env":
+		var s string
+		s, err = quoted()
+		c.Setup.Env = append(c.Setup.Env, s)
+	case "set":
+		name, value, _ := strings.Cut(rest, " ")
+		rest = strings.TrimSpace(value)
+		var s string
+		if s, err = quoted(); err == nil {
+			err = c.Setup.Set(name, s)
+		}
+	case "cut":
+		var cut Cut
+		cut, err = ParseCut(rest)
+		c.Plan.Cuts = append(c.Plan.Cuts, cut)
+	case "tail":
+		c.Tail = true
+		if rest != "" {
+			err = fmt.Errorf("tail takes nothing, found %q", clip(rest))
+		}
+	case "verdict":
+		c.Verdict, err = result.ParseVerdict(rest)
+	case "reason":
+		c.Reason, err = quoted()
+	default:
+		err = fmt.Errorf("%q: expected one of program, arg, env, set, cut, tail, verdict, reason", clip(key))
+	}
+	return err
+}
+
+// Judge runs a case: the program uncut as far as the first failure, then the plan.
+func (c *Case) Judge() (result.Point, error) {
+	camp := Campaign{Setup: c.Setup}
+	base, cfg, err := camp.baseline()
+	if err != nil {
+		return result.Point{}, err
+	}
+	v := &verifier{setup: &c.Setup, cfg: cfg, base: base}
+	return v.fromStart(c.Plan, c.Tail)
+}
+
+// fromStart judges a plan on a fresh main line.
+func (v *verifier) fromStart(plan Plan, tail bool) (result.Point, error) {
+	main, err := v.start()
+	if err != nil {
+		return result.Point{}, err
+	}
+	if stop := main.RunUntil(plan.Cuts[0].After); !reached(stop) {
+		return result.Point{}, fmt.Errorf("the program %v before the first cut, after %d instructions", stop, main.Retired())
+	}
+	p := v.judge(main, plan, tail)
+	p.Plan = plan.String()
+	return p, nil
+}

@@ -1,0 +1,374 @@
+// Package check compares a recovered machine with the one that never failed.
+//
+// Compared: every general, segment-base, flag, x87, SSE and AVX register; every
+// mapping with its protection and kind; every byte of every mapping; descriptors,
+// signal dispositions and masks, working directory and the rest of the
+// kernel-resident state; console output and input position; at the end of a run
+// the exit status and all output. Pages that both machines share are equal by
+// identity and cost nothing.
+//
+// Not compared: caches and buffers, which a restart finds cold; physical
+// addresses of extents that were allocated after the failure; decoded blocks;
+// the model's cycle count.
+package check
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"zhuque/sim"
+	"zhuque/sim/kernel"
+	"zhuque/sim/kernel/mm"
+	"zhuque/sim/mem"
+	"zhuque/sim/phys"
+	"zhuque/sim/x86"
+)
+
+// Result is the outcome of a comparison.
+type Result struct {
+	Differences []string // none: identical; at most Limit
+	Pages       uint64   // pages compared, shared ones included
+}
+
+// Limit bounds the differences that are reported.
+const Limit = 8
+
+// OK reports whether nothing differed.
+func (r *Result) OK() bool { return len(r.Differences) == 0 }
+
+func (r *Result) add(format string, a ...any) {
+	if len(r.Differences) < Limit {
+		r.Differences = append(r.Differences, fmt.Sprintf(format, a...))
+	}
+}
+
+// Comparer compares machines with a reference; it remembers the reference's
+// kernel-resident state between calls of it.
+type Comparer struct {
+	ref   *sim.Machine
+	calls uint64
+	state *kernel.ProcState
+
+	// files is how many pages of file mappings ref has, all found equal to their
+	// files when it had taken filesCalls calls; 0 when that must be found out.
+	files      int64
+	filesCalls uint64
+}
+
+// Compare compares everything the program can see. Neither machine is changed.
+func (c *Comparer) Compare(want, got *sim.Machine) (r Result) {
+	if c.ref != want || c.calls != want.Calls() {
+		*c = Comparer{ref: want, calls: want.Calls(), state: want.Kernel().State()}
+	}
+	ws, gs := want.CPU().State(), got.CPU().State()
+	if ws != gs {
+		registers(&r, &ws, &gs)
+	}
+	if wv, gv, ok := mappings(&r, want, got); ok {
+		c.memory(&r, want, got, wv, gv)
+	}
+	process(&r, c.state, got.Kernel().State())
+	output(&r, want, got)
+	return r
+}
+
+func output(r *Result, want, got *sim.Machine) {
+	wo, we := want.Output()
+	g, ge := got.Output()
+	stream(r, "standard output", wo, g)
+	stream(r, "standard error", we, ge)
+}
+
+// End is what an observer knows of a program that is over.
+type End struct {
+	Stop           sim.Stop
+	Instructions   uint64
+	Stdout, Stderr []byte
+	files          string // digest of the file tree
+	filesErr       error
+}
+
+// EndOf returns the end of a machine whose program is over.
+func EndOf(m *sim.Machine, stop sim.Stop) *End {
+	e := &End{Stop: stop, Instructions: m.Retired()}
+	e.Stdout, e.Stderr = m.Output()
+	e.files, e.filesErr = m.Durable().Files.Digest()
+	return e
+}
+
+// Ends compares two programs that are over: how they ended, after how many
+// instructions, what they wrote to the console and what they left in files.
+func Ends(want, got *End) (r Result) {
+	if want.Stop.Reason != got.Stop.Reason || want.Stop.Status != got.Stop.Status {
+		r.add("the program %v instead of %v", got.Stop, want.Stop)
+	}
+	if want.Instructions != got.Instructions {
+		r.add("the program took %d instructions instead of %d", got.Instructions, want.Instructions)
+	}
+	stream(&r, "standard output", want.Stdout, got.Stdout)
+	stream(&r, "standard error", want.Stderr, got.Stderr)
+	if err := errors.Join(want.filesErr, got.filesErr); err != nil {
+		r.add("the files that the program left cannot be compared: %v", err)
+	} else if want.files != got.files {
+		r.add("the files that the program left differ")
+	}
+	return r
+}
+
+func stream(r *Result, name string, want, got []byte) {
+	if len(want) == len(got) && (len(want) == 0 || &want[0] == &got[0] || bytes.Equal(want, got)) {
+		return
+	}
+	i := 0
+	for i < len(want) && i < len(got) && want[i] == got[i] {
+		i++
+	}
+	r.add("%s differs at byte %d: %d bytes instead of %d", name, i, len(got), len(want))
+}
+
+func registers(r *Result, want, got *x86.State) {
+	names := [16]string{"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"}
+	for i, n := range names {
+		if want.R[i] != got.R[i] {
+			r.add("%s is %#x instead of %#x", n, got.R[i], want.R[i])
+		}
+	}
+	for _, f := range []struct {
+		name      string
+		want, got uint64
+	}{
+		{"rip", want.RIP, got.RIP}, {"rflags", want.RFlags, got.RFlags}, {"fs base", want.FSBase, got.FSBase},
+		{"gs base", want.GSBase, got.GSBase}, {"mxcsr", uint64(want.MXCSR), uint64(got.MXCSR)},
+	} {
+		if f.want != f.got {
+			r.add("%s is %#x instead of %#x", f.name, f.got, f.want)
+		}
+	}
+	for i := range want.V {
+		if want.V[i] != got.V[i] {
+			r.add("vector register %d is %x instead of %x", i, got.V[i], want.V[i])
+		}
+	}
+	if want.FPU != got.FPU {
+		x87(r, &want.FPU, &got.FPU)
+	}
+}
+
+// x87 names the first register and each control word that differs.
+func x87(r *Result, want, got *x86.X87) {
+	for _, w := range []struct {
+		name      string
+		want, got uint16
+	}{{"control word", want.CW, got.CW}, {"status word", want.SW, got.SW}, {"opcode", want.Op, got.Op}} {
+		if w.want != w.got {
+			r.add("the x87 %s is %#x instead of %#x", w.name, w.got, w.want)
+		}
+	}
+	if want.Tag != got.Tag {
+		r.add("the x87 registers in use are %08b instead of %08b", got.Tag, want.Tag)
+	}
+	if want.IP != got.IP || want.DP != got.DP {
+		r.add("the x87 pointers are %#x and %#x instead of %#x and %#x", got.IP, got.DP, want.IP, want.DP)
+	}
+	for i := range want.Reg {
+		if w, g := want.Reg[i], got.Reg[i]; w != g {
+			r.add("x87 register %d is %04x:%016x instead of %04x:%016x", i, g.SE, g.Mant, w.SE, w.Mant)
+			return
+		}
+	}
+}
+
+// mappings compares the mappings as the process sees them and returns both lists
+// cut at the same addresses; ok is false when memory cannot be compared.
+func mappings(r *Result, want, got *sim.Machine) (wv, gv []mm.VMA, ok bool) {
+	wv, gv = want.Kernel().MM.VMAs(), got.Kernel().MM.VMAs()
+	if !slices.EqualFunc(wv, gv, alike) {
+		w, g := mm.Regions(wv), mm.Regions(gv)
+		if len(w) != len(g) {
+			r.add("%d mappings instead of %d: %s", len(g), len(w), firstExtra(w, g))
+			return nil, nil, false
+		}
+		same := true
+		for i := range w {
+			if !alike(w[i], g[i]) {
+				r.add("mapping %s instead of %s", show(g[i]), show(w[i]))
+				same = false
+			}
+		}
+		if !same {
+			return nil, nil, false
+		}
+		wv, gv = align(wv, gv)
+	}
+	return wv, gv, true
+}
+
+// alike reports whether two mappings are the same but for where their memory lies.
+func alike(w, g mm.VMA) bool {
+	g.Phys = w.Phys
+	return w == g
+}
+
+// align cuts two lists that cover the same addresses so that each piece of one
+// has its like in the other.
+func align(a, b []mm.VMA) (x, y []mm.VMA) {
+	for len(a) > 0 {
+		lo, hi := max(a[0].Start, b[0].Start), min(a[0].End, b[0].End)
+		x, y = append(x, a[0].Part(lo, hi)), append(y, b[0].Part(lo, hi))
+		if a[0].End == hi {
+			a = a[1:]
+		}
+		if b[0].End == hi {
+			b = b[1:]
+		}
+	}
+	return x, y
+}
+
+func firstExtra(want, got []mm.VMA) string {
+	for i := range max(len(want), len(got)) {
+		switch {
+		case i == len(want):
+			return "there is " + show(got[i])
+		case i == len(got):
+			return "there is no " + show(want[i])
+		case want[i].Start != got[i].Start || want[i].End != got[i].End:
+			return show(got[i]) + " instead of " + show(want[i])
+		}
+	}
+	return "same ranges"
+}
+
+func show(v mm.VMA) string {
+	return fmt.Sprintf("%#x-%#x %v %v", v.Start, v.End, v.Prot, v.Kind)
+}
+
+// memory compares the content of all mappings; wv and gv have equal ranges.
+func (c *Comparer) memory(r *Result, want, got *sim.Machine, wv, gv []mm.VMA) {
+	skipFiles := c.sameFiles(want, got)
+	if skipFiles {
+		r.Pages += uint64(c.files)
+	}
+	var shared []mm.VMA // extents that both sides have in PMEM at the same place
+	for i, w := range wv {
+		switch {
+		case w.Kind == mm.Hole || skipFiles && w.Kind == mm.File:
+		case w.Phys == gv[i].Phys && w.Phys.IsPMEM():
+			shared = append(shared, w)
+		default:
+			extents(r, want, got, w, gv[i])
+		}
+	}
+	slices.SortFunc(shared, func(a, b mm.VMA) int {
+		if a.Phys < b.Phys {
+			return -1
+		}
+		return 1
+	})
+	ws, gs := want.Store(phys.PMEMBase), got.Store(phys.PMEMBase)
+	r.Pages += uint64(ws.Touched())
+	if len(shared) == 0 {
+		return
+	}
+	first, last := shared[0], shared[len(shared)-1]
+	mem.Diff(ws, gs, first.Phys.Frame(), (last.Phys + phys.Addr(last.Size())).Frame(), func(f phys.Frame, a, b *mem.Page) bool {
+		i, _ := slices.BinarySearchFunc(shared, f.Addr(), func(v mm.VMA, a phys.Addr) int {
+			if v.Phys+phys.Addr(v.Size()) <= a {
+				return -1
+			}
+			return 1
+		})
+		if i < len(shared) && shared[i].Phys <= f.Addr() {
+			page(r, shared[i].Start+uint64(f.Addr()-shared[i].Phys), a, b)
+		}
+		return len(r.Differences) < Limit
+	})
+}
+
+// sameFiles reports whether the file mappings need no look at each page: the
+// restarted machine has read none yet, every mapped file is the same object in
+// both file trees, and ref's pages were compared with their files before.
+func (c *Comparer) sameFiles(want, got *sim.Machine) bool {
+	const dram = phys.Addr(0)
+	if got.Store(dram).Touched() != 0 {
+		return false
+	}
+	for _, v := range want.Kernel().MM.VMAs() {
+		if v.Kind == mm.File && (v.Phys.IsPMEM() || !want.Durable().Files.Same(got.Durable().Files, v.Node)) {
+			return false
+		}
+	}
+	touched := want.Store(dram).Touched()
+	same := c.files == touched && c.filesCalls == want.Calls() && touched != 0
+	c.files, c.filesCalls = touched, want.Calls() // the caller compares them all now
+	return same
+}
+
+// extents compares a mapping that lies in different places, or in DRAM, where
+// the restarted machine reads file pages again.
+func extents(r *Result, want, got *sim.Machine, w, g mm.VMA) {
+	pages := func(m *sim.Machine, v mm.VMA, f phys.Frame) *mem.Page {
+		if p := m.Store(v.Phys).Page(f); p != nil || v.Kind != mm.File {
+			return p
+		}
+		p, _, _ := m.Durable().Files.Page(v.Node, (v.Off+uint64(f.Addr()-v.Phys))>>phys.PageShift)
+		return p
+	}
+	seen := func(m *sim.Machine, v mm.VMA, fn func(off phys.Addr)) {
+		lo, hi := v.Phys.Frame(), (v.Phys + phys.Addr(v.Size())).Frame()
+		m.Store(v.Phys).Each(lo, hi, func(f phys.Frame, _ *mem.Page) bool {
+			fn(f.Addr() - v.Phys)
+			return true
+		})
+	}
+	compare := func(off phys.Addr) {
+		r.Pages++
+		a, b := pages(want, w, (w.Phys+off).Frame()), pages(got, g, (g.Phys+off).Frame())
+		if a != b {
+			page(r, w.Start+uint64(off), a, b)
+		}
+	}
+	seen(want, w, compare)
+	seen(got, g, func(off phys.Addr) {
+		if want.Store(w.Phys).Page((w.Phys + off).Frame()) == nil {
+			compare(off)
+		}
+	})
+}
+
+func page(r *Result, va uint64, a, b *mem.Page) {
+	var zero mem.Page
+	if a == nil {
+		a = &zero
+	}
+	if b == nil {
+		b = &zero
+	}
+	if *a == *b {
+		return
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			r.add("memory at %#x is %#02x instead of %#02x", va+uint64(i), b[i], a[i])
+			return
+		}
+	}
+}
+
+func process(r *Result, want, got *kernel.ProcState) {
+	if want.Equal(got) {
+		return
+	}
+	w, g := reflect.ValueOf(*want), reflect.ValueOf(*got)
+	for i := range w.NumField() {
+		if a, b := w.Field(i).Interface(), g.Field(i).Interface(); !reflect.DeepEqual(a, b) {
+			r.add("%s is %+v instead of %+v", w.Type().Field(i).Name, b, a)
+		}
+	}
+	if r.OK() {
+		panic("BUG: kernel.ProcState.Equal tells apart what is equal")
+	}
+}

@@ -1,0 +1,169 @@
+package crashinject
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"zhuque/crashinject/result"
+	"zhuque/sim"
+	"zhuque/sim/det"
+	"zhuque/sim/x86"
+)
+
+// Many failures in a row, the program running on between them or not at all.
+func TestConsecutiveFailures(t *testing.T) {
+	for _, guest := range []string{"files", "signals", "maps", "fpu"} {
+		r := newRig(t, guestSetup(t, guest))
+		rnd := det.Stream(1, guest)
+		plan := At(rnd.Uint64N(r.base.instructions / 2))
+		for len(plan.Cuts) < 8 {
+			plan.Cuts = append(plan.Cuts, Cut{After: rnd.Uint64N(r.base.instructions>>rnd.Uint64N(8)) / 16, Keep: sim.Drain})
+		}
+		if p := r.plan(plan); p.Verdict != result.Pass || !p.Tail {
+			t.Errorf("%s: %s: %v: %s", guest, plan, p.Verdict, p.Reason)
+		}
+		in := At(r.base.calls[len(r.base.calls)/2].at)
+		in.Cuts[0].Step = 7
+		for range 8 {
+			in.Cuts[0].Recovery = append(in.Cuts[0].Recovery, 1+rnd.Uint64N(3))
+		}
+		if p := r.plan(in); p.Verdict != result.Pass || !p.Tail || p.Kind != result.AtRecovery {
+			t.Errorf("%s: %s: %v, %v: %s", guest, in, p.Verdict, p.Kind, p.Reason)
+		}
+	}
+}
+
+// site is a call of the uncut run by what it is.
+type site struct {
+	callSite
+	nr uint64 // system call
+}
+
+// sites lists the calls of the uncut run; guests cut them late, where the run to
+// the end is short.
+func (r rig) sites() (list []site) {
+	r.t.Helper()
+	m := r.at(0)
+	for _, c := range r.base.calls {
+		if stop := m.RunUntil(c.at); stop.Reason != sim.Reached {
+			r.t.Fatalf("before call at %d: %v", c.at, stop)
+		}
+		list = append(list, site{c, m.CPU().State().R[x86.RAX]})
+	}
+	return list
+}
+
+// last returns the last call with number nr that makes more than steps stores.
+func last(t *testing.T, list []site, nr, steps uint64) site {
+	t.Helper()
+	for _, s := range slices.Backward(list) {
+		if s.nr == nr && s.steps > steps {
+			return s
+		}
+	}
+	t.Fatalf("no call %d with more than %d stores", nr, steps)
+	return site{}
+}
+
+const (
+	sysWrite     = 1
+	sysMmap      = 9
+	sysMunmap    = 11
+	sysSigreturn = 15
+	sysMremap    = 25
+	sysKill      = 62
+	sysRename    = 82
+)
+
+// A failure before every store that the runtime makes in one call of each kind.
+func TestEveryStoreOfOneCall(t *testing.T) {
+	sites := map[string][]site{}
+	rigs := map[string]rig{}
+	for _, c := range []struct {
+		name, guest string
+		nr, steps   uint64
+	}{
+		{"mmap", "maps", sysMmap, 35}, {"munmap", "maps", sysMunmap, 20}, {"mremap", "maps", sysMremap, 40},
+		{"write to a file", "files", sysWrite, 20}, {"rename", "files", sysRename, 20},
+		{"rt_sigreturn", "signals", sysSigreturn, 150}, {"kill with delivery", "signals", sysKill, 150},
+	} {
+		r, ok := rigs[c.guest]
+		if !ok {
+			r = newRig(t, guestSetup(t, c.guest))
+			rigs[c.guest], sites[c.guest] = r, r.sites()
+		}
+		s := last(t, sites[c.guest], c.nr, c.steps)
+		main := r.at(s.at)
+		inside := uint64(0)
+		for step := range s.steps {
+			plan := At(s.at)
+			plan.Cuts[0].Step = step + 1
+			p := r.judge(main, plan, true)
+			if p.Verdict != result.Pass || !p.Tail {
+				t.Errorf("%s: %s: %v: %s", c.name, plan, p.Verdict, p.Reason)
+			}
+			if p.Kind == result.AtRuntime {
+				inside++
+			}
+		}
+		if inside != s.steps {
+			t.Errorf("%s: %d of %d cuts fell inside the call", c.name, inside, s.steps)
+		}
+	}
+}
+
+// A failure before every store of one recovery, which has a redo log to apply,
+// and at every one of those a second and a third.
+func TestEveryStoreOfOneRecovery(t *testing.T) {
+	r := newRig(t, guestSetup(t, "maps"))
+	s := last(t, r.sites(), sysMmap, 35)
+	main := r.at(s.at)
+	most := uint64(0)
+	for step := range s.steps {
+		plan := At(s.at)
+		plan.Cuts[0].Step = step + 1
+		p := r.judge(main, plan, false)
+		if p.RecoverySteps == 0 {
+			t.Fatalf("%s: a recovery without a store", plan)
+		}
+		for k := uint64(1); k <= p.RecoverySteps && p.RecoverySteps > most; k++ {
+			for _, more := range [][]uint64{{k}, {k, k}, {k, 1, k}} {
+				plan.Cuts[0].Recovery = more
+				q := r.judge(main, plan, true)
+				if q.Verdict != result.Pass || q.Kind != result.AtRecovery || len(more) == 1 && q.Step != k {
+					t.Errorf("%s: %v, %v %d: %s", plan, q.Verdict, q.Kind, q.Step, q.Reason)
+				}
+			}
+		}
+		most = max(most, p.RecoverySteps)
+	}
+	if most < 8 {
+		t.Errorf("the longest recovery makes %d stores: expected one that applies a redo log", most)
+	}
+}
+
+// String instructions cut between their iterations, three times in a row.
+func TestFailuresBetweenIterations(t *testing.T) {
+	r := newRig(t, guestSetup(t, "strings"))
+	m := r.at(0)
+	found := 0
+	for n := uint64(0); n < 200_000 && found < 6; n++ {
+		if m.CPU().AtRep() && m.CPU().State().R[x86.RCX] > 6 {
+			found++
+			for rep := range uint64(6) {
+				plan := parse(t, fmt.Sprintf("after %d rep %d; after 0 rep 1; after 1 rep 2", n, rep+1))
+				p := r.judge(m, plan, rep == 0 && found == 1)
+				if p.Verdict != result.Pass || p.Kind != result.AtREP {
+					t.Errorf("%s: %v, %v: %s", plan, p.Verdict, p.Kind, p.Reason)
+				}
+			}
+		}
+		if stop := m.RunUntil(n + 1); stop.Reason != sim.Reached {
+			t.Fatal(stop)
+		}
+	}
+	if found == 0 {
+		t.Error("no string instruction of several iterations in the first 200,000 instructions")
+	}
+}

@@ -1,0 +1,155 @@
+package crashinject
+
+import (
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+
+	fuzz "github.com/google/gofuzz"
+
+	"zhuque/crashinject/result"
+	"zhuque/sim"
+	"zhuque/sim/det"
+	"zhuque/sim/phys"
+)
+
+var planSeeds = []string{
+	"after 0", "after 1234 step 3 recovery 7", "after 5 rep 256; after 0; after 18446744073709551615",
+	"after 9 keep 0 lose-wc energy 77000000", "after 1 keep 65536 recovery 1 recovery 2 recovery 2",
+	" after  7\tstep 2 ;after 3 ",
+}
+
+func TestPlanTextReadsBack(t *testing.T) {
+	r := det.Stream(1, "plans")
+	pick := func(n uint64) uint64 { return r.Uint64N(n) * r.Uint64N(2) }
+	for range 500 {
+		var p Plan
+		for range 1 + r.Uint64N(4) {
+			c := Cut{After: r.Uint64() >> r.Uint64N(64), Keep: int(r.Uint64N(4)) - 1, LoseWC: r.Uint64N(2) == 0, Energy: phys.NanoJoules(pick(1e9))}
+			if r.Uint64N(2) == 0 {
+				c.Rep = pick(1000)
+			} else {
+				c.Step = pick(1000)
+			}
+			for range r.Uint64N(3) {
+				c.Recovery = append(c.Recovery, 1+r.Uint64N(50))
+			}
+			p.Cuts = append(p.Cuts, c)
+		}
+		if q := parse(t, p.String()); !reflect.DeepEqual(p, q) {
+			t.Fatalf("%q reads back as %q", p, q)
+		}
+	}
+}
+
+func TestBadPlansAreRefusedWithAReason(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                     `cut 1: expected "after N"`,
+		"step 3":               `expected "after N"`,
+		"after":                `"after" lacks its number`,
+		"after -1":             "expected a whole number",
+		"after 1 after 2":      `"after" stands twice`,
+		"after 1; later 2":     `cut 2: "later": expected one of after`,
+		"after 1 rep 2 step 3": "not both",
+		"after 1 keep 65537":   "at most 65536",
+		"after 1 recovery 0":   "steps count from 1",
+		"after 1 lose-wc 2":    `"2" lacks its number`,
+	} {
+		if p, err := ParsePlan(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q gives %v, %v: expected an error with %q", text, p, err, want)
+		}
+	}
+}
+
+func FuzzParsePlan(f *testing.F) {
+	for _, s := range planSeeds {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := ParsePlan(text)
+		if err != nil {
+			return
+		}
+		if q, err := ParsePlan(p.String()); err != nil || !reflect.DeepEqual(p, q) {
+			t.Errorf("%q is printed as %q, which reads back as %v, %v", text, p, q, err)
+		}
+	})
+}
+
+// hello is a rig of the smallest guest, made once in a process.
+var hello = struct {
+	sync.Once
+	rig
+}{}
+
+// A runtime without a planted bug survives whatever the fuzzer plans.
+func FuzzPlans(f *testing.F) {
+	for _, s := range []string{"", "\x00\x01", "power fails", strings.Repeat("\xff\x80\x03\x41", 64), strings.Repeat("\x85\x02\x00\x17\xc3", 80)} {
+		f.Add([]byte(s))
+	}
+	hello.Do(func() { hello.rig = newRig(f, guestSetup(f, "hello")) })
+	r := hello.rig
+	f.Fuzz(func(t *testing.T, data []byte) {
+		plan := FuzzPlan(fuzz.NewFromGoFuzz(data), 0, r.base.instructions-1)
+		if q := parse(t, plan.String()); !reflect.DeepEqual(plan, q) {
+			t.Fatalf("%q reads back as %q", plan, q)
+		}
+		if len(plan.Cuts) == 0 || len(plan.Cuts) > maxCuts || plan.Cuts[0].After >= r.base.instructions {
+			t.Fatalf("%q: expected 1 to %d cuts, the first before instruction %d", plan, maxCuts, r.base.instructions)
+		}
+		main, err := r.start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stop := main.RunUntil(plan.Cuts[0].After); stop.Reason != sim.Reached {
+			t.Fatalf("%v before the first cut", stop)
+		}
+		if p := r.judge(main, plan, true); p.Verdict != result.Pass {
+			t.Errorf("%s: %v: %s", plan, p.Verdict, p.Reason)
+		}
+	})
+}
+
+// Dropping a failure leaves the later ones at their instructions.
+func TestWithoutKeepsLaterCutsInPlace(t *testing.T) {
+	p := parse(t, "after 10; after 20 step 2; after 5")
+	for i, want := range []string{"after 30 step 2; after 5", "after 10; after 25", "after 10; after 20 step 2"} {
+		if got := p.without(i).String(); got != want {
+			t.Errorf("%q without cut %d is %q instead of %q", p, i+1, got, want)
+		}
+	}
+	if p.String() != "after 10; after 20 step 2; after 5" {
+		t.Errorf("the plan became %q", p)
+	}
+}
+
+// Shrinking ends: every weaker plan is smaller in one respect and larger in none
+// but the position of later cuts.
+func TestWeakerPlansAreSmaller(t *testing.T) {
+	size := func(p Plan) (n uint64) {
+		for _, c := range p.Cuts {
+			n += 1<<40 + c.After + c.Step<<20 + c.Rep + uint64(len(c.Recovery))<<30 + uint64(c.Energy)
+			if c.LoseWC {
+				n++
+			}
+			if c.Keep != sim.Drain {
+				n++
+			}
+		}
+		return n
+	}
+	p := parse(t, "after 10 keep 2 lose-wc; after 20 step 2 recovery 4 recovery 1; after 5 rep 9; after 1 energy 3")
+	weaker := p.weaken()
+	if len(weaker) < 15 {
+		t.Fatalf("%d weaker plans: %v", len(weaker), weaker)
+	}
+	for _, q := range weaker {
+		if size(q) >= size(p) {
+			t.Errorf("%q is not weaker than %q", q, p)
+		}
+	}
+	if got := At(0).weaken(); len(got) != 0 {
+		t.Errorf("the smallest plan has weaker ones: %v", got)
+	}
+}

@@ -1,0 +1,233 @@
+package crashinject
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zhuque/cachemodel"
+	"zhuque/eadr"
+	"zhuque/runtime/wpp"
+	"zhuque/sim"
+	"zhuque/sim/kernel"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/phys"
+)
+
+// Setup is everything that decides what a run does, besides the plan: it is
+// written into every case file and every report.
+type Setup struct {
+	Program string // path in the guest's file tree, or GuestPrefix and the name of an embedded guest
+	Args    []string
+	Env     []string
+
+	Memory   sim.Memory
+	Model    bool
+	Cache    string // preset of the cache model
+	Domain   eadr.Domain
+	Seed     uint64
+	Root     string // host directory the guest sees, "" for /
+	Overlay  string // host directory that receives the guest's changes, "" to throw them away
+	Dir      string // working directory in the guest tree, "" for /
+	Stdin    string // host file, "" for none
+	Mutant   string
+	Energy   phys.NanoJoules // hold-up energy; 0: the platform's
+	PMEMRead phys.Nanos      // PMEM read latency; 0: the preset's
+
+	// MaxInstructions ends a run that does not end by itself.
+	MaxInstructions uint64
+
+	// Guest delivers embedded guests; the caller sets it.
+	Guest func(name string) ([]byte, error)
+}
+
+// GuestPrefix marks a program that comes with the simulator.
+const GuestPrefix = "guest:"
+
+// DefaultSetup returns the settings that every verb starts from.
+func DefaultSetup() Setup {
+	return Setup{Memory: sim.Zhuque, Model: true, Cache: cachemodel.Presets()[0], Domain: eadr.EADR, Seed: 1}
+}
+
+// Fields lists the settings by name, in the words of the command line and of
+// case files; values equal to the default's are left out.
+func (s *Setup) Fields() map[string]string {
+	all, def := s.fields(), DefaultSetup()
+	for k, v := range def.fields() {
+		if all[k] == v {
+			delete(all, k)
+		}
+	}
+	return all
+}
+
+func (s *Setup) fields() map[string]string {
+	model := "off"
+	if s.Model {
+		model = "full"
+	}
+	f := map[string]string{
+		"memory": string(s.Memory), "model": model, "cache": s.Cache, "domain": s.Domain.String(),
+		"seed": strconv.FormatUint(s.Seed, 10), "dir": s.Dir, "root": s.Root, "overlay": s.Overlay, "stdin": s.Stdin, "mutant": s.Mutant,
+		"energy":           strconv.FormatUint(uint64(s.Energy), 10),
+		"pmem-read":        strconv.FormatUint(uint64(s.PMEMRead), 10),
+		"max-instructions": strconv.FormatUint(s.MaxInstructions, 10),
+	}
+	return f
+}
+
+// Get returns one setting as Set reads it, "" for an unknown one.
+func (s *Setup) Get(name string) string { return s.fields()[name] }
+
+// Set changes one setting by its name.
+func (s *Setup) Set(name, value string) error {
+	number := func() (uint64, error) {
+		n, err := strconv.ParseUint(value, 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("%s %q: expected a whole number", name, value)
+		}
+		return n, nil
+	}
+	var n uint64
+	var err error
+	switch name {
+	case "memory":
+		return s.setMemory(value)
+	case "model":
+		if value != "full" && value != "off" {
+			return fmt.Errorf("model %q: expected full or off", value)
+		}
+		s.Model = value == "full"
+	case "cache":
+		if _, err = cachemodel.Preset(value); err == nil {
+			s.Cache = value
+		}
+	case "domain":
+		s.Domain, err = eadr.ParseDomain(value)
+	case "seed":
+		s.Seed, err = number()
+	case "root":
+		s.Root = value
+	case "dir":
+		s.Dir = value
+	case "overlay":
+		s.Overlay = value
+	case "stdin":
+		s.Stdin = value
+	case "mutant":
+		if _, err = wpp.FindMutant(value); err == nil {
+			s.Mutant = value
+		}
+	case "energy":
+		n, err = number()
+		s.Energy = phys.NanoJoules(n)
+	case "pmem-read":
+		n, err = number()
+		s.PMEMRead = phys.Nanos(n)
+	case "max-instructions":
+		s.MaxInstructions, err = number()
+	default:
+		return fmt.Errorf("setting %q: expected one of %s", name, strings.Join(slices.Sorted(maps.Keys(s.fields())), ", "))
+	}
+	return err
+}
+
+func (s *Setup) setMemory(value string) error {
+	for _, m := range []sim.Memory{sim.Zhuque, sim.Native, sim.PMEM} {
+		if value == string(m) {
+			s.Memory = m
+			return nil
+		}
+	}
+	return fmt.Errorf("memory %q: expected zhuque, native or pmem", value)
+}
+
+// startWallClock is when every run starts, so that a run does not depend on the
+// day: 2023-07-10 00:00:00 UTC, the first day of the conference that presented Zhuque.
+const startWallClock = 1688947200 * 1_000_000_000
+
+// Config builds the machine's configuration. console is the standard streams,
+// nil for captured ones with the setup's standard input.
+func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
+	cache, err := cachemodel.Preset(s.Cache)
+	if err != nil {
+		return nil, err
+	}
+	if s.PMEMRead != 0 {
+		cache.PMEMRead = s.PMEMRead
+	}
+	if s.Domain == eadr.ADR && !s.Model {
+		return nil, fmt.Errorf("domain adr with model off: what the caches lose is known to the cache model only; expected model full")
+	}
+	power := eadr.Default(s.Domain)
+	if s.Energy != 0 {
+		power.Energy = s.Energy
+	}
+	bug, err := wpp.FindMutant(s.Mutant)
+	if err != nil {
+		return nil, err
+	}
+	if bug.Platform != nil {
+		bug.Platform(&power)
+	}
+	cfg := &sim.Config{
+		Program: s.Program, Args: append([]string{s.Program}, s.Args...), Env: s.Env, Memory: s.Memory, Model: s.Model,
+		Cache: cache, Power: power, Seed: s.Seed, WallBase: startWallClock,
+		Files: vfs.Options{Root: s.Root, Overlay: s.Overlay}, Dir: s.Dir, Console: console, MaxInstructions: s.MaxInstructions,
+	}
+	if name, ok := strings.CutPrefix(s.Program, GuestPrefix); ok {
+		if s.Guest == nil {
+			return nil, fmt.Errorf("program %q: no embedded guests here", s.Program)
+		}
+		elf, err := s.Guest(name)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrNoGuest, err)
+		}
+		cfg.Program = "/zhuque-guest/" + name
+		cfg.Args[0] = name
+		cfg.Preload = map[string][]byte{cfg.Program: elf}
+	}
+	if console == nil {
+		var in io.Reader
+		if s.Stdin != "" {
+			data, err := os.ReadFile(s.Stdin)
+			if err != nil {
+				return nil, fmt.Errorf("standard input: %w", err)
+			}
+			in = bytes.NewReader(data)
+		}
+		cfg.Console = kernel.NewConsole(in, nil, nil)
+		cfg.Console.Capture()
+	}
+	return cfg, nil
+}
+
+// runtime returns a fresh runtime for the setup, nil where memory does not survive.
+func (s *Setup) runtime() (sim.Runtime, error) {
+	if s.Memory != sim.Zhuque {
+		return nil, nil
+	}
+	rt, err := wpp.New(s.Mutant)
+	if err != nil {
+		return nil, err
+	}
+	return rt, nil
+}
+
+// Start starts the program on a fresh machine.
+func (s *Setup) Start(cfg *sim.Config) (*sim.Machine, error) {
+	rt, err := s.runtime()
+	if err != nil {
+		return nil, err
+	}
+	return sim.New(cfg, rt)
+}
+
+// ErrNoGuest is the answer for an embedded guest that does not exist.
+var ErrNoGuest = errors.New("no such embedded guest")

@@ -1,0 +1,32 @@
+package crashinject
+
+import "zhuque/sim"
+
+func reached(s sim.Stop) bool { return s.Reason == sim.Reached }
+
+// Shrink looks for a smaller plan with the same verdict: fewer failures, plainer
+// ones, earlier ones. It judges at most budget plans and returns the smallest
+// that still fails alike, with its reason.
+func (c Case) Shrink(budget int) (Case, error) {
+	camp := Campaign{Setup: c.Setup}
+	base, cfg, err := camp.baseline()
+	if err != nil {
+		return c, err
+	}
+	v := &verifier{setup: &c.Setup, cfg: cfg, base: base}
+	for progress := true; progress && budget > 0; {
+		progress = false
+		for _, plan := range c.Plan.weaken() {
+			if budget--; budget < 0 {
+				break
+			}
+			p, err := v.fromStart(plan, c.Tail)
+			if err != nil || p.Verdict != c.Verdict {
+				continue
+			}
+			c.Plan, c.Reason, progress = plan, p.Reason, true
+			break
+		}
+	}
+	return c, nil
+}

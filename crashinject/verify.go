@@ -1,0 +1,326 @@
+package crashinject
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"zhuque/crashinject/check"
+	"zhuque/crashinject/result"
+	"zhuque/eadr"
+	"zhuque/sim"
+	"zhuque/sim/kernel"
+)
+
+// baseline is the uncut run that every tail is compared with.
+type baseline struct {
+	first        *sim.Machine // before the first instruction; never runs
+	instructions uint64
+	end          *check.End
+	holdUp       uint64     // energy in nanojoules that the power-fail sequence takes at the end
+	calls        []callSite // in order
+}
+
+// verifier judges plans against a machine that never fails. It serves one
+// goroutine; see alone.
+type verifier struct {
+	setup *Setup
+	cfg   *sim.Config
+	base  *baseline
+
+	compare check.Comparer
+}
+
+// alone returns a verifier for another goroutine.
+func (v *verifier) alone() *verifier {
+	c := *v
+	c.compare = check.Comparer{}
+	return &c
+}
+
+// start returns the program before its first instruction, with a console of its
+// own at the beginning of the input. It is a fork of the baseline's start: both
+// see the host's files as they were then, whatever happens to them meanwhile.
+func (v *verifier) start() (*sim.Machine, error) {
+	if v.base != nil {
+		m := v.base.first.Fork()
+		m.Detach()
+		return m, nil
+	}
+	cfg := *v.cfg
+	cfg.Console = v.cfg.Console.Fork(true)
+	return v.setup.Start(&cfg)
+}
+
+// tailBudget is how many instructions a recovered program may take to its end
+// before it counts as hung.
+func (v *verifier) tailBudget() uint64 { return 2*v.base.instructions + 1_000_000 }
+
+// judge executes a plan from where main stands, which must be the plan's first
+// cut, and leaves main unchanged. With tail the survivor runs to the program's end.
+func (v *verifier) judge(main *sim.Machine, plan Plan, tail bool) (p result.Point) {
+	p.At, p.Kind = main.Retired(), result.AtInstruction
+	run := survivor{v: v, p: &p, ref: main, power: (*sim.Machine).PowerCut}
+	defer func() {
+		run.release()
+		if r := recover(); r != nil {
+			p.Verdict, p.Reason = result.SimBug, bugReport(r)
+		}
+	}()
+	if c := &plan.Cuts[0]; len(plan.Cuts) == 1 && c.plain() {
+		run.plainCut(c)
+	} else {
+		run.fork(main)
+		for i := range plan.Cuts {
+			if !run.cut(&plan.Cuts[i], i == 0) {
+				break
+			}
+		}
+	}
+	if p.Verdict == 0 {
+		p.Verdict = result.Pass
+		if tail && !p.Tail {
+			p.Tail = true
+			run.tail()
+		}
+	}
+	return p
+}
+
+// bugReport describes a panic with the places in our own code that it came through.
+func bugReport(r any) string {
+	var b strings.Builder
+	fmt.Fprint(&b, r)
+	pcs := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
+	for n := 0; n < 6; {
+		f, more := frames.Next()
+		if strings.HasPrefix(f.Function, "zhuque/") {
+			fmt.Fprintf(&b, " < %s:%d", f.Function, f.Line)
+			n++
+		}
+		if !more {
+			break
+		}
+	}
+	return b.String()
+}
+
+// survivor is one run under a plan: the machine that fails and the one that does not.
+type survivor struct {
+	v    *verifier
+	p    *result.Point
+	ref  *sim.Machine // never fails
+	m    *sim.Machine // fails and recovers
+	held *sim.Durable // borrowed from ref by a plain cut
+
+	failures uint64 // survived so far
+	told     bool   // the program was sent SIGPWR
+
+	power func(*sim.Machine, sim.Cut) (*sim.Durable, sim.CutReport) // how m loses power
+}
+
+// release ends the life of a plain cut's survivor.
+func (s *survivor) release() {
+	if s.held == nil {
+		return
+	}
+	s.held.Release()
+	if s.m != nil {
+		s.m.Free()
+	}
+}
+
+func (s *survivor) fork(main *sim.Machine) {
+	s.ref = main.Fork()
+	s.m = main.Fork()
+}
+
+func (s *survivor) fail(v result.Verdict, format string, a ...any) bool {
+	s.p.Verdict, s.p.Reason = v, fmt.Sprintf(format, a...)
+	return false
+}
+
+// plainCut cuts between two instructions without disturbing the reference.
+func (s *survivor) plainCut(c *Cut) bool {
+	d, rep := s.ref.PowerCut(c.options())
+	s.held = d
+	s.note(rep)
+	return s.restart(d, nil) && s.compare()
+}
+
+func (c *Cut) options() sim.Cut {
+	return sim.Cut{KeepStores: c.Keep, LoseWC: c.LoseWC, Energy: c.Energy}
+}
+
+func (s *survivor) note(rep sim.CutReport) {
+	p := s.p
+	p.DirtyLines, p.DirtyPMEM, p.BufferedStores = 0, 0, uint64(rep.Inventory.BufferedStores)
+	for i, n := range rep.Inventory.DirtyLines {
+		p.DirtyLines += uint64(n)
+		p.DirtyPMEM += uint64(rep.Inventory.DirtyPMEM[i])
+	}
+	p.FlushNanos, p.EnergyNJ = rep.Power.Time, rep.Power.EnergyUsed
+	if rep.Power.Last < eadr.Off {
+		p.Kind = result.AtPowerFail
+		p.Step = uint64(rep.Power.Last)
+	}
+}
+
+// restart boots what a cut left, through the recovery failures asked for.
+func (s *survivor) restart(d *sim.Durable, recovery []uint64) bool {
+	for _, step := range recovery {
+		m, err := s.boot(d, sim.BootOptions{CutAtStep: step})
+		if !errors.Is(err, sim.ErrPowerLost) {
+			s.m = m
+			return s.booted(err) // the recovery was shorter than that
+		}
+		s.p.Kind, s.p.Step = result.AtRecovery, step
+		d, _ = s.power(m, sim.Cut{KeepStores: sim.Drain})
+		s.failures++
+	}
+	m, err := s.boot(d, sim.BootOptions{})
+	s.m = m
+	return s.booted(err)
+}
+
+func (s *survivor) boot(d *sim.Durable, opt sim.BootOptions) (*sim.Machine, error) {
+	rt, err := s.v.setup.runtime()
+	if err != nil {
+		return nil, err
+	}
+	opt.Blocks = s.ref.CPU()
+	return sim.Boot(d, s.v.cfg, rt, opt)
+}
+
+func (s *survivor) booted(err error) bool {
+	var refused *sim.Detected
+	switch {
+	case err == nil:
+		s.p.RecoverySteps = s.m.CallSteps()
+		return true
+	case errors.As(err, &refused):
+		return s.fail(result.Detected, "%s", refused.Reason)
+	default:
+		return s.fail(result.SimBug, "restart: %v", err)
+	}
+}
+
+// survived sends both machines the signal of the failure, so that they stay
+// comparable: the one that never failed gets it as if somebody had sent it.
+func (s *survivor) survived() bool {
+	s.failures++
+	for _, m := range []*sim.Machine{s.ref, s.m} {
+		s.told = m.TellPowerFailure(s.failures) || s.told
+	}
+	return true
+}
+
+func (s *survivor) compare() bool {
+	r := s.v.compare.Compare(s.ref, s.m)
+	s.p.MemoryPagesCompared += r.Pages
+	if !r.OK() {
+		return s.fail(result.Violation, "after the restart %s", strings.Join(r.Differences, "; "))
+	}
+	return true
+}
+
+// cut takes both machines to a cut, fails one and compares. At the first cut of
+// a plan they stand there already.
+func (s *survivor) cut(c *Cut, first bool) bool {
+	if !first {
+		to := s.ref.Retired() + c.After
+		want, got := s.ref.RunUntil(to), s.m.RunUntil(to)
+		if want.Reason != sim.Reached || got.Reason != sim.Reached {
+			return s.ends(want, got) // the cut lies behind the end
+		}
+	}
+	switch {
+	case c.Rep != 0:
+		s.p.Kind, s.p.Step = result.AtREP, c.Rep
+		for _, m := range []*sim.Machine{s.ref, s.m} {
+			m.StepRep(c.Rep)
+		}
+	case c.Step != 0:
+		return s.cutCall(c)
+	}
+	d, rep := s.power(s.m, c.options())
+	s.note(rep)
+	return s.restart(d, c.Recovery) && s.compare() && s.survived()
+}
+
+// cutCall cuts inside the next call. The survivor stands before it or behind it;
+// if before, it issues the call again. Either way both end behind it, identical.
+func (s *survivor) cutCall(c *Cut) bool {
+	before := s.m.Retired()
+	s.m.ArmStep(c.Step)
+	stop := s.m.RunUntil(before + 1)
+	if stop.Reason != sim.PowerLost {
+		s.m.ArmStep(0) // no call here, or one with fewer stores: an ordinary cut behind it
+		if stop.Reason != sim.Reached {
+			return s.ends(s.ref.RunUntil(before+1), stop)
+		}
+	} else {
+		s.p.Kind, s.p.Step = result.AtRuntime, c.Step
+	}
+	d, rep := s.power(s.m, c.options())
+	s.note(rep)
+	if !s.restart(d, c.Recovery) {
+		return false
+	}
+	want, got := s.ref.RunUntil(before+1), s.m.RunUntil(before+1)
+	if want.Reason != sim.Reached || got.Reason != sim.Reached {
+		return s.ends(want, got)
+	}
+	return s.compare() && s.survived()
+}
+
+// ends judges a plan whose program stopped before the next cut.
+func (s *survivor) ends(want, got sim.Stop) bool {
+	switch {
+	case want.Reason == sim.Stuck || want.Reason == sim.OutOfBudget:
+		return s.stuck(want)
+	case got.Reason == sim.Stuck || got.Reason == sim.OutOfBudget:
+		return s.stuck(got)
+	}
+	if r := check.Ends(check.EndOf(s.ref, want), check.EndOf(s.m, got)); !r.OK() {
+		return s.fail(result.Violation, "at the end %s", strings.Join(r.Differences, "; "))
+	}
+	s.p.Tail = true
+	return false
+}
+
+func (s *survivor) stuck(stop sim.Stop) bool {
+	if stop.Reason == sim.OutOfBudget {
+		return s.fail(result.Timeout, "%v", stop)
+	}
+	return s.fail(result.Unsupported, "%v", stop)
+}
+
+// tail runs the survivor to its end and compares what an observer saw with the
+// uncut run, or with the reference where both were told of the failure.
+func (s *survivor) tail() bool {
+	limit := s.v.tailBudget()
+	want := s.v.base.end
+	if s.held != nil && s.m.Kernel().Action(kernel.SIGPWR).Handler != 0 {
+		s.ref = s.ref.Fork()
+		s.survived()
+	}
+	if s.told {
+		want = check.EndOf(s.ref, s.ref.RunUntil(limit))
+	}
+	stop := s.m.RunUntil(limit)
+	for _, st := range []sim.Stop{want.Stop, stop} {
+		switch {
+		case st.Reason == sim.Reached || st.Reason == sim.OutOfBudget:
+			return s.fail(result.Timeout, "the survivor still runs after %d instructions, the uncut run took %d", limit, s.v.base.instructions)
+		case !st.Ended():
+			return s.stuck(st)
+		}
+	}
+	if r := check.Ends(want, check.EndOf(s.m, stop)); !r.OK() {
+		return s.fail(result.Violation, "at the end %s", strings.Join(r.Differences, "; "))
+	}
+	return true
+}
