@@ -1,0 +1,65 @@
+// Package guests holds the project's own small guest programs: freestanding
+// x86-64 Linux programs of a few kilobytes, each aimed at one part of the
+// machine, each checking itself. A guest prints a deterministic result and exits
+// with 0; when one of its checks fails it names the check on standard error and
+// exits with 1 (3 when its output cannot be written).
+//
+// The sources are the C files in src, the programs lie in bin and are made by
+// the script build. The package imports the standard library only.
+package guests
+
+import (
+	"embed"
+	"fmt"
+	"slices"
+)
+
+//go:embed bin
+var bin embed.FS
+
+// Info describes a guest.
+type Info struct {
+	Name  string
+	About string
+	// Instructions is how many it retires, a REP string instruction counted once.
+	// It is the processor's own count, by single-stepping, but for strings and
+	// signals, whose steps are not instructions; 0 where it depends on the input.
+	Instructions uint64
+}
+
+var all = []Info{
+	{"counter", "integer arithmetic and output", 996_227},
+	{"files", "files written, read, renamed and removed under /tmp", 577_232},
+	{"footprint", "one store to each page of a large memory, then scattered rounds; argument: megabytes", 0},
+	{"fpu", "x87 and SSE state live over long loops", 658_774},
+	{"hello", "one line of output, position-independent", 37},
+	{"list", "linked list with nodes from brk and mmap", 1_420_540},
+	{"maps", "mmap, munmap, mprotect and mremap at random", 1_207_966},
+	{"nt", "ring with non-temporal stores, flushes and fences", 435_384},
+	{"power", "handles SIGPWR and counts the failures it is told of", 200_713},
+	{"sha", "SHA-256 of a generated buffer", 1_108_427},
+	{"signals", "handlers, masks, alternate stack, repaired faults", 62_786},
+	{"strings", "REP string instructions, overlapping and backwards", 1_453_633},
+	{"tls", "all data behind the FS base", 735_337},
+	{"upper", "standard input in capitals", 0},
+}
+
+// List returns the guests in the order of their names.
+func List() []Info { return slices.Clone(all) }
+
+// Names returns the names of the guests, sorted.
+func Names() []string {
+	names := make([]string, len(all))
+	for i, g := range all {
+		names[i] = g.Name
+	}
+	return names
+}
+
+// Guest returns the ELF file of a guest. Errors: an unknown name, with the known ones.
+func Guest(name string) ([]byte, error) {
+	if !slices.Contains(Names(), name) {
+		return nil, fmt.Errorf("no guest %q: expected one of %q", name, Names())
+	}
+	return bin.ReadFile("bin/" + name)
+}

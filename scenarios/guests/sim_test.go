@@ -1,0 +1,87 @@
+package guests_test
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"zhuque/crashinject"
+	"zhuque/scenarios/guests"
+	"zhuque/sim"
+)
+
+// setup is a machine with a file tree of its own: the host's /tmp changes while
+// the tests run, and its times would be part of what is compared.
+func setup(t *testing.T, name string) crashinject.Setup {
+	s := crashinject.DefaultSetup()
+	s.Guest, s.Program = guests.Guest, crashinject.GuestPrefix+name
+	s.Root = t.TempDir()
+	if err := os.Mkdir(filepath.Join(s.Root, "tmp"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	s.Stdin = filepath.Join(t.TempDir(), "input")
+	if err := os.WriteFile(s.Stdin, []byte(guests.TestInput), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// In the simulator a guest prints what it prints on a real processor, and
+// retires as many instructions, with the cache model and without, wherever its
+// memory lies.
+func TestSimulatedAsNative(t *testing.T) {
+	for _, g := range guests.List() {
+		t.Run(g.Name, func(t *testing.T) {
+			want, err := os.ReadFile(filepath.Join("testdata", g.Name+".out"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, mode := range []struct {
+				memory sim.Memory
+				model  bool
+			}{{sim.Zhuque, true}, {sim.Zhuque, false}, {sim.Native, true}, {sim.PMEM, false}} {
+				s := setup(t, g.Name)
+				s.Memory, s.Model = mode.memory, mode.model
+				cfg, err := s.Config(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, err := s.Start(cfg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				stop := m.Run()
+				stdout, stderr := m.Output()
+				if !stop.Ended() || stop.ExitCode() != 0 || !bytes.Equal(stdout, want) || len(stderr) != 0 {
+					t.Errorf("%+v: %v, printed\n%s%s, want\n%s", mode, stop, stdout, stderr, want)
+				}
+				if g.Instructions != 0 && m.Retired() != g.Instructions {
+					t.Errorf("%+v: %d instructions, want %d", mode, m.Retired(), g.Instructions)
+				}
+			}
+		})
+	}
+}
+
+// Every guest goes on after a failure anywhere as if nothing had been: clean
+// cuts at random instructions, a few of them followed to the program's end.
+func TestSurvivesCuts(t *testing.T) {
+	for _, name := range guests.Names() {
+		t.Run(name, func(t *testing.T) {
+			c := crashinject.Campaign{Name: name, Setup: setup(t, name), Tails: 3,
+				Strategy: crashinject.Strategy{Kind: crashinject.Random, Points: 40, Seed: 1}}
+			out, err := c.Run(context.Background())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p, failed := out.FirstFailure(); failed {
+				t.Errorf("%s: %v: %s", p.Plan, p.Verdict, p.Reason)
+			}
+			if out.Counts.Pass == 0 || out.Points < 30 {
+				t.Errorf("%d points: %+v", out.Points, out.Counts)
+			}
+		})
+	}
+}
