@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zhuque/crashinject"
+	"zhuque/crashinject/result"
+	"zhuque/report"
+	"zhuque/runtime/wpp"
+	"zhuque/scenarios"
+)
+
+type campaignFlags struct {
+	setup    setupFlags
+	form     format
+	strategy string
+	from, to uint64
+	points   uint64
+	tails    uint64
+	workers  int
+	out      string
+	stdin    string
+	shrink   int
+}
+
+var strategies = []string{string(crashinject.Every), string(crashinject.Random), string(crashinject.Fuzz), string(crashinject.Calls),
+	string(crashinject.Recovery), string(crashinject.Energy)}
+
+func campaignVerb() *cobra.Command {
+	var f campaignFlags
+	c := &cobra.Command{
+		Use:   "campaign [flags] SCENARIO | [flags] -- PROG ARG…",
+		Short: "Judge many crash points of one program",
+		Long: `Campaign runs a program once and cuts copies of it: at every instruction of a
+stretch (every), at random ones (random), at fuzzed plans of several failures
+(fuzz), before every store that the runtime makes inside system calls (calls),
+there and again in the recovery (recovery), or with too little energy to finish
+the power-fail sequence (energy). Each copy is restarted from its PMEM image and
+compared with the program that never failed.
+
+A scenario (see zhuque scenarios) is a named campaign; flags change it. --mutant
+alone runs the campaign that exposes the mutant.
+
+A campaign that does not pass writes its first failure, made as small as possible,
+to a case file in the --out directory (zhuque-out without --out); the last line
+is the command that replays it.
+
+The exit status is that of the worst verdict: 0 pass, 10 violation, 11 detected,
+12 unsupported, 13 simulator bug, 14 timeout; 2 for bad input, 130 when it was
+interrupted. With --format json standard output is one object; its keys are
+points, one for each verdict, points_per_second, seed, digest, and campaign, the
+whole record as documented in the package crashinject/result.`,
+		Example: `  zhuque campaign --from 1000 --to 3000 -- guest:counter
+  zhuque campaign --strategy fuzz --points 50 --seed 7 --format json -- guest:maps
+  zhuque campaign --points 200 list-calls
+  zhuque campaign --mutant x87-not-saved   # exit status 10
+  zhuque campaign --strategy random --points 20 --domain adr -- guest:list   # exit status 11`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
+	}
+	f.setup.register(c)
+	f.form.register(c)
+	fl := c.Flags()
+	fl.StringVar(&f.strategy, "strategy", string(crashinject.Every), strings.Join(strategies, ", "))
+	complete(c, "strategy", words(strategies...))
+	numberVar(fl, &f.from, "from", 0, "first crash point, in instructions from the program's first")
+	numberVar(fl, &f.to, "to", 0, "last crash point (default: the program's last instruction)")
+	numberVar(fl, &f.points, "points", 1000, "how many points; at most so many of calls and recovery")
+	numberVar(fl, &f.tails, "tails", 16, "points whose survivor runs on to the program's end, evenly spread")
+	fl.IntVar(&f.workers, "workers", 0, "points judged at the same time (default: one for each CPU)")
+	fl.StringVar(&f.out, "out", "", "directory for report.html, figures, tables and case files")
+	fl.StringVar(&f.stdin, "stdin", "", "host file that is the guest's standard input (default: empty)")
+	fl.IntVar(&f.shrink, "shrink", 40, "plans tried to make the first failure smaller")
+	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return append(scenarios.Names(), guestNames()...), cobra.ShellCompDirectiveDefault
+	}
+	return c
+}
+
+// campaign builds the campaign from a scenario or from a program, and the flags.
+func (f *campaignFlags) campaign(c *cobra.Command, args []string) (camp crashinject.Campaign, err error) {
+	given := c.Flags().Changed
+	switch {
+	case len(args) == 0 && given("mutant"):
+		if camp, err = f.mutant(c); err != nil {
+			return camp, err
+		}
+	case len(args) == 0:
+		return camp, errors.New("nothing to run: expected the name of a scenario, or -- PROG ARG…")
+	case c.ArgsLenAtDash() == -1:
+		if len(args) > 1 {
+			return camp, fmt.Errorf("%q: expected one scenario, or -- PROG ARG…", args)
+		}
+		s, err := scenarios.Find(args[0])
+		if err != nil {
+			return camp, err
+		}
+		camp = s.Campaign()
+		if err := f.setup.apply(c, &camp.Setup); err != nil {
+			return camp, err
+		}
+	case c.ArgsLenAtDash() > 0:
+		return camp, fmt.Errorf("%q before --: expected either a scenario, or -- PROG ARG…", args[0])
+	default:
+		if camp.Setup, err = f.setup.setup(c, args); err != nil {
+			return camp, err
+		}
+		camp.Name, camp.Tails = command(args...), f.tails
+		camp.Strategy = crashinject.Strategy{Kind: crashinject.Every}
+	}
+	if given("stdin") {
+		camp.Setup.Stdin = f.stdin
+	}
+	if given("tails") {
+		camp.Tails = f.tails
+	}
+	if given("seed") || camp.Strategy.Seed == 0 {
+		camp.Strategy.Seed = camp.Setup.Seed
+	}
+	return camp, f.layOut(&camp.Strategy, given)
+}
+
+// mutant is the campaign that exposes the mutant of --mutant.
+func (f *campaignFlags) mutant(c *cobra.Command) (camp crashinject.Campaign, err error) {
+	m, err := wpp.FindMutant(*f.setup.values["mutant"])
+	if err != nil {
+		return camp, fmt.Errorf("--%w", err)
+	}
+	if m.Name == "" {
+		return camp, errors.New("--mutant \"\": expected a mutant's name, a scenario, or -- PROG ARG…")
+	}
+	if camp.Setup, err = f.setup.setup(c, []string{crashinject.GuestPrefix + m.Guest}); err != nil {
+		return camp, err
+	}
+	camp.Name = m.Guest
+	camp.Strategy, err = crashinject.StrategyFor(m)
+	return camp, err
+}
+
+// layOut changes a strategy as the flags that were given say.
+func (f *campaignFlags) layOut(s *crashinject.Strategy, given func(string) bool) (err error) {
+	if given("strategy") {
+		if s.Kind, err = crashinject.ParseStrategy(f.strategy); err != nil {
+			return fmt.Errorf("--%w", err)
+		}
+	}
+	if given("from") {
+		s.From = f.from
+	}
+	if given("to") {
+		s.To = f.to
+	}
+	switch {
+	case given("points") && s.Kind == crashinject.Every:
+		return errors.New("--points with strategy every: expected --from and --to, or another strategy")
+	case given("points"), s.Points == 0 && s.Kind != crashinject.Every && s.Kind != crashinject.Calls:
+		s.Points = f.points
+	}
+	return nil
+}
+
+func (f *campaignFlags) run(c *cobra.Command, args []string) error {
+	asJSON, err := f.form.json()
+	if err != nil {
+		return err
+	}
+	camp, err := f.campaign(c, args)
+	if err != nil {
+		return err
+	}
+	if f.workers < 0 || f.shrink < 0 {
+		return errors.New("--workers and --shrink: expected a whole number that is not negative")
+	}
+	if err := expectFolder(f.out); err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	camp.Workers = f.workers
+	camp.Progress = progress(camp.Name)
+	camp.Replay = saveCase(f.out, f.shrink)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	res, err := camp.Run(ctx)
+	if res == nil {
+		return classify(err)
+	}
+	if werr := f.write(&camp, res, asJSON); werr != nil {
+		return exit(exitBadInput, "%v", werr)
+	}
+	if ctx.Err() != nil {
+		return exit(exitInterrupted, "interrupted after %d points", res.Points)
+	}
+	if err != nil {
+		return classify(err)
+	}
+	worst, ok := res.Counts.Worst()
+	if !ok {
+		return exit(result.SimBug.ExitCode(), "BUG: no point was judged")
+	}
+	return verdict(worst)
+}
+
+// write shows a campaign on standard output and writes its report.
+func (f *campaignFlags) write(camp *crashinject.Campaign, res *result.Campaign, asJSON bool) error {
+	doc, err := document(res.Name, &camp.Setup, *res)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = writeJSON(os.Stdout, summary(res))
+	} else {
+		err = report.Text(os.Stdout, doc, colour(os.Stdout))
+	}
+	if f.out != "" {
+		err = errors.Join(err, report.WriteAll(f.out, doc))
+	}
+	if asJSON && res.Replay != "" {
+		fmt.Fprintln(os.Stderr, res.Replay)
+	}
+	return err
+}
+
+// campaignSummary is the JSON form of a campaign on standard output: the totals
+// flat, the record below.
+type campaignSummary struct {
+	Points          uint64           `json:"points"`
+	Pass            uint64           `json:"pass"`
+	Violation       uint64           `json:"violation"`
+	Detected        uint64           `json:"detected"`
+	Unsupported     uint64           `json:"unsupported"`
+	SimBug          uint64           `json:"simbug"`
+	Timeout         uint64           `json:"timeout"`
+	PointsPerSecond float64          `json:"points_per_second"`
+	Seed            uint64           `json:"seed"`
+	Digest          string           `json:"digest"`
+	Campaign        *result.Campaign `json:"campaign"`
+}
+
+func summary(r *result.Campaign) campaignSummary {
+	c := r.Counts
+	return campaignSummary{Points: r.Points, Pass: c.Pass, Violation: c.Violation, Detected: c.Detected, Unsupported: c.Unsupported,
+		SimBug: c.SimBug, Timeout: c.Timeout, PointsPerSecond: r.PointsPerSecond, Seed: r.Seed, Digest: r.Digest, Campaign: r}
+}
+
+// progress shows a line on standard error, rewritten in place on a terminal.
+func progress(name string) func(done, total uint64) {
+	live := colour(os.Stderr)
+	begin := time.Now()
+	last := begin
+	return func(done, total uint64) {
+		end := done == total
+		if !live && !end && time.Since(last) < 5*time.Second {
+			return
+		}
+		last = time.Now()
+		rate := float64(done) / max(time.Since(begin).Seconds(), 1e-9)
+		line := fmt.Sprintf("%s: %d of %d points, %.0f points/s", name, done, total, rate)
+		if live {
+			fmt.Fprintf(os.Stderr, "\r\x1b[K%s", line)
+			if end {
+				fmt.Fprintln(os.Stderr)
+			}
+			return
+		}
+		fmt.Fprintln(os.Stderr, line)
+	}
+}
+
+// saveCase makes a failing case smaller, writes it, and returns its replay command.
+func saveCase(dir string, budget int, more ...string) func(crashinject.Case) (string, error) {
+	return func(cs crashinject.Case) (string, error) {
+		small, err := cs.Shrink(budget)
+		if err != nil {
+			small = cs
+		}
+		if dir == "" {
+			dir = defaultOut
+		}
+		parts := append([]string{"first", cs.Verdict.String()}, more...)
+		name := filepath.Join(dir, strings.Join(parts, "-")+".case")
+		if err := errors.Join(expectFolder(dir), result.WriteFile(name, writeText(small.String()))); err != nil {
+			return "", exit(exitBadInput, "the first failure (%s, plan %s) could not be kept: %v", cs.Verdict, cs.Plan, err)
+		}
+		return command("zhuque", "replay", name), nil
+	}
+}
+
+// defaultOut receives what nobody gave another place to.
+const defaultOut = "zhuque-out"

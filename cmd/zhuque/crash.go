@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zhuque/crashinject"
+	"zhuque/crashinject/result"
+	"zhuque/sim"
+	"zhuque/sim/kernel"
+)
+
+type crashFlags struct {
+	setup setupFlags
+	form  format
+	at    []uint64
+	plan  string
+	save  string
+	stats string
+}
+
+func crashVerb() *cobra.Command {
+	var f crashFlags
+	c := &cobra.Command{
+		Use:   "crash --at N [--at M …] [flags] -- PROG ARG…",
+		Short: "Cut the power at chosen instructions, restart, and run to the end",
+		Long: `Crash cuts the power after N instructions, restarts from the PMEM image, cuts
+again M instructions later, and so on; then it runs the program to its end.
+Standard output is what an observer of the real machine would have seen. After
+each restart and at the end the process is compared with a twin that never
+failed; the verdict goes to standard error (with --format json, as an object),
+and the exit status is the verdict's.
+
+--plan gives the cuts in the words of a case file instead: inside a system call
+(step), a string instruction (rep), or the recovery.
+
+--save stops behind the last cut and writes the PMEM image that it left to a
+file, which zhuque resume boots in another process.`,
+		Example: `  zhuque crash --at 20 -- guest:hello
+  zhuque crash --at 5000 --at 5000 --at 1 -- guest:list
+  zhuque crash --plan "after 3000 recovery 2; after 100" --format json -- guest:counter
+  zhuque crash --at 2000 --domain adr -- guest:list   # exit status 11
+  zhuque crash --at 500000 --save half.image -- guest:counter`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			setup, err := f.setup.setup(c, args)
+			if err != nil {
+				return err
+			}
+			return f.run(setup)
+		},
+	}
+	c.Flags().SetInterspersed(false)
+	f.setup.register(c)
+	f.form.register(c)
+	c.Flags().Var((*numbers)(&f.at), "at", "instructions from the start, or from the last restart, to the next cut; may be repeated")
+	c.Flags().StringVar(&f.plan, "plan", "", "the cuts as text")
+	c.Flags().StringVar(&f.save, "save", "", "write the image that the last cut leaves to this file, and stop")
+	c.Flags().StringVar(&f.stats, "stats", "", "write instructions, cycles, speed, digest and counters to this file as JSON")
+	return c
+}
+
+func crashPlan(at []uint64, text string) (crashinject.Plan, error) {
+	var p crashinject.Plan
+	switch {
+	case text != "" && at != nil:
+		return p, errors.New("--at and --plan: expected one of them")
+	case text != "":
+		p, err := crashinject.ParsePlan(text)
+		if err != nil {
+			err = fmt.Errorf("--plan: %w", err)
+		}
+		return p, err
+	case at == nil:
+		return p, errors.New("no cut: expected --at N or --plan TEXT")
+	}
+	for _, n := range at {
+		p.Cuts = append(p.Cuts, crashinject.Cut{After: n, Keep: sim.Drain})
+	}
+	return p, nil
+}
+
+func (f *crashFlags) run(setup crashinject.Setup) error {
+	asJSON, err := f.form.json()
+	if err != nil {
+		return err
+	}
+	plan, err := crashPlan(f.at, f.plan)
+	if err != nil {
+		return err
+	}
+	if f.save != "" && f.stats != "" {
+		return errors.New("--save and --stats: expected one of them, a saved program has not ended")
+	}
+	for _, path := range []string{f.save, f.stats} {
+		if err := expectWritable(path); err != nil {
+			return err
+		}
+	}
+	console, out := streams()
+	begin := time.Now()
+	o, err := f.crash(setup, plan, console)
+	wall := time.Since(begin)
+	if ferr := out.Flush(); ferr != nil {
+		return exit(exitBadInput, "standard output: %v", ferr)
+	}
+	if err != nil {
+		return classify(err)
+	}
+	if err := f.finish(&setup, &o, out, wall); err != nil {
+		return err
+	}
+	if err := f.show(&o, len(plan.Cuts), asJSON); err != nil {
+		return err
+	}
+	return verdict(o.Point.Verdict)
+}
+
+func (f *crashFlags) crash(setup crashinject.Setup, plan crashinject.Plan, console *kernel.Console) (crashinject.Outcome, error) {
+	if f.save == "" {
+		return crashinject.Crash(setup, plan, console)
+	}
+	return crashinject.Save(setup, plan, console, func(d *sim.Durable, note string) error {
+		return writeFile(f.save, func(w io.Writer) error { return d.WriteTo(w, note) })
+	})
+}
+
+// finish keeps the guest's files and writes the statistics of a program that ended.
+func (f *crashFlags) finish(setup *crashinject.Setup, o *crashinject.Outcome, out *bufio.Writer, wall time.Duration) error {
+	if o.Machine == nil || f.save != "" {
+		return nil
+	}
+	if err := errors.Join(out.Flush(), o.Machine.Close()); err != nil {
+		return exit(exitBadInput, "%v", err)
+	}
+	if f.stats == "" {
+		return nil
+	}
+	if err := writeStats(f.stats, setup, o.Machine, o.Stop, wall); err != nil {
+		return exit(exitBadInput, "--stats: %v", err)
+	}
+	return nil
+}
+
+// crashReport is the JSON form of a crash.
+type crashReport struct {
+	Verdict      result.Verdict `json:"verdict"`
+	Reason       string         `json:"reason,omitempty"`
+	Planned      int            `json:"failures_planned"`
+	Survived     int            `json:"failures_survived"`
+	Instructions uint64         `json:"instructions"`
+	ExitStatus   *int           `json:"exit_status,omitempty"` // absent when the program did not end
+	Digest       string         `json:"digest,omitempty"`
+	Image        string         `json:"image,omitempty"`
+	Point        result.Point   `json:"point"` // of the last cut
+}
+
+func (f *crashFlags) show(o *crashinject.Outcome, planned int, asJSON bool) error {
+	p := o.Point
+	if asJSON {
+		r := crashReport{Verdict: p.Verdict, Reason: p.Reason, Planned: planned, Survived: o.Failures, Image: f.save, Point: p}
+		if o.Machine != nil {
+			r.Instructions, r.Digest = o.Machine.Retired(), o.Machine.Digest()
+		}
+		if o.Stop.Ended() {
+			status := o.Stop.ExitCode()
+			r.ExitStatus = &status
+		}
+		return writeJSON(os.Stderr, r)
+	}
+	switch {
+	case f.save != "":
+		fmt.Fprintf(os.Stderr, "%s: stopped at power failure %d, image in %s; it goes on with\n%s\n", p.Verdict, o.Failures, f.save, command("zhuque", "resume", f.save))
+	case o.Stop.Ended():
+		fmt.Fprintf(os.Stderr, "%s: %d of %d power failures survived, then the program %v\n", p.Verdict, o.Failures, planned, o.Stop)
+	default:
+		fmt.Fprintf(os.Stderr, "%s: %d of %d power failures survived\n", p.Verdict, o.Failures, planned)
+	}
+	if p.Reason != "" {
+		fmt.Fprintln(os.Stderr, p.Reason)
+	}
+	return nil
+}

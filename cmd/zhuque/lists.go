@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"zhuque/cachemodel"
+	"zhuque/crashinject"
+	"zhuque/crashinject/result"
+	"zhuque/runtime/wpp"
+	"zhuque/scenarios"
+	"zhuque/sim/kernel"
+	"zhuque/sim/phys"
+	"zhuque/sim/x86"
+)
+
+// listVerb prints a table that the code runs on. rows gives each row's cells;
+// records is the JSON form, nil for one object a row with the column heads as keys.
+func listVerb(use, short, long string, head []string, rows func() [][]string, records func() any) *cobra.Command {
+	var form format
+	c := &cobra.Command{
+		Use: use, Short: short, Long: long, Args: cobra.NoArgs,
+		Example: fmt.Sprintf("  zhuque %s\n  zhuque %s --format json", use, use),
+		RunE: func(*cobra.Command, []string) error {
+			asJSON, err := form.json()
+			if err != nil {
+				return err
+			}
+			switch {
+			case asJSON && records != nil:
+				return writeJSON(os.Stdout, records())
+			case asJSON:
+				return writeJSON(os.Stdout, keyed(head, rows()))
+			}
+			w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+			for _, row := range append([][]string{head}, rows()...) {
+				for i, cell := range row {
+					if i > 0 {
+						fmt.Fprint(w, "\t")
+					}
+					fmt.Fprint(w, cell)
+				}
+				fmt.Fprintln(w)
+			}
+			return w.Flush()
+		},
+	}
+	form.register(c)
+	return c
+}
+
+// keyed turns rows into objects.
+func keyed(head []string, rows [][]string) []map[string]string {
+	list := make([]map[string]string, len(rows))
+	for i, row := range rows {
+		list[i] = map[string]string{}
+		for j, key := range head {
+			list[i][strings.ToLower(key)] = row[j]
+		}
+	}
+	return list
+}
+
+func scenariosVerb() *cobra.Command {
+	return listVerb("scenarios", "List the named campaigns", "Scenarios lists the campaigns that zhuque campaign knows by name.",
+		[]string{"NAME", "GUEST", "STRATEGY", "EXPECT", "SHOWS"},
+		func() (rows [][]string) {
+			for _, s := range scenarios.All() {
+				expect := result.Pass
+				if s.Expect.Valid() {
+					expect = s.Expect
+				}
+				rows = append(rows, []string{s.Name, s.Guest, s.Strategy.String(), expect.String(), s.About})
+			}
+			return rows
+		}, nil)
+}
+
+func mutantsVerb() *cobra.Command {
+	return listVerb("mutants", "List the deliberately broken runtimes", `Mutants lists the defects that --mutant plants. zhuque campaign --mutant NAME
+runs the campaign named here, which catches it.`,
+		[]string{"NAME", "GUEST", "STRATEGY", "POINTS", "BROKEN"},
+		func() (rows [][]string) {
+			for _, m := range wpp.Mutants() {
+				rows = append(rows, []string{m.Name, m.Guest, m.Strategy, fmt.Sprint(m.Points), m.Broken})
+			}
+			return rows
+		}, nil)
+}
+
+func isaVerb() *cobra.Command {
+	return listVerb("isa", "List the instruction forms that work", "Isa prints the instruction table that the decoder runs on.",
+		[]string{"ENCODING", "INSTRUCTION", "FEATURE", "FLAGS", "UNDEFINED", "PERSISTENCE"},
+		func() (rows [][]string) {
+			for _, f := range x86.ISA() {
+				rows = append(rows, []string{f.Enc, f.Name + " " + f.Args, f.Feature, f.Flags, f.Undef, f.Effect})
+			}
+			return rows
+		}, func() any { return x86.ISA() })
+}
+
+func syscallsVerb() *cobra.Command {
+	return listVerb("syscalls", "List the system calls", `Syscalls prints the kernel's table: state, what is missing, and what a restart
+does with a call that was cut. A call that is not listed stops the run.`,
+		[]string{"NR", "NAME", "ARGUMENTS", "STATE", "CUT", "REMARK"},
+		func() (rows [][]string) {
+			for _, c := range kernel.Table() {
+				rows = append(rows, []string{fmt.Sprint(c.Nr), c.Name, c.Args, c.State.String(), c.Class.String(), c.Reason})
+			}
+			return rows
+		}, nil)
+}
+
+func paramsVerb() *cobra.Command {
+	setup := crashinject.DefaultSetup()
+	get := func() []phys.Param {
+		list, err := paramsOf(&setup)
+		if err != nil {
+			panic("BUG: checked before: " + err.Error())
+		}
+		return list
+	}
+	c := listVerb("params", "List the model's parameters", "Params prints every parameter of the machine with its value, unit, status and source.",
+		[]string{"NAME", "VALUE", "UNIT", "STATUS", "RANGE", "SOURCE"},
+		func() (rows [][]string) {
+			for _, p := range get() {
+				rows = append(rows, []string{p.Name, strconv.FormatFloat(p.Value, 'f', -1, 64), p.Unit, string(p.Status), p.Range, p.Source})
+			}
+			return rows
+		}, func() any { return get() })
+	values := map[string]*string{}
+	for _, name := range []string{"cache", "domain"} {
+		values[name] = c.Flags().String(name, setup.Get(name), "of the machine whose parameters are shown")
+	}
+	complete(c, "cache", cachemodel.Presets)
+	complete(c, "domain", words("eadr", "adr"))
+	c.PreRunE = func(*cobra.Command, []string) error {
+		for _, name := range []string{"cache", "domain"} {
+			if err := setup.Set(name, *values[name]); err != nil {
+				return fmt.Errorf("--%w", err)
+			}
+		}
+		return nil
+	}
+	return c
+}
+
+func versionVerb() *cobra.Command {
+	return listVerb("version", "Print the version", "Version prints which simulator this is and how it was built.",
+		[]string{"VERSION", "REVISION", "GO", "PLATFORM"},
+		func() [][]string {
+			v := version()
+			return [][]string{{v.Version, v.Revision, v.Go, v.Platform}}
+		}, func() any { return version() })
+}

@@ -1,0 +1,119 @@
+// Zhuque runs unmodified Linux programs on a modelled machine with persistent
+// memory, cuts the power at any instruction, and proves that they come back the
+// same. One file holds one verb; nothing here decides anything about a machine.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"zhuque/crashinject"
+	"zhuque/crashinject/result"
+	"zhuque/sim"
+	"zhuque/sim/x86"
+)
+
+// Exit statuses beside those of verdicts (result.Verdict.ExitCode).
+const (
+	exitBadInput      = 2
+	exitInterrupted   = 130
+	exitSimulator     = 125 // run only: unsupported, bad flags, simulator bug
+	exitNotExecutable = 126 // run only
+	exitNotFound      = 127 // run only
+)
+
+// exitError carries an exit status to main. An empty message prints nothing.
+type exitError struct {
+	status  int
+	message string
+}
+
+func (e *exitError) Error() string { return e.message }
+
+func exit(status int, format string, a ...any) error {
+	return &exitError{status, fmt.Sprintf(format, a...)}
+}
+
+func main() { os.Exit(execute(root(), os.Args[1:])) }
+
+// execute runs one command line and returns its exit status.
+func execute(root *cobra.Command, args []string) (status int) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(os.Stderr, "zhuque: simulator bug: %v\n%s", r, debug.Stack())
+			status = result.SimBug.ExitCode()
+			if len(args) > 0 && args[0] == "run" {
+				status = exitSimulator
+			}
+		}
+	}()
+	root.SetArgs(args)
+	err := root.Execute()
+	if err == nil {
+		return 0
+	}
+	var e *exitError
+	if !errors.As(err, &e) {
+		e = &exitError{exitBadInput, err.Error()}
+	}
+	if e.message != "" {
+		fmt.Fprintln(os.Stderr, "zhuque: "+e.message)
+	}
+	return e.status
+}
+
+func root() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "zhuque",
+		Short: "Cut the power at any instruction of an unmodified program, and prove that it comes back the same",
+		Long: `Zhuque runs unmodified Linux x86-64 programs on a modelled machine: processor,
+store buffer, caches, eADR and persistent memory, under a whole-process-persistence
+runtime. It cuts the power where you say, restarts from what persistent memory
+holds, and compares the recovered process with one that never failed.
+
+Exit status: 0 pass, 2 bad input, 10 violation, 11 detected, 12 unsupported,
+13 simulator bug, 14 timeout. The verb run passes on the guest's status; its own
+failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), replayVerb(), demoVerb(), resumeVerb(), imageVerb(),
+		scenariosVerb(), mutantsVerb(), isaVerb(), syscallsVerb(), paramsVerb(), versionVerb())
+	return c
+}
+
+// classify gives an error from starting or running a program its exit status.
+func classify(err error) error {
+	var (
+		e       *exitError
+		unsound *crashinject.Unsound
+		unsup   *x86.Unsupported
+		refused *sim.Detected
+	)
+	switch {
+	case err == nil || errors.As(err, &e):
+		return err
+	case errors.As(err, &refused):
+		return exit(result.Detected.ExitCode(), "%v", err)
+	case errors.As(err, &unsound) && unsound.Stop.Reason == sim.OutOfBudget:
+		return exit(result.Timeout.ExitCode(), "%v", err)
+	case errors.As(err, &unsound) && errors.As(unsound.Stop.Err, &unsup), errors.As(err, &unsup):
+		return exit(result.Unsupported.ExitCode(), "%v", err)
+	case strings.HasPrefix(err.Error(), "BUG"):
+		return exit(result.SimBug.ExitCode(), "%v", err)
+	}
+	return exit(exitBadInput, "%v", err)
+}
+
+// verdict turns a verdict into an exit status; the message has been printed.
+func verdict(v result.Verdict) error {
+	if v == result.Pass {
+		return nil
+	}
+	return &exitError{status: v.ExitCode()}
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zhuque/crashinject"
+	"zhuque/crashinject/result"
+	"zhuque/sim"
+	"zhuque/sim/kernel"
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/loader"
+)
+
+func runVerb() *cobra.Command {
+	var flags setupFlags
+	var stats string
+	var strace bool
+	c := &cobra.Command{
+		Use:   "run [flags] -- PROG ARG…",
+		Short: "Run a program without a failure",
+		Long: `Run runs a program on the modelled machine. Its standard streams are yours and
+its exit status is passed on (128 plus the signal's number when a signal ended it).
+PROG is a path in the guest's file tree, looked up in the guest's PATH when it has
+no slash, or guest:NAME for a program that comes with the simulator.
+
+Failures of run itself: 125 the simulator (unsupported, bad flags, a bug; the
+sentence says which), 126 found but not executable here, 127 not found.`,
+		Example: `  zhuque run -- guest:hello
+  zhuque run --model off -- guest:sha
+  zhuque run --memory native --stats stats.json -- guest:counter
+  zhuque run --strace -- guest:files
+  zhuque run --max-instructions 1000 -- guest:counter   # exit status 125`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			setup, err := flags.setup(c, args)
+			if err != nil {
+				return exit(exitSimulator, "%v", err)
+			}
+			return runGuest(setup, stats, strace)
+		},
+	}
+	c.Flags().SetInterspersed(false)
+	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitSimulator, "%v", err) })
+	flags.register(c)
+	c.Flags().StringVar(&stats, "stats", "", "write instructions, cycles, speed, digest and counters to this file as JSON")
+	c.Flags().BoolVar(&strace, "strace", false, "show every system call on standard error")
+	return c
+}
+
+// streams is a console on this process's standard streams.
+func streams() (*kernel.Console, *bufio.Writer) {
+	out := bufio.NewWriterSize(os.Stdout, 64<<10)
+	return kernel.NewConsole(&flushingReader{os.Stdin, out}, out, os.Stderr), out
+}
+
+// flushingReader shows what the guest has written before it waits for input.
+type flushingReader struct {
+	in  *os.File
+	out *bufio.Writer
+}
+
+func (r *flushingReader) Read(p []byte) (int, error) {
+	if err := r.out.Flush(); err != nil {
+		return 0, err
+	}
+	return r.in.Read(p)
+}
+
+func runGuest(setup crashinject.Setup, stats string, strace bool) error {
+	if err := expectWritable(stats); err != nil {
+		return exit(exitSimulator, "--stats: %v", err)
+	}
+	console, out := streams()
+	cfg, err := setup.Config(console)
+	if err != nil {
+		return startError(err)
+	}
+	if strace {
+		cfg.Strace = func(nr uint64, args [6]uint64, ret uint64) {
+			fmt.Fprintln(os.Stderr, kernel.FormatCall(nr, args, ret))
+		}
+	}
+	m, err := setup.Start(cfg)
+	if err != nil {
+		return startError(err)
+	}
+	begin := time.Now()
+	stop := m.Run()
+	wall := time.Since(begin)
+	flushErr := errors.Join(out.Flush(), m.Close())
+	if stats != "" {
+		if err := writeStats(stats, &setup, m, stop, wall); err != nil {
+			return exit(exitSimulator, "--stats: %v", err)
+		}
+	}
+	switch {
+	case !stop.Ended():
+		return exit(exitSimulator, "%v (after %d instructions)", stop, m.Retired())
+	case flushErr != nil:
+		return exit(exitSimulator, "%v", flushErr)
+	case stop.ExitCode() != 0:
+		return &exitError{status: stop.ExitCode()}
+	}
+	return nil
+}
+
+func startError(err error) error {
+	var notExec *loader.NotExecutable
+	var notFound *kernel.NotFound
+	switch {
+	case errors.As(err, &notExec):
+		return exit(exitNotExecutable, "%v", err)
+	case errors.As(err, &notFound) && notFound.Err == errno.EACCES:
+		return exit(exitNotExecutable, "%v", err)
+	case errors.As(err, &notFound), errors.Is(err, crashinject.ErrNoGuest):
+		return exit(exitNotFound, "%v", err)
+	}
+	return exit(exitSimulator, "%v", err)
+}
+
+func writeStats(name string, setup *crashinject.Setup, m *sim.Machine, stop sim.Stop, wall time.Duration) error {
+	r, err := runRecord(setup, m, stop, wall)
+	if err != nil {
+		return err
+	}
+	return writeFile(name, func(w io.Writer) error { return writeJSON(w, r) })
+}
+
+// runRecord is the record of a run that is over.
+func runRecord(setup *crashinject.Setup, m *sim.Machine, stop sim.Stop, wall time.Duration) (result.Run, error) {
+	counters, err := json.Marshal(m.Counters())
+	return result.Run{
+		Name: command(append([]string{setup.Program}, setup.Args...)...), Program: setup.Program, Args: setup.Args, Config: setup.Fields(),
+		Instructions: m.Retired(), Cycles: m.Cycles(), WallSeconds: wall.Seconds(),
+		InstructionsPerSecond: float64(m.Retired()) / wall.Seconds(), Digest: m.Digest(), ExitStatus: stop.ExitCode(), Counters: counters,
+	}, err
+}
