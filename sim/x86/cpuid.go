@@ -19,16 +19,14 @@ var featureBits = map[string]featureBit{
 	"FPU": {1, RDX, 0}, "TSC": {1, RDX, 4}, "CX8": {1, RDX, 8}, "CMOV": {1, RDX, 15}, "CLFSH": {1, RDX, 19},
 	"MMX": {1, RDX, 23}, "FXSR": {1, RDX, 24}, "SSE": {1, RDX, 25}, "SSE2": {1, RDX, 26},
 	"SSE3": {1, RCX, 0}, "SSSE3": {1, RCX, 9}, "CX16": {1, RCX, 13}, "SSE4.1": {1, RCX, 19}, "SSE4.2": {1, RCX, 20},
-	"POPCNT":   {1, RCX, 23},
+	"MOVBE": {1, RCX, 22}, "POPCNT": {1, RCX, 23},
 	"FSGSBASE": {7, RBX, 0}, "ERMS": {7, RBX, 9}, "CLFLUSHOPT": {7, RBX, 23}, "CLWB": {7, RBX, 24}, "FSRM": {7, RDX, 4},
 	"LAHF": {0x80000001, RCX, 0}, "PREFETCHW": {0x80000001, RCX, 8}, "SYSCALL": {0x80000001, RDX, 11},
 	"NX": {0x80000001, RDX, 20}, "RDTSCP": {0x80000001, RDX, 27}, "LM": {0x80000001, RDX, 29},
 }
 
-// extraFeatures are advertised without rows of their own. MMX belongs to the
-// x86-64 baseline, without which glibc's loader refuses to start a program; an
-// MMX instruction itself stops the run as unsupported.
-var extraFeatures = []string{"ERMS", "FSRM", "NX", "LM", "MMX"}
+// extraFeatures are advertised without rows of their own.
+var extraFeatures = []string{"ERMS", "FSRM", "NX", "LM"}
 
 const brand = "Zhuque Sim x86-64 processor"
 

@@ -58,17 +58,19 @@ func TestDecode(t *testing.T) {
 		{"\x0F\xAE\x3E", "clflush byte ptr [rsi]"},
 		{"\x0F\xAE\xFE", "sfence"},
 		{"\x48\x0F\xC3\x06", "movnti qword ptr [rsi], rax"},
-		{"\x8E\xC8", "#UD"},                 // MOV to CS
-		{"\x8D\xC0", "#UD"},                 // LEA of a register
-		{"\x06", "#UD"},                     // PUSH ES
-		{"\xF0\x8B\x00", "#UD"},             // LOCK of a load
-		{"\xF0\x01\xC0", "#UD"},             // LOCK of a register
-		{"\xF0\x39\x00", "#UD"},             // LOCK CMP
-		{"\xFF\xF8", "#UD"},                 // FF /7
-		{"\x0F\x0D\xC0", "#UD"},             // PREFETCHW of a register
-		{"\xC5\xF8\x77", "unsupported"},     // AVX
-		{"\xCF", "unsupported"},             // IRET
-		{"\x0F\x38\xF0\x00", "unsupported"}, // MOVBE
+		{"\x8E\xC8", "#UD"},             // MOV to CS
+		{"\x8D\xC0", "#UD"},             // LEA of a register
+		{"\x06", "#UD"},                 // PUSH ES
+		{"\xF0\x8B\x00", "#UD"},         // LOCK of a load
+		{"\xF0\x01\xC0", "#UD"},         // LOCK of a register
+		{"\xF0\x39\x00", "#UD"},         // LOCK CMP
+		{"\xFF\xF8", "#UD"},             // FF /7
+		{"\x0F\x0D\xC0", "#UD"},         // PREFETCHW of a register
+		{"\xC5\xF8\x77", "unsupported"}, // AVX
+		{"\xCF", "unsupported"},         // IRET
+		{"\x66\x0F\x38\xF0\x00", "movbe ax, word ptr [rax]"},
+		{"\x66\xF2\x0F\x38\xF1\xC1", "crc32 eax, cx"},
+		{"\x0F\x38\xF0\xC0", "unsupported"},
 		{"\x48\x8B", "short"},
 		{"\x48\xB8\x01\x02\x03", "short"},
 		{strings.Repeat("\x66", 14) + "\x90", "nop"},

@@ -83,6 +83,14 @@ func popcntGE(c *CPU, in *Inst) {
 	}
 }
 
+// swapped reverses the bytes of a number as wide as in's operands.
+func swapped(in *Inst, v uint64) uint64 { return bits.ReverseBytes64(v) >> (64 - 8*uint(in.width)) }
+
+func movbeLoad(c *CPU, in *Inst) { c.setReg(in.reg, in, swapped(in, c.load(c.ea(in), in.width))) }
+func movbeStore(c *CPU, in *Inst) {
+	c.store(c.ea(in), in.width, swapped(in, c.reg(in.reg, in)))
+}
+
 func bswap32(c *CPU, in *Inst) { c.R[in.rm&15] = uint64(bits.ReverseBytes32(uint32(c.R[in.rm&15]))) }
 func bswap64(c *CPU, in *Inst) { c.R[in.rm&15] = bits.ReverseBytes64(c.R[in.rm&15]) }
 

@@ -134,7 +134,9 @@ func sub(high uint64) handler {
 	return halves(func(a, b uint64) uint64 { return subLanes(a, b, high) })
 }
 
-func lanes(high uint64, f func(a, b, high uint64, width uint) uint64) handler {
+// eachLane makes an operation on quadwords of one on elements, whose width
+// follows from high.
+func eachLane(high uint64, f func(a, b, high uint64, width uint) uint64) func(a, b uint64) uint64 {
 	width := uint(8)
 	switch high {
 	case high16:
@@ -142,7 +144,16 @@ func lanes(high uint64, f func(a, b, high uint64, width uint) uint64) handler {
 	case high32:
 		width = 32
 	}
-	return halves(func(a, b uint64) uint64 { return f(a, b, high, width) })
+	return func(a, b uint64) uint64 { return f(a, b, high, width) }
+}
+
+// plain gives an operation that needs no width the signature of those that do.
+func plain(f func(a, b, high uint64) uint64) func(a, b, high uint64, width uint) uint64 {
+	return func(a, b, high uint64, _ uint) uint64 { return f(a, b, high) }
+}
+
+func lanes(high uint64, f func(a, b, high uint64, width uint) uint64) handler {
+	return halves(eachLane(high, f))
 }
 
 // The ones that every memory and string function of a C library leans on.

@@ -42,6 +42,17 @@ func TestCPUID(t *testing.T) {
 	if v[3]&baseline != baseline {
 		t.Errorf("leaf 1 EDX %#x lacks part of the baseline %#x", v[3], baseline)
 	}
+	// The rest of x86-64-v2: SSE3, SSSE3, CX16, SSE4.1, SSE4.2, POPCNT, and LAHF.
+	const v2 = 1<<0 | 1<<9 | 1<<13 | 1<<19 | 1<<20 | 1<<23
+	if v[2]&v2 != v2 {
+		t.Errorf("leaf 1 ECX %#x lacks part of x86-64-v2 %#x", v[2], v2)
+	}
+	if v := cpuidOf(t, 0x80000001, 0); v[2]&1 == 0 {
+		t.Errorf("leaf 80000001 ECX %#x lacks LAHF", v[2])
+	}
+	if random := uint32(1 << 30); v[2]&random != 0 {
+		t.Errorf("leaf 1 ECX %#x advertises RDRAND", v[2])
+	}
 	if avx := uint32(1<<28 | 1<<27 | 1<<26 | 1<<12); v[2]&avx != 0 {
 		t.Errorf("leaf 1 ECX %#x advertises XSAVE, AVX or FMA", v[2])
 	}

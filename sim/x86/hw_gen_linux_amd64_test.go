@@ -203,6 +203,9 @@ func (c *hwCase) encode() {
 	case e.class == classF3:
 		c.code = append(c.code, 0xF3)
 	case e.class == classF2:
+		if c.form.row.Name == "CRC32" && r.IntN(4) == 0 {
+			c.code = append(c.code, 0x66)
+		}
 		c.code = append(c.code, 0xF2)
 	case e.class < 0 && stringOp(c.form.row.Name):
 		c.code = append(c.code, [...][]byte{{}, {0xF3}, {0xF2}}[r.IntN(3)]...)
@@ -380,7 +383,7 @@ func (c *hwCase) adapt() bool {
 		c.operand = c.gpr[RSI]
 	case name == "XLAT" || name == "XLATB":
 		implicit(RBX, middle())
-	case name == "MASKMOVDQU":
+	case name == "MASKMOVDQU" || name == "MASKMOVQ":
 		implicit(RDI, middle())
 	case strings.HasPrefix(name, "PUSH"), strings.HasPrefix(name, "POP") && name != "POPCNT", name == "LEAVE", name == "ENTER":
 		implicit(RSP, middle())
@@ -395,6 +398,13 @@ func (c *hwCase) adapt() bool {
 		c.validMXCSR(c.operand & 15)
 	case strings.HasPrefix(name, "FXRSTOR"):
 		c.validMXCSR(c.operand&15 + 24)
+	case strings.HasPrefix(name, "PCMPESTR"), strings.HasPrefix(name, "PCMPISTR"):
+		c.strings()
+	case name == "PTEST" && r.IntN(2) == 0:
+		for i := range c.xmm {
+			c.xmm[i] = [2]uint64{-r.Uint64N(2), -r.Uint64N(2)}
+		}
+		clear(c.memory)
 	case name == "DIV" || name == "IDIV":
 		if r.IntN(2) == 0 {
 			implicit(RDX, r.Uint64N(3)-1)
@@ -420,6 +430,39 @@ func (c *hwCase) adapt() bool {
 		}
 	}
 	return true
+}
+
+// strings makes the operands of the string comparisons texts of a small alphabet,
+// so that they match, and lengths that are mostly shorter than a register.
+func (c *hwCase) strings() {
+	letters := [...]byte{0, 1, 2, 3, 0x7F, 0x80, 0xFE, 0xFF}
+	first := min(c.r.IntN(4), 1)
+	letter := func() uint64 {
+		if c.r.IntN(20) == 0 {
+			return uint64(letters[c.r.IntN(len(letters))])
+		}
+		return uint64(letters[first+c.r.IntN(3)])
+	}
+	word := func() (v uint64) {
+		for range 8 {
+			v = v<<8 | letter()
+		}
+		if c.r.IntN(3) == 0 { // words of one byte
+			v &= 0x00FF00FF00FF00FF
+		}
+		return v
+	}
+	for i := range c.xmm {
+		c.xmm[i] = [2]uint64{word(), word()}
+	}
+	for i := 0; i < len(c.memory); i += 8 {
+		binary.LittleEndian.PutUint64(c.memory[i:], word())
+	}
+	for _, reg := range []int{RAX, RDX} {
+		if c.r.IntN(4) != 0 {
+			c.gpr[reg] = c.r.Uint64N(40) - 20
+		}
+	}
 }
 
 // validMXCSR makes half of the images of MXCSR at off valid. Bit 17 is

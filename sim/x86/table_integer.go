@@ -369,6 +369,20 @@ var bitRows = []Row{
 	{Enc: "0F BC /r", Name: "BSF", Args: "Gv,Ev", Flags: "z", Undef: "osapc", Pick: only(bsfGE)},
 	{Enc: "0F BD /r", Name: "BSR", Args: "Gv,Ev", Flags: "z", Undef: "osapc", Pick: only(bsrGE)},
 	{Enc: "F3 0F B8 /r", Name: "POPCNT", Args: "Gv,Ev", Flags: allFlags, Feature: "POPCNT", Pick: only(popcntGE)},
+	{Enc: "F2 0F 38 F0 /r", Name: "CRC32", Args: "Gd,Eb", Feature: "SSE4.2", Pick: only(crc32E8)},
+	{Enc: "F2 0F 38 F1 /r", Name: "CRC32", Args: "Gd,Ev", Feature: "SSE4.2", Pick: only(crc32E)},
+	{Enc: "0F 38 F0 /r mem", Name: "MOVBE", Args: "Gv,Mv", Feature: "MOVBE", Pick: noRep(movbeLoad)},
+	{Enc: "0F 38 F1 /r mem", Name: "MOVBE", Args: "Mv,Gv", Feature: "MOVBE", Effect: store, Pick: noRep(movbeStore)},
+}
+
+// noRep picks h unless there is an F3 prefix, which is #UD.
+func noRep(h handler) func(*Inst) handler {
+	return func(in *Inst) handler {
+		if in.prefix&prefixRep != 0 {
+			return nil
+		}
+		return h
+	}
 }
 
 func pickBit(h handler, op uint8) func(*Inst) handler {

@@ -2,10 +2,9 @@ package x86
 
 // The x87 unit and FXSAVE. Departures from a real unit: transcendental results
 // are correctly rounded, where hardware may differ in the last bit; FIP, FDP and
-// FOP are recorded only by unmasked exceptions (exec_x87.go). FISTTP belongs to
-// SSE3: rows without a handler, so that it is reported as unsupported. Aliases
-// that the manual leaves out (DC D0, DF C0 …) do what hardware does. Operand
-// codes beyond the SDM's: Mt is ten bytes, ST0 and STi are stack registers.
+// FOP are recorded only by unmasked exceptions (exec_x87.go). Aliases that the
+// manual leaves out (DC D0, DF C0 …) do what hardware does. Operand codes beyond
+// the SDM's: Mt is ten bytes, ST0 and STi are stack registers.
 var x87Rows = []Row{
 	// arithmetic and comparison with memory
 	{Enc: "D8 /0 mem", Name: "FADD", Args: "Md", Feature: "FPU", Pick: only(arithMem(fpAdd, srcF32))},
@@ -109,9 +108,9 @@ var x87Rows = []Row{
 	{Enc: "DB /2 mem", Name: "FIST", Args: "Md", Feature: "FPU", Effect: "store", Pick: only(storeInt(4, false))},
 	{Enc: "DB /3 mem", Name: "FISTP", Args: "Md", Feature: "FPU", Effect: "store", Pick: only(storeInt(4, true))},
 	{Enc: "DF /7 mem", Name: "FISTP", Args: "Mq", Feature: "FPU", Effect: "store", Pick: only(storeInt(8, true))},
-	{Enc: "DF /1 mem", Name: "FISTTP", Args: "Mw"},
-	{Enc: "DB /1 mem", Name: "FISTTP", Args: "Md"},
-	{Enc: "DD /1 mem", Name: "FISTTP", Args: "Mq"},
+	{Enc: "DF /1 mem", Name: "FISTTP", Args: "Mw", Feature: "SSE3", Effect: "store", Pick: only(fisttp(2))},
+	{Enc: "DB /1 mem", Name: "FISTTP", Args: "Md", Feature: "SSE3", Effect: "store", Pick: only(fisttp(4))},
+	{Enc: "DD /1 mem", Name: "FISTTP", Args: "Mq", Feature: "SSE3", Effect: "store", Pick: only(fisttp(8))},
 	{Enc: "DF /6 mem", Name: "FBSTP", Args: "Mt", Feature: "FPU", Effect: "store", Pick: only(execFBSTP)},
 
 	// one operand; the transcendental ones may differ from a real unit in the last bit
