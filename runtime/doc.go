@@ -20,4 +20,6 @@
 //     check of the file's content.
 //   - The complete mark and the dirty-shutdown count are checked: an image that a
 //     power-fail sequence did not finish is refused.
+//   - SIGPWR is sent after the process is whole again, to a program that handles
+//     it and to no other; its si_code is the number of failures survived.
 package runtime

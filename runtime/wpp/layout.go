@@ -16,6 +16,7 @@ import (
 //	0x0003_0000  descriptors, 8 words each
 //	0x0010_0000  mappings, 8 words each
 //	0x0080_0000  pipes, 4 words each
+//	0x0080_1000  what epoll instances wait for, 8 words each
 //	0x0081_0000  the pipes' rings of 64 KiB
 //	0x0100_0000  first frame that holds process memory
 const (
@@ -27,6 +28,7 @@ const (
 	descriptorOff = 0x0003_0000
 	mappingOff    = 0x0010_0000
 	pipeOff       = 0x0080_0000
+	watchOff      = 0x0080_1000
 	ringOff       = 0x0081_0000
 	dataOff       = 0x0100_0000
 
@@ -35,6 +37,7 @@ const (
 
 	maxDescriptors = (mappingOff - descriptorOff) / fdSize
 	maxMappings    = (pipeOff - mappingOff) / mapSize
+	maxWatches     = (ringOff - watchOff) / watchSize
 	maxPipes       = (dataOff - ringOff) / ringSize
 	maxLogRecords  = (processOff - logRecords) / 16
 )
@@ -61,15 +64,16 @@ const (
 	_
 	_
 	_
-	sbCommitted   // number of the last committed call
+	sbCommitted   // number of the last committed call; this and the following guarded
 	sbApplied     // number of the last call whose log records are in place
 	sbMappings    // mapping slots ever used
 	sbDescriptors // descriptor slots ever used
+	sbWatches     // slots of the epoll table ever used
 )
 
 // Redo log: header, then {offset, value} records.
 const (
-	logCall     = logOff + 8*iota // call the records belong to
+	logCall     = logOff + 8*iota // call the records belong to, guarded
 	logCount                      // number of records
 	logChecksum                   // of call, count and records
 	_
@@ -86,8 +90,11 @@ const (
 	saveReissue                     // modeKernel: where to continue when the call did not commit
 
 	saveUser   = saveOff + 0x080 // full register state, frameWords words
-	saveEntry  = saveOff + 0x600 // kernel-entry copy: call, number of words, then the words of a register state
+	saveEntry  = saveOff + 0x600 // kernel-entry copy: call (guarded), number of words, then the words of a register state
 	saveResult = saveOff + 0xa00 // kind, then the result (RAX) or a full register state
+
+	saveEntrySum  = saveEntry + 16 + 8*frameWords // checksum of call, number of words and words
+	saveResultSum = saveResult + 8 + 8*frameWords // checksum of call, kind and words
 )
 
 const (
@@ -149,6 +156,32 @@ const (
 	pipeSize
 
 	ringSize = kernel.PipeCapacity
+)
+
+// maxCounter is the largest number that a guarded word holds.
+const maxCounter = 1<<32 - 1
+
+// guarded is a counter and a check of it in one word, so that a damaged bit is
+// noticed although the word is the unit of atomicity. Zero guards zero.
+func guarded(v uint64) uint64 { return v&maxCounter | v*0x9e3779b1<<32 }
+
+// counter is the inverse of guarded.
+func counter(w uint64) (v uint64, ok bool) {
+	v = w & maxCounter
+	return v, guarded(v) == w
+}
+
+// Words of what an epoll instance waits for. In a free slot the first and the last are zero.
+const (
+	watchEpoll = 8 * iota
+	watchFD
+	watchDesc
+	watchEvents
+	watchData
+	_
+	_
+	watchChecksum
+	watchSize
 )
 
 // sum mixes words so that zeroed, torn and swapped words are noticed (FNV-1a over

@@ -32,6 +32,12 @@ func (im *image) words(off uint64, w []uint64) {
 	}
 }
 
+// counter reads a guarded word, which verify has checked.
+func (im *image) counter(off uint64) uint64 {
+	v, _ := counter(im.word(off))
+	return v
+}
+
 func refuse(format string, a ...any) error {
 	return &sim.Detected{Reason: fmt.Sprintf(format, a...)}
 }
@@ -49,7 +55,7 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 	}
 	*im = image{pmem: im.pmem}
 	files := m.Durable().Files
-	files.Resolve(im.word(sbCommitted))
+	files.Resolve(im.counter(sbCommitted))
 	files.ForgetRefs()
 	if err := r.addressSpace(m, im); err != nil {
 		return err
@@ -86,6 +92,11 @@ func (r *Runtime) verify(m *sim.Machine, im *image) error {
 	case got[2] != want[2]:
 		return refuse("the image belongs to another program or other arguments")
 	}
+	for _, off := range []uint64{sbCommitted, sbApplied, sbMappings, sbDescriptors, sbWatches, logCall, saveEntry} {
+		if w := im.word(off); guarded(im.counter(off)) != w {
+			return refuse("the counter at offset %#x is damaged: %#x", off, w)
+		}
+	}
 	if r.bug.NoShutdownCheck {
 		return nil
 	}
@@ -103,9 +114,9 @@ func (r *Runtime) verify(m *sim.Machine, im *image) error {
 
 // redo puts the records of the last committed call in place if that had not happened.
 func (r *Runtime) redo(m *sim.Machine, im *image) error {
-	committed := im.word(sbCommitted)
+	committed := im.counter(sbCommitted)
 	r.call = committed
-	if im.word(sbApplied) == committed || im.word(logCall) != committed || r.bug.InPlace {
+	if im.counter(sbApplied) == committed || im.counter(logCall) != committed || r.bug.InPlace {
 		return nil // in place, or the call had no records
 	}
 	n := im.word(logCount)
@@ -119,7 +130,7 @@ func (r *Runtime) redo(m *sim.Machine, im *image) error {
 		return refuse("redo log: wrong checksum")
 	}
 	if r.bug.ClearLogFirst {
-		put(m, sbApplied, committed)
+		put(m, sbApplied, guarded(committed))
 	}
 	for i := uint64(2); i < uint64(len(words)); i += 2 {
 		if words[i]%8 != 0 || words[i] < sbCommitted || words[i] >= 1<<phys.AddrBits-uint64(phys.PMEMBase) {
@@ -128,13 +139,13 @@ func (r *Runtime) redo(m *sim.Machine, im *image) error {
 		put(m, words[i], words[i+1])
 	}
 	fence(m)
-	put(m, sbApplied, committed)
+	put(m, sbApplied, guarded(committed))
 	fence(m)
 	return nil
 }
 
 func (r *Runtime) addressSpace(m *sim.Machine, im *image) error {
-	n := im.word(sbMappings)
+	n := im.counter(sbMappings)
 	if n > maxMappings {
 		return refuse("mapping table: %d slots in use, it holds %d", n, maxMappings)
 	}
@@ -181,7 +192,7 @@ func (r *Runtime) kernelState(m *sim.Machine, im *image) error {
 		}
 		s.Sig[n] = kernel.Action{Handler: w[sigHandler/8], Flags: w[sigFlags/8], Restorer: w[sigRestorer/8], Mask: w[sigMask/8]}
 	}
-	n := im.word(sbDescriptors)
+	n := im.counter(sbDescriptors)
 	if n > maxDescriptors {
 		return refuse("descriptor table: %d slots in use, it holds %d", n, maxDescriptors)
 	}
@@ -189,7 +200,7 @@ func (r *Runtime) kernelState(m *sim.Machine, im *image) error {
 	for num := range r.descriptors {
 		var w [fdSize / 8]uint64
 		im.words(descriptorOff+fdSize*uint64(num), w[:])
-		if w[fdInfo/8]&fdUsed == 0 {
+		if w[fdInfo/8] == 0 {
 			continue
 		}
 		if w[fdChecksum/8] != checksum(w[:fdChecksum/8]...) {
@@ -198,6 +209,9 @@ func (r *Runtime) kernelState(m *sim.Machine, im *image) error {
 		s.FDs = append(s.FDs, decodeDescriptor(num, &w))
 	}
 	if err := r.restorePipes(im, &s); err != nil {
+		return err
+	}
+	if err := r.restoreWatches(im, &s); err != nil {
 		return err
 	}
 	if err := m.Kernel().Restore(&s); err != nil {
@@ -226,13 +240,17 @@ func (r *Runtime) registers(m *sim.Machine, im *image) error {
 	var s x86.State
 	f.decode(&s)
 	if mode == modeKernel {
-		if im.word(sbCommitted) >= call {
+		if im.counter(sbCommitted) >= call {
 			r.call = call
-			im.result(&s)
+			if err := im.result(call, &s); err != nil {
+				return err
+			}
 		} else {
 			r.call = call - 1
-			if im.word(saveEntry) == call {
-				im.entry(&s)
+			if im.counter(saveEntry) == call {
+				if err := im.entry(call, &s); err != nil {
+					return err
+				}
 			}
 			if s.RIP != reissue {
 				m.CPU().Retired-- // the SYSCALL that is issued again had been counted
@@ -245,26 +263,43 @@ func (r *Runtime) registers(m *sim.Machine, im *image) error {
 }
 
 // result lays the recorded result of the committed call over its entry state.
-func (im *image) result(s *x86.State) {
+func (im *image) result(call uint64, s *x86.State) error {
 	var f frame
-	if im.word(saveResult) == resultFull {
-		im.words(saveResult+8, f[:])
-		f.decode(s)
-		return
+	kind, words := im.word(saveResult), f[:1]
+	if kind == resultFull {
+		words = f[:]
 	}
-	im.entry(s)
-	s.R[x86.RAX] = im.word(saveResult + 8)
+	im.words(saveResult+8, words)
+	if im.word(saveResultSum) != resultSum(call, kind, words) {
+		return refuse("recorded result of call %d: wrong checksum", call)
+	}
+	if kind == resultFull {
+		f.decode(s)
+		return nil
+	}
+	err := im.entry(call, s)
+	s.R[x86.RAX] = f[0]
+	return err
 }
 
 // entry lays the kernel-entry copy over s, the vector and x87 state only where
 // the copy has it.
-func (im *image) entry(s *x86.State) {
+func (im *image) entry(call uint64, s *x86.State) error {
 	var f frame
-	if im.word(saveEntry+8) == frameWords {
-		im.words(saveEntry+16, f[:])
-		f.decode(s)
-		return
+	n := im.word(saveEntry + 8)
+	full := n == frameWords
+	if !full && n != entryWords {
+		return refuse("kernel-entry copy of call %d: %d words", call, n)
 	}
-	im.words(saveEntry+16, f[:entryWords])
-	f.decodeEntry(s)
+	words := f[:n]
+	im.words(saveEntry+16, words)
+	if im.word(saveEntrySum) != entrySum(call, words) {
+		return refuse("kernel-entry copy of call %d: wrong checksum", call)
+	}
+	if full {
+		f.decode(s)
+	} else {
+		f.decodeEntry(s)
+	}
+	return nil
 }

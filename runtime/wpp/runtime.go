@@ -40,6 +40,7 @@ type Runtime struct {
 
 	descriptors int   // descriptor slots ever used
 	pipes       []int // identity of the pipe in each pipe slot, 0 for none
+	watches     []watchKey
 
 	log  []record // of the call being committed; kept for its capacity
 	late []record // what the mutant PipeBytesLate writes after the commit
@@ -67,7 +68,7 @@ func (r *Runtime) Fork() sim.Runtime {
 	}
 	c.free, c.freed = slices.Clone(r.free), nil
 	c.log, c.late = nil, nil
-	c.pipes = slices.Clone(r.pipes)
+	c.pipes, c.watches = slices.Clone(r.pipes), slices.Clone(r.watches)
 	return &c
 }
 
@@ -118,6 +119,9 @@ func staticWords(m *sim.Machine) []uint64 {
 
 // Call implements sim.Runtime.
 func (r *Runtime) Call(m *sim.Machine, c *sim.Call) kernel.Outcome {
+	if r.call == maxCounter {
+		return kernel.Outcome{Unsupported: &x86.Unsupported{What: "more system calls than the persistent image can number", RIP: c.Reissue}}
+	}
 	r.call++
 	r.saveEntry(m, c)
 	m.Durable().Files.BeginCall(r.call)
@@ -158,29 +162,46 @@ func (r *Runtime) saveEntry(m *sim.Machine, c *sim.Call) {
 	for i, w := range words {
 		put(m, saveEntry+16+8*uint64(i), w)
 	}
+	put(m, saveEntrySum, entrySum(r.call, words))
 	put(m, saveEntry+8, uint64(len(words)))
-	put(m, saveEntry, r.call)
+	put(m, saveEntry, guarded(r.call))
 }
 
 // rtSigreturn is the number of the system call that restores all registers.
 const rtSigreturn = 15
+
+func entrySum(call uint64, words []uint64) uint64 {
+	var s sum
+	s.add(call, uint64(len(words)))
+	s.add(words...)
+	return s.value()
+}
+
+func resultSum(call, kind uint64, words []uint64) uint64 {
+	var s sum
+	s.add(call, kind)
+	s.add(words...)
+	return s.value()
+}
 
 // saveResult stores what the call left in the registers.
 func (r *Runtime) saveResult(m *sim.Machine, c *sim.Call) {
 	now := m.CPU().State()
 	only := now
 	only.R[x86.RAX] = c.Entry.R[x86.RAX]
-	if only == c.Entry {
-		put(m, saveResult, resultRAX)
-		put(m, saveResult+8, now.R[x86.RAX])
-		return
-	}
 	var f frame
-	f.encode(&now)
-	put(m, saveResult, resultFull)
-	for i, w := range f {
+	kind, words := uint64(resultRAX), f[:1]
+	if only == c.Entry {
+		f[0] = now.R[x86.RAX]
+	} else {
+		kind, words = resultFull, f[:]
+		f.encode(&now)
+	}
+	put(m, saveResult, kind)
+	for i, w := range words {
 		put(m, saveResult+8+8*uint64(i), w)
 	}
+	put(m, saveResultSum, resultSum(r.call, kind, words))
 }
 
 // commit writes the redo log and publishes the call.
@@ -195,13 +216,13 @@ func (r *Runtime) commit(m *sim.Machine) {
 		}
 		put(m, logCount, uint64(len(r.log)))
 		put(m, logChecksum, s.value())
-		put(m, logCall, r.call)
+		put(m, logCall, guarded(r.call))
 		fence(m)
 	}
 	if r.bug.InPlace {
 		r.apply(m)
 	}
-	put(m, sbCommitted, r.call)
+	put(m, sbCommitted, guarded(r.call))
 	fence(m)
 	for _, rec := range r.late {
 		put(m, rec.off, rec.value)
@@ -218,7 +239,7 @@ func (r *Runtime) apply(m *sim.Machine) {
 		put(m, rec.off, rec.value)
 	}
 	fence(m)
-	put(m, sbApplied, r.call)
+	put(m, sbApplied, guarded(r.call))
 	r.log = r.log[:0]
 }
 
@@ -254,7 +275,7 @@ func (r *Runtime) collect(m *sim.Machine, all bool) error {
 	}
 	r.free = append(r.free, r.freed...)
 	r.freed = r.freed[:0]
-	r.set(m, sbMappings, uint64(r.high))
+	r.set(m, sbMappings, guarded(uint64(r.high)))
 	dirty := k.TakeDirty()
 	if all {
 		dirty = kernel.Dirty{Misc: true}
@@ -264,7 +285,7 @@ func (r *Runtime) collect(m *sim.Machine, all bool) error {
 			return err
 		}
 	}
-	r.set(m, sbDescriptors, uint64(r.descriptors))
+	r.set(m, sbDescriptors, guarded(uint64(r.descriptors)))
 	return nil
 }
 

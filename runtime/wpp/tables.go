@@ -69,6 +69,9 @@ func (r *Runtime) process(m *sim.Machine, s *kernel.ProcState, d kernel.Dirty, a
 	if err := r.pipeStates(m, pipes); err != nil {
 		return err
 	}
+	if err := r.watchList(m, d.Epolls); err != nil {
+		return err
+	}
 	for _, n := range fds {
 		if err := r.descriptor(m, s, n); err != nil {
 			return err

@@ -33,10 +33,10 @@ type workload struct {
 
 var workloads = []workload{
 	{name: "sha256sum", program: "busybox", args: []string{"sha256sum", "input"}, size: 1 << 20},
-	{name: "sort", program: "busybox", args: []string{"sort", "input"}, size: 192 << 10},
-	{name: "awk", program: "busybox", size: 128 << 10, args: []string{"awk",
+	{name: "sort", program: "busybox", args: []string{"sort", "input"}, size: 1 << 20},
+	{name: "awk", program: "busybox", size: 1 << 20, args: []string{"awk",
 		`{ n[length($1)] += NR / 3 } END { for (i = 1; i < 10; i++) printf "%d %.10g\n", i, n[i] }`, "input"}},
-	{name: "gzip", program: "busybox", args: []string{"gzip", "-c", "-n", "input"}, size: 48 << 10},
+	{name: "gzip", program: "busybox", args: []string{"gzip", "-c", "-n", "input"}, size: 256 << 10},
 	{name: "gunzip", program: "busybox", args: []string{"gzip", "-d", "-c"}, from: "gzip"},
 	{name: "sh", program: "busybox", exit: 3, args: []string{"sh", "-c",
 		`i=0 s=7; while [ $i -lt 1500 ]; do i=$((i+1)) s=$(((s*31+i)%65521)); case $i in *00) echo $i $s;; esac; done; ` +

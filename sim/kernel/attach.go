@@ -31,6 +31,24 @@ func (k *Kernel) DeliverOne(c *x86.CPU) Outcome {
 	return cl.out
 }
 
+// SendPowerFailure makes SIGPWR pending for a process that handles it; its
+// si_code is the number of failures survived. A process with the default
+// disposition is not told. It reports whether the signal was sent.
+func (k *Kernel) SendPowerFailure(failures uint64) bool {
+	if k.signals.actions[SIGPWR].Handler <= sigIgn {
+		return false
+	}
+	return k.Send(Queued{Signal: SIGPWR, Code: int32(min(failures, 1<<30))}) == nil
+}
+
+// Own connects the file tree of a forked kernel with it at once, so that nothing
+// leads to the kernel that it was forked from any more. Otherwise the fork's first
+// call does that.
+func (k *Kernel) Own() {
+	k.FS.SetHooks(k.hooks())
+	k.hooked = true
+}
+
 // Chdir sets the working directory that the program starts in.
 func (k *Kernel) Chdir(path string) error {
 	id, err := k.FS.Walk(vfs.Root, path, true)
@@ -58,13 +76,12 @@ func (c *Console) DropPending() { c.ahead, c.pend = 0, nil }
 
 // Equal reports whether the process sees the same in both.
 func (s *ProcState) Equal(o *ProcState) bool {
-	sameFD := func(a, b FD) bool {
-		same := bytes.Equal(a.Content, b.Content)
-		a.Content, b.Content = nil, nil
-		return same && fdKey(a) == fdKey(b)
+	samePipe := func(a, b Pipe) bool {
+		return a.ID == b.ID && a.Taken == b.Taken && bytes.Equal(a.Content, b.Content)
 	}
-	a, b := *s, *o
-	if !slices.EqualFunc(a.FDs, b.FDs, sameFD) || !slices.Equal(a.Pending, b.Pending) {
+	sameEpoll := func(a, b Epoll) bool { return a.Desc == b.Desc && slices.Equal(a.Watches, b.Watches) }
+	a, b := s, o
+	if !slices.EqualFunc(a.Epolls, b.Epolls, sameEpoll) || !slices.Equal(a.FDs, b.FDs) || !slices.EqualFunc(a.Pipes, b.Pipes, samePipe) || !slices.Equal(a.Pending, b.Pending) {
 		return false
 	}
 	return a.Sig == b.Sig && a.Rlimits == b.Rlimits && a.NextID == b.NextID && a.SigMask == b.SigMask && a.AltStack == b.AltStack &&
@@ -72,16 +89,4 @@ func (s *ProcState) Equal(o *ProcState) bool {
 		a.Cwd == b.Cwd && a.Exe == b.Exe && a.Umask == b.Umask && a.PID == b.PID && a.PPID == b.PPID && a.TID == b.TID &&
 		a.ClearTID == b.ClearTID && a.RobustHead == b.RobustHead && a.RobustLen == b.RobustLen && a.Comm == b.Comm &&
 		a.RandPos == b.RandPos && a.Slept == b.Slept
-}
-
-// fdKey is what of a descriptor can be compared with ==.
-func fdKey(f FD) [8]uint64 {
-	return [...]uint64{uint64(f.Num), uint64(f.Desc), uint64(f.Kind), uint64(f.Node), uint64(f.Offset), uint64(f.OpenFlags), uint64(f.Pipe), b2u(f.CloExec)}
-}
-
-func b2u(b bool) uint64 {
-	if b {
-		return 1
-	}
-	return 0
 }

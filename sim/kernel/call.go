@@ -33,6 +33,8 @@ type call struct {
 	// savedMask, when useSaved, is the signal mask that a handler returns to.
 	savedMask uint64
 	useSaved  bool
+
+	read []span // guest memory that the call depends on, when writes to it are deferred
 }
 
 // syscallSize is the length of the SYSCALL instruction in bytes.
@@ -112,13 +114,13 @@ func (c *call) fd(i int) int { return int(int32(c.a[i])) }
 // u64 loads eight bytes of guest memory.
 func (c *call) u64(va uint64) (uint64, error) {
 	var b [8]byte
-	err := c.port.ReadBytes(va, b[:])
+	err := c.load(va, b[:])
 	return le.Uint64(b[:]), err
 }
 
-func (c *call) put64(va, v uint64) error { return c.port.WriteBytes(va, le.AppendUint64(nil, v)) }
+func (c *call) put64(va, v uint64) error { return c.store(va, le.AppendUint64(nil, v)) }
 func (c *call) put32(va uint64, v uint32) error {
-	return c.port.WriteBytes(va, le.AppendUint32(nil, v))
+	return c.store(va, le.AppendUint32(nil, v))
 }
 
 // str reads a string of at most max bytes that ends with a NUL.
@@ -131,8 +133,10 @@ func (c *call) str(va uint64, max int) (string, bool, error) {
 			return "", false, err
 		}
 		if i := bytes.IndexByte(buf, 0); i >= 0 {
+			c.depend(va, uint64(i+1))
 			return string(append(out, buf[:i]...)), true, nil
 		}
+		c.depend(va, uint64(n))
 		out = append(out, buf...)
 		va += uint64(n)
 	}

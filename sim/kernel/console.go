@@ -3,6 +3,7 @@ package kernel
 import (
 	"errors"
 	"io"
+	"slices"
 	"sync"
 )
 
@@ -25,11 +26,14 @@ type piece struct {
 	data   []byte
 }
 
-// input remembers what was read from the host, so that forks can read it again.
+// input remembers what was read from the host, so that forks can read it again,
+// in the same pieces: a call never gets more than the rest of one piece, however
+// much is remembered by then.
 type input struct {
 	mu   sync.Mutex
 	r    io.Reader
 	data []byte
+	ends []int // where the pieces end in data, ascending
 	err  error
 }
 
@@ -69,11 +73,16 @@ func (c *Console) Fork(cut bool) *Console {
 // the input's end.
 func (c *Console) peek(n int) ([]byte, error) { return c.in.at(c.pos+c.ahead, n) }
 
-// avail returns how many bytes of input are remembered but not consumed.
+// avail returns how many bytes of the piece of input that the last call read from
+// are not consumed.
 func (c *Console) avail() int {
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
-	return max(0, len(c.in.data)-c.pos-c.ahead)
+	at := c.pos + c.ahead
+	if i, _ := slices.BinarySearch(c.in.ends, at); i < len(c.in.ends) {
+		return c.in.ends[i] - at
+	}
+	return 0
 }
 
 func (in *input) at(pos, n int) ([]byte, error) {
@@ -87,10 +96,14 @@ func (in *input) at(pos, n int) ([]byte, error) {
 		buf := make([]byte, 64<<10)
 		var m int
 		m, in.err = in.r.Read(buf)
-		in.data = append(in.data, buf[:m]...)
+		if m > 0 {
+			in.data = append(in.data, buf[:m]...)
+			in.ends = append(in.ends, len(in.data))
+		}
 	}
 	if pos < len(in.data) {
-		end := min(pos+n, len(in.data))
+		i, _ := slices.BinarySearch(in.ends, pos+1)
+		end := min(pos+n, in.ends[i])
 		return in.data[pos:end:end], nil
 	}
 	if errors.Is(in.err, io.EOF) {

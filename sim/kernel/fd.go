@@ -32,7 +32,8 @@ const (
 	oTmpfile   = 0o20200000
 )
 
-const pipeCapacity = 65536
+// PipeCapacity is how many bytes a pipe holds.
+const PipeCapacity = 65536
 
 // slot is one descriptor.
 type slot struct {
@@ -49,6 +50,9 @@ type desc struct {
 	off   int64
 	flags uint32
 	pipe  int
+
+	socket  int     // type of a socket
+	watches []Watch // of an epoll instance; never changed in place: forks share them
 }
 
 func (d *desc) readable() bool { return d.flags&oPath == 0 && d.flags&oAccmode != oWronly }
@@ -57,9 +61,12 @@ func (d *desc) writable() bool { return d.flags&oPath == 0 && d.flags&oAccmode !
 // pipe is a byte queue. Its data is never changed in place: forks share it.
 type pipe struct {
 	id               int
+	taken            uint64 // bytes ever read
 	data             []byte
 	readers, writers int // descriptions open
 }
+
+func (p *pipe) state() Pipe { return Pipe{ID: p.id, Taken: p.taken, Content: p.data} }
 
 // files is the descriptor table with what it leads to, each sorted by number.
 type files struct {
@@ -169,7 +176,10 @@ func (k *Kernel) closeFD(num int) error {
 		k.unref = append(k.unref, d.node)
 	case FDPipeRead, FDPipeWrite:
 		k.closePipeEnd(d)
+	case FDEpoll:
+		k.watch(d, nil)
 	}
+	k.unwatch(d.id)
 	j := slices.IndexFunc(f.descs, func(e desc) bool { return e.id == d.id })
 	f.descs = slices.Delete(f.descs, j, j+1)
 	return nil
@@ -185,6 +195,7 @@ func (k *Kernel) closePipeEnd(d *desc) {
 	if p.readers+p.writers == 0 {
 		i := slices.IndexFunc(k.files.pipes, func(q pipe) bool { return q.id == p.id })
 		k.files.pipes = slices.Delete(k.files.pipes, i, i+1)
+		k.dirty.Pipes = insert(k.dirty.Pipes, d.pipe)
 	}
 }
 
@@ -197,19 +208,11 @@ func (k *Kernel) touchDesc(id int) {
 	}
 }
 
-// touchPipe marks the reading descriptors of a pipe, which carry its content.
-func (k *Kernel) touchPipe(id int) {
-	for _, s := range k.files.slots {
-		if d := k.files.desc(s.desc); d.kind == FDPipeRead && d.pipe == id {
-			k.dirty.FDs = insert(k.dirty.FDs, s.num)
-		}
-	}
-}
-
 // newPipe makes a pipe and returns its two descriptions, not yet installed.
 func (k *Kernel) newPipe(flags uint32) (r, w desc) {
 	k.files.nextID++
 	id := k.files.nextID
 	k.files.pipes = append(k.files.pipes, pipe{id: id, readers: 1, writers: 1})
+	k.dirty.Pipes = insert(k.dirty.Pipes, id)
 	return desc{kind: FDPipeRead, pipe: id, flags: flags}, desc{kind: FDPipeWrite, pipe: id, flags: flags | oWronly}
 }

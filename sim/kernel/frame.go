@@ -57,7 +57,7 @@ func (c *call) pushFrame(q Queued, t trap, act Action) bool {
 		return false // the alternate stack overflows
 	}
 	fx := s.FXSave()
-	if c.port.WriteBytes(fp, fx[:]) != nil || c.port.WriteBytes(at, c.frame(&s, q, t, act, fp)) != nil {
+	if c.store(fp, fx[:]) != nil || c.store(at, c.frame(&s, q, t, act, fp)) != nil {
 		return false
 	}
 	if alt.Flags&ssAutodisarm != 0 {
@@ -113,7 +113,7 @@ func siginfo(q Queued) []byte {
 func sysRtSigreturn(c *call) (uint64, error) {
 	at := c.cpu.R[x86.RSP] - 8
 	b := make([]byte, frameSize)
-	s, err := c.cpu.State(), c.port.ReadBytes(at, b)
+	s, err := c.cpu.State(), c.load(at, b)
 	if err == nil {
 		err = c.readContext(&s, b)
 	}
@@ -142,7 +142,7 @@ func (c *call) readContext(s *x86.State, b []byte) error {
 		return nil
 	}
 	var fx [fpSize]byte
-	if err := c.port.ReadBytes(fp, fx[:]); err != nil {
+	if err := c.load(fp, fx[:]); err != nil {
 		return err
 	}
 	return s.FXRestore(&fx)
@@ -166,7 +166,7 @@ func sysSigaltstack(c *call) (uint64, error) {
 	old := c.signals.alt
 	var in [24]byte
 	if c.a[0] != 0 {
-		if err := c.port.ReadBytes(c.a[0], in[:]); err != nil {
+		if err := c.load(c.a[0], in[:]); err != nil {
 			return 0, err
 		}
 		if err := c.setAltStack(in[:], sp); err != nil {
@@ -182,7 +182,7 @@ func sysSigaltstack(c *call) (uint64, error) {
 	}
 	b := le.AppendUint64(nil, old.SP)
 	b = le.AppendUint64(b, uint64(flags))
-	return 0, c.putBack(c.a[1], le.AppendUint64(b, old.Size), c.a[0], 24)
+	return 0, c.store(c.a[1], le.AppendUint64(b, old.Size))
 }
 
 func (c *call) setAltStack(in []byte, sp uint64) error {

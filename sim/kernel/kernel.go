@@ -7,7 +7,7 @@
 // (freed memory, deleted files) wait for Release, so that a call that was cut
 // before it was committed can be issued again.
 //
-// Left out: several threads and processes, sockets, epoll, timers that interrupt,
+// Left out: several threads and processes, sockets that find a peer, timers that interrupt,
 // permissions (the guest is root), terminals beyond isatty. Table lists every
 // call with its state. Guest memory is reached through mem.Port only.
 //
@@ -118,10 +118,9 @@ func (k *Kernel) Fork(space *mm.Space, fs *vfs.FS, console *Console) *Kernel {
 func (k *Kernel) enter(c *x86.CPU) *call {
 	k.clock = c.Retired
 	if !k.hooked && k.FS != nil {
-		k.FS.SetHooks(k.hooks())
-		k.hooked = true
+		k.Own()
 	}
-	k.spare = call{Kernel: k, cpu: c, port: c.Port}
+	k.spare = call{Kernel: k, cpu: c, port: c.Port, read: k.spare.read[:0]}
 	return &k.spare
 }
 

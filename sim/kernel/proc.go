@@ -67,16 +67,20 @@ func (k *Kernel) State() *ProcState {
 	for _, sl := range k.files.slots {
 		s.FDs = append(s.FDs, k.fdState(sl))
 	}
+	for i := range k.files.pipes {
+		s.Pipes = append(s.Pipes, k.files.pipes[i].state())
+	}
+	for _, d := range k.files.descs {
+		if len(d.watches) > 0 {
+			s.Epolls = append(s.Epolls, Epoll{Desc: d.id, Watches: d.watches})
+		}
+	}
 	return s
 }
 
 func (k *Kernel) fdState(sl slot) FD {
 	d := k.files.desc(sl.desc)
-	fd := FD{Num: sl.num, Desc: d.id, Kind: d.kind, Node: d.node, Offset: d.off, OpenFlags: d.flags, CloExec: sl.cloexec, Pipe: d.pipe}
-	if d.kind == FDPipeRead {
-		fd.Content = k.files.pipe(d.pipe).data
-	}
-	return fd
+	return FD{Num: sl.num, Desc: d.id, Kind: d.kind, Node: d.node, Offset: d.off, OpenFlags: d.flags, CloExec: sl.cloexec, Pipe: d.pipe, Socket: d.socket}
 }
 
 // FD returns the state of one descriptor; ok is false when it is not open.
@@ -86,6 +90,24 @@ func (k *Kernel) FD(num int) (fd FD, ok bool) {
 		return FD{}, false
 	}
 	return k.fdState(*sl), true
+}
+
+// Pipe returns the state of a pipe; ok is false when there is none with that identity.
+func (k *Kernel) Pipe(id int) (p Pipe, ok bool) {
+	i := slices.IndexFunc(k.files.pipes, func(q pipe) bool { return q.id == id })
+	if i < 0 {
+		return Pipe{}, false
+	}
+	return k.files.pipes[i].state(), true
+}
+
+// Epoll returns what an epoll instance, given by its description, waits for.
+func (k *Kernel) Epoll(id int) []Watch {
+	i := slices.IndexFunc(k.files.descs, func(d desc) bool { return d.id == id })
+	if i < 0 {
+		return nil
+	}
+	return k.files.descs[i].watches
 }
 
 // Action returns the disposition of a signal, 1 to NSIG-1.
@@ -109,8 +131,14 @@ func (k *Kernel) Restore(s *ProcState) error {
 	k.MM.SetBrk(s.BrkStart, s.BrkEnd)
 	k.MM.SetAddressLimit(finite(s.Rlimits[rlimitAS][0]))
 	k.files = files{nextID: s.NextID}
+	for _, p := range s.Pipes {
+		k.files.pipes = append(k.files.pipes, pipe{id: p.ID, taken: p.Taken, data: slices.Clone(p.Content)})
+	}
 	for _, fd := range s.FDs {
 		k.restoreFD(fd)
+	}
+	for _, e := range s.Epolls {
+		k.files.desc(e.Desc).watches = slices.Clone(e.Watches)
 	}
 	k.FS.Ref(s.Cwd)
 	if s.Exe != 0 {
@@ -125,12 +153,14 @@ func (k *Kernel) restoreFD(fd FD) {
 	f := &k.files
 	i := slices.IndexFunc(f.descs, func(d desc) bool { return d.id == fd.Desc })
 	if i < 0 {
-		d := desc{id: fd.Desc, kind: fd.Kind, node: fd.Node, off: fd.Offset, flags: fd.OpenFlags, pipe: fd.Pipe}
+		d := desc{id: fd.Desc, kind: fd.Kind, node: fd.Node, off: fd.Offset, flags: fd.OpenFlags, pipe: fd.Pipe, socket: fd.Socket}
 		switch fd.Kind {
 		case FDNode:
 			k.FS.Ref(fd.Node)
-		case FDPipeRead, FDPipeWrite:
-			k.restorePipe(fd)
+		case FDPipeRead:
+			f.pipe(fd.Pipe).readers++
+		case FDPipeWrite:
+			f.pipe(fd.Pipe).writers++
 		}
 		i = slices.IndexFunc(f.descs, func(d desc) bool { return d.id > fd.Desc })
 		if i < 0 {
@@ -142,24 +172,6 @@ func (k *Kernel) restoreFD(fd FD) {
 	f.slots = append(f.slots, slot{fd.Num, fd.Desc, fd.CloExec})
 }
 
-func (k *Kernel) restorePipe(fd FD) {
-	f := &k.files
-	i := slices.IndexFunc(f.pipes, func(p pipe) bool { return p.id >= fd.Pipe })
-	if i < 0 {
-		i = len(f.pipes)
-	}
-	if i == len(f.pipes) || f.pipes[i].id != fd.Pipe {
-		f.pipes = slices.Insert(f.pipes, i, pipe{id: fd.Pipe})
-	}
-	p := &f.pipes[i]
-	if fd.Kind == FDPipeWrite {
-		p.writers++
-		return
-	}
-	p.readers++
-	p.data = slices.Clone(fd.Content)
-}
-
 // checkState looks for what no process can have.
 func checkState(s *ProcState) error {
 	last := -1
@@ -167,14 +179,22 @@ func checkState(s *ProcState) error {
 		switch {
 		case fd.Num <= last || fd.Num > 1<<20:
 			return &BadState{fmt.Sprintf("descriptor %d is out of order", fd.Num)}
-		case fd.Kind < FDStdin || fd.Kind > FDPipeWrite:
+		case fd.Kind < FDStdin || fd.Kind > FDEpoll:
 			return &BadState{fmt.Sprintf("descriptor %d has the unknown kind %d", fd.Num, fd.Kind)}
-		case fd.Desc < 1 || fd.Desc > s.NextID || fd.Pipe < 0 || fd.Pipe > s.NextID:
+		case fd.Desc < 1 || fd.Desc > s.NextID:
 			return &BadState{fmt.Sprintf("descriptor %d belongs to description %d of %d", fd.Num, fd.Desc, s.NextID)}
-		case fd.Offset < 0 || len(fd.Content) > pipeCapacity:
-			return &BadState{fmt.Sprintf("descriptor %d is at offset %d with %d bytes in its pipe", fd.Num, fd.Offset, len(fd.Content))}
+		case fd.Offset < 0 && fd.Kind != FDEvent && fd.Kind != FDSemaphore:
+			return &BadState{fmt.Sprintf("descriptor %d is at offset %d", fd.Num, fd.Offset)}
+		case fd.Kind == FDSocket && !unixType(fd.Socket):
+			return &BadState{fmt.Sprintf("descriptor %d is a socket of type %d", fd.Num, fd.Socket)}
 		}
 		last = fd.Num
+	}
+	if err := checkPipes(s); err != nil {
+		return err
+	}
+	if err := checkEpolls(s); err != nil {
+		return err
 	}
 	for _, q := range s.Pending {
 		if q.Signal < 1 || q.Signal >= NSIG {
@@ -183,6 +203,53 @@ func checkState(s *ProcState) error {
 	}
 	if s.BrkEnd < s.BrkStart {
 		return &BadState{"the heap ends before it starts"}
+	}
+	return nil
+}
+
+// checkPipes looks for pipes without ends and ends without pipes.
+func checkPipes(s *ProcState) error {
+	ends := map[int]bool{}
+	for _, fd := range s.FDs {
+		if fd.Kind == FDPipeRead || fd.Kind == FDPipeWrite {
+			ends[fd.Pipe] = true
+		}
+	}
+	last := 0
+	for _, p := range s.Pipes {
+		switch {
+		case p.ID <= last || p.ID > s.NextID:
+			return &BadState{fmt.Sprintf("pipe %d is out of order", p.ID)}
+		case len(p.Content) > PipeCapacity:
+			return &BadState{fmt.Sprintf("pipe %d holds %d bytes", p.ID, len(p.Content))}
+		case !ends[p.ID]:
+			return &BadState{fmt.Sprintf("pipe %d has no descriptor", p.ID)}
+		}
+		last = p.ID
+	}
+	if len(ends) != len(s.Pipes) {
+		return &BadState{fmt.Sprintf("%d pipes for the ends of %d", len(s.Pipes), len(ends))}
+	}
+	return nil
+}
+
+// checkEpolls looks for watches of nobody and of nothing.
+func checkEpolls(s *ProcState) error {
+	kinds := map[int]FDKind{}
+	for _, fd := range s.FDs {
+		kinds[fd.Desc] = fd.Kind
+	}
+	last := 0
+	for _, e := range s.Epolls {
+		if e.Desc <= last || kinds[e.Desc] != FDEpoll || !slices.IsSortedFunc(e.Watches, Watch.Compare) {
+			return &BadState{fmt.Sprintf("description %d is no epoll instance or out of order", e.Desc)}
+		}
+		for _, w := range e.Watches {
+			if k := kinds[w.Desc]; k == 0 || k == FDEpoll {
+				return &BadState{fmt.Sprintf("epoll instance %d watches description %d", e.Desc, w.Desc)}
+			}
+		}
+		last = e.Desc
 	}
 	return nil
 }

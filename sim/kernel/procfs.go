@@ -82,6 +82,12 @@ func (k *Kernel) listFDs() []vfs.FD {
 			out = append(out, vfs.FD{Num: s.num, Node: d.node})
 		case FDPipeRead, FDPipeWrite:
 			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("pipe:[%d]", d.pipe)})
+		case FDEvent, FDSemaphore:
+			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[eventfd]"})
+		case FDEpoll:
+			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[eventpoll]"})
+		case FDSocket:
+			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("socket:[%d]", d.id)})
 		default:
 			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("pipe:[console%d]", d.kind-FDStdin)})
 		}
@@ -91,7 +97,7 @@ func (k *Kernel) listFDs() []vfs.FD {
 
 func (k *Kernel) procMaps() []byte {
 	var b []byte
-	for _, v := range k.MM.VMAs() {
+	for _, v := range mm.Regions(k.MM.VMAs()) {
 		share, dev := byte('p'), "00:00"
 		if v.Shared {
 			share = 's'

@@ -108,6 +108,13 @@ var numbers = func() map[string]uint64 {
 // raw executes a system call; strings become pointers to them.
 func (r *rig) raw(name string, args ...any) Outcome {
 	r.Helper()
+	r.prepare(name, args...)
+	return r.k.Syscall(r.c)
+}
+
+// prepare loads the registers for a system call.
+func (r *rig) prepare(name string, args ...any) {
+	r.Helper()
 	nr, ok := numbers[name]
 	if !ok {
 		r.Fatalf("no system call %s", name)
@@ -132,7 +139,6 @@ func (r *rig) raw(name string, args ...any) Outcome {
 	}
 	r.c.R[x86.RAX] = nr
 	r.c.Retired++
-	return r.k.Syscall(r.c)
 }
 
 // sys is raw for a call that returns.

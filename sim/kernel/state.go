@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"fmt"
+	"hash/crc32"
 	"slices"
 
 	"zhuque/sim/kernel/vfs"
@@ -44,6 +46,10 @@ const (
 	FDNode // a file, directory or synthetic device of the file tree
 	FDPipeRead
 	FDPipeWrite
+	FDSocket    // a UNIX socket that is not connected
+	FDEvent     // an eventfd; Offset is its value
+	FDSemaphore // an eventfd that is a semaphore
+	FDEpoll
 )
 
 // FD is one descriptor of the process. Descriptors with equal Desc share one
@@ -56,14 +62,34 @@ type FD struct {
 	Offset    int64
 	OpenFlags uint32 // access mode and status flags of open(2)
 	CloExec   bool
-	Pipe      int    // identity of the pipe
-	Content   []byte // FDPipeRead: the unread bytes, on each of its descriptors
+	Pipe      int // identity of the pipe
+	Socket    int // FDSocket: its type, as socket(2) has it
+}
+
+// Pipe is a pipe of the process. It lives as long as a descriptor of one of its ends.
+type Pipe struct {
+	ID      int
+	Taken   uint64 // bytes ever read from it
+	Content []byte // the unread bytes; not to be changed
+}
+
+// String tells pipes apart without showing all of their content.
+func (p Pipe) String() string {
+	return fmt.Sprintf("pipe %d: %d bytes unread, %d taken, checksum %08x", p.ID, len(p.Content), p.Taken, crc32.ChecksumIEEE(p.Content))
+}
+
+// Epoll is an epoll instance that waits for something.
+type Epoll struct {
+	Desc    int     // its description
+	Watches []Watch // ascending by FD, then Desc; not to be changed
 }
 
 // ProcState is what the process can see of the kernel: what Zhuque makes
 // persistent beside memory and registers.
 type ProcState struct {
-	FDs    []FD // ascending by Num
+	FDs    []FD    // ascending by Num
+	Pipes  []Pipe  // ascending by ID
+	Epolls []Epoll // ascending by Desc
 	NextID int
 
 	Sig      [NSIG]Action // indexed by signal number
@@ -88,15 +114,19 @@ type ProcState struct {
 // Dirty tells what changed in the ProcState.
 type Dirty struct {
 	FDs     []int // descriptor numbers, opened, closed or changed; ascending
+	Pipes   []int // identities of pipes, made, gone or changed; ascending
+	Epolls  []int // descriptions of epoll instances, changed or gone; ascending
 	Signals []int // signal numbers whose Action changed; ascending
 	Misc    bool  // anything else
 }
 
 // Any reports whether anything changed.
-func (d Dirty) Any() bool { return d.Misc || len(d.FDs) > 0 || len(d.Signals) > 0 }
+func (d Dirty) Any() bool {
+	return d.Misc || len(d.FDs) > 0 || len(d.Pipes) > 0 || len(d.Epolls) > 0 || len(d.Signals) > 0
+}
 
 func (d Dirty) clone() Dirty {
-	return Dirty{FDs: slices.Clone(d.FDs), Signals: slices.Clone(d.Signals), Misc: d.Misc}
+	return Dirty{FDs: slices.Clone(d.FDs), Pipes: slices.Clone(d.Pipes), Epolls: slices.Clone(d.Epolls), Signals: slices.Clone(d.Signals), Misc: d.Misc}
 }
 
 func insert(list []int, n int) []int {

@@ -1,10 +1,12 @@
 package kernel
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -69,6 +71,13 @@ func (r *rig) likely(rng *rand.Rand) [][]any {
 		{"fcntl", fd, 4, oNonblock},
 		{"fcntl", fd, 2, n & 1},
 		{"pipe2", buf, oNonblock},
+		{"epoll_create1", oCloexec * (n & 1)},
+		{"epoll_ctl", fd, 1 + n%3, rng.Uint64N(8), iov(n&7|1<<30*(n>>3&1), 5)},
+		{"epoll_ctl", fd, 1, rng.Uint64N(8), iov(5, 5)},
+		{"epoll_wait", fd, buf, 1 + n&3, 0},
+		{"eventfd2", n, oNonblock | n&1},
+		{"socket", 1, 1 + n&1 | oCloexec, 0},
+		{"connect", fd, "\x01\x00/tmp", 7},
 		{"getdents64", fd, buf, n},
 		{"chdir", []string{"/", "/tmp", "/etc"}[rng.IntN(3)]},
 		{"umask", n},
@@ -164,7 +173,7 @@ func FuzzSyscall(f *testing.F) {
 // misc returns a state without what Dirty names separately.
 func misc(s *ProcState) ProcState {
 	m := *s
-	m.FDs, m.Sig = nil, [NSIG]Action{}
+	m.FDs, m.Pipes, m.Epolls, m.Sig = nil, nil, nil, [NSIG]Action{}
 	return m
 }
 
@@ -180,6 +189,25 @@ func TestDirty(t *testing.T) {
 		for n := range 600 {
 			row, _ := r.randomCall(rng)
 			d := r.k.TakeDirty()
+			pipes := map[int]Pipe{}
+			for _, p := range shadow.Pipes {
+				pipes[p.ID] = p
+			}
+			for _, id := range d.Pipes {
+				delete(pipes, id)
+				if p, ok := r.k.Pipe(id); ok {
+					pipes[id] = p
+				}
+			}
+			epolls := map[int][]Watch{}
+			for _, e := range shadow.Epolls {
+				epolls[e.Desc] = e.Watches
+			}
+			for _, id := range d.Epolls {
+				if epolls[id] = r.k.Epoll(id); len(epolls[id]) == 0 {
+					delete(epolls, id)
+				}
+			}
 			fds := map[int]FD{}
 			for _, fd := range shadow.FDs {
 				fds[fd.Num] = fd
@@ -193,6 +221,22 @@ func TestDirty(t *testing.T) {
 			now := *r.k.State()
 			if len(fds) != len(now.FDs) {
 				t.Fatalf("seed %d, call %d (%s): %d descriptors known, %d open", seed, n, row.Name, len(fds), len(now.FDs))
+			}
+			if len(epolls) != len(now.Epolls) {
+				t.Fatalf("seed %d, call %d (%s): %d epoll instances wait, %d known", seed, n, row.Name, len(now.Epolls), len(epolls))
+			}
+			for _, e := range now.Epolls {
+				if !slices.Equal(e.Watches, epolls[e.Desc]) {
+					t.Fatalf("seed %d, call %d (%s): epoll instance %d changed unnoticed", seed, n, row.Name, e.Desc)
+				}
+			}
+			if len(pipes) != len(now.Pipes) {
+				t.Fatalf("seed %d, call %d (%s): %d pipes known, %d there", seed, n, row.Name, len(pipes), len(now.Pipes))
+			}
+			for _, p := range now.Pipes {
+				if q := pipes[p.ID]; q.ID != p.ID || q.Taken != p.Taken || !bytes.Equal(q.Content, p.Content) {
+					t.Fatalf("seed %d, call %d (%s): pipe %d changed unnoticed", seed, n, row.Name, p.ID)
+				}
 			}
 			for _, fd := range now.FDs {
 				if !reflect.DeepEqual(fds[fd.Num], fd) {
@@ -308,16 +352,28 @@ func TestDeletedUntilRelease(t *testing.T) {
 
 func TestDamagedState(t *testing.T) {
 	for name, damage := range map[string]func(*ProcState){
-		"order":       func(s *ProcState) { s.FDs[0].Num = 2 },
-		"kind":        func(s *ProcState) { s.FDs[0].Kind = 99 },
-		"description": func(s *ProcState) { s.FDs[1].Desc = 77 },
-		"pipe":        func(s *ProcState) { s.FDs[1].Content = make([]byte, pipeCapacity+1) },
-		"offset":      func(s *ProcState) { s.FDs[1].Offset = -1 },
-		"signal":      func(s *ProcState) { s.Pending = []Queued{{Signal: 65}} },
-		"heap":        func(s *ProcState) { s.BrkStart, s.BrkEnd = 2, 1 },
+		"order":                func(s *ProcState) { s.FDs[0].Num = 2 },
+		"kind":                 func(s *ProcState) { s.FDs[0].Kind = 99 },
+		"description":          func(s *ProcState) { s.FDs[1].Desc = 77 },
+		"pipe content":         func(s *ProcState) { s.Pipes[0].Content = make([]byte, PipeCapacity+1) },
+		"pipe lost":            func(s *ProcState) { s.Pipes = nil },
+		"pipe of nobody":       func(s *ProcState) { s.FDs = s.FDs[:3] },
+		"epoll of nobody":      func(s *ProcState) { s.Epolls = []Epoll{{Desc: 2, Watches: []Watch{{FD: 1, Desc: 2}}}} },
+		"epoll without target": func(s *ProcState) { s.Epolls[0].Watches[0].Desc = 77 },
+		"epoll on epoll":       func(s *ProcState) { s.Epolls[0].Watches[0].Desc = s.Epolls[0].Desc },
+		"socket":               func(s *ProcState) { s.FDs[2].Kind = FDSocket },
+		"offset":               func(s *ProcState) { s.FDs[1].Offset = -1 },
+		"signal":               func(s *ProcState) { s.Pending = []Queued{{Signal: 65}} },
+		"heap":                 func(s *ProcState) { s.BrkStart, s.BrkEnd = 2, 1 },
 	} {
 		r := newRig(t, nil)
+		r.want(0, "pipe", scratch)
+		r.want(5, "epoll_create1", 0)
+		r.want(0, "epoll_ctl", 5, 1, 3, iov(1, 0))
 		s := r.k.State()
+		if err := r.k.Restore(s); err != nil {
+			t.Fatal(err)
+		}
 		damage(s)
 		if err := r.k.Restore(s); err == nil {
 			t.Errorf("%s: a damaged state was accepted", name)

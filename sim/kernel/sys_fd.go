@@ -161,7 +161,7 @@ func sysFcntl(c *call) (uint64, error) {
 		c.touchDesc(d.id)
 		return 0, nil
 	case 5, 36: // F_GETLK, F_OFD_GETLK: nobody else holds a lock
-		if err := c.port.WriteBytes(c.a[2], []byte{2, 0}); err != nil { // F_UNLCK
+		if err := c.store(c.a[2], []byte{2, 0}); err != nil { // F_UNLCK
 			return 0, err
 		}
 		return 0, nil
@@ -169,7 +169,7 @@ func sysFcntl(c *call) (uint64, error) {
 		return 0, nil
 	case 1032: // F_GETPIPE_SZ
 		if d.kind == FDPipeRead || d.kind == FDPipeWrite {
-			return pipeCapacity, nil
+			return PipeCapacity, nil
 		}
 		return 0, errno.EBADF
 	}
@@ -201,13 +201,14 @@ func sysIoctl(c *call) (uint64, error) {
 				return 0, errno.ENOTTY
 			}
 			n = int(max(0, st.Size-d.off))
+		case FDSocket: // nothing comes
 		default:
 			return 0, errno.ENOTTY
 		}
 		return 0, c.put32(c.a[2], uint32(min(n, 1<<31-1)))
 	case 0x5421: // FIONBIO
 		var b [4]byte
-		if err := c.port.ReadBytes(c.a[2], b[:]); err != nil {
+		if err := c.load(c.a[2], b[:]); err != nil {
 			return 0, err
 		}
 		d.flags &^= oNonblock
@@ -251,7 +252,7 @@ func (c *call) makePipe(flags uint32) (uint64, error) {
 		return 0, err
 	}
 	out := le.AppendUint32(le.AppendUint32(nil, uint32(a)), uint32(b))
-	if err := c.port.WriteBytes(c.a[0], out); err != nil {
+	if err := c.store(c.a[0], out); err != nil {
 		return 0, errnoFirst(err, c.closeFD(a), c.closeFD(b))
 	}
 	return 0, nil
@@ -316,7 +317,7 @@ func sysGetdents64(c *call) (uint64, error) {
 		out = append(out, append(b, make([]byte, size-len(b))...)...)
 		pos = at
 	}
-	if err := c.port.WriteBytes(c.a[1], out); err != nil {
+	if err := c.store(c.a[1], out); err != nil {
 		return 0, err
 	}
 	if pos != d.off {
@@ -410,13 +411,32 @@ func (c *call) ready(d *desc) uint16 {
 		return ev
 	case FDPipeWrite:
 		p, ev := c.files.pipe(d.pipe), uint16(0)
-		if len(p.data) < pipeCapacity {
+		if len(p.data) < PipeCapacity {
 			ev = pollOut | 0x100
 		}
 		if p.readers == 0 {
 			ev |= pollErr
 		}
 		return ev
+	case FDEvent, FDSemaphore:
+		ev := uint16(0)
+		if d.off != 0 {
+			ev = pollIn
+		}
+		if uint64(d.off) < maxEvent {
+			ev |= pollOut
+		}
+		return ev
+	case FDEpoll:
+		if slices.ContainsFunc(d.watches, func(w Watch) bool { return c.occurred(w) != 0 }) {
+			return pollIn | 0x040
+		}
+		return 0
+	case FDSocket:
+		if d.socket != sockDgram {
+			return pollOut | 0x100 | pollHup
+		}
+		return pollOut | 0x100
 	}
 	return pollAll
 }
@@ -438,7 +458,24 @@ func sysPpoll(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return c.poll(t, false)
+	hits, err := c.poll(t, false)
+	if err == nil {
+		c.putRemaining(t, hits, timespec)
+	}
+	return hits, err
+}
+
+// putRemaining writes how much of the timeout in argument 2 of ppoll, 4 of select,
+// was left. As in Linux, one that cannot be written is left as it is.
+func (c *call) putRemaining(timeout phys.Nanos, hits uint64, encode func(phys.Nanos) []byte) {
+	arg := 4
+	if c.row.Name == "ppoll" {
+		arg = 2
+	}
+	if hits == 0 {
+		timeout = 0
+	}
+	_ = c.store(c.a[arg], encode(timeout))
 }
 
 func (c *call) poll(timeout phys.Nanos, forever bool) (uint64, error) {
@@ -470,10 +507,11 @@ func (c *call) poll(timeout phys.Nanos, forever bool) (uint64, error) {
 		return 0, c.lacks("waiting for descriptors that only this thread can make ready")
 	}
 	for i := range n { // only revents: the rest may be read-only to other parts of the program
-		if err := c.port.WriteBytes(c.a[0]+8*i+6, b[8*i+6:8*i+8]); err != nil {
+		if err := c.store(c.a[0]+8*i+6, b[8*i+6:8*i+8]); err != nil {
 			return 0, err
 		}
 	}
+	c.depend(c.a[0], 8*n) // only now: revents is no argument
 	return hits, nil
 }
 
@@ -508,7 +546,7 @@ func sysSelect(c *call) (uint64, error) {
 			continue
 		}
 		sets[i] = make([]byte, size)
-		if err := c.port.ReadBytes(va, sets[i]); err != nil {
+		if err := c.load(va, sets[i]); err != nil {
 			return 0, err
 		}
 		for num := range n {
@@ -533,9 +571,16 @@ func sysSelect(c *call) (uint64, error) {
 		if s == nil {
 			continue
 		}
-		if err := c.port.WriteBytes(c.a[1+i], s); err != nil {
+		if err := c.store(c.a[1+i], s); err != nil {
 			return 0, err
 		}
+	}
+	if !forever {
+		encode := timeval
+		if c.row.Name == "pselect6" {
+			encode = timespec
+		}
+		c.putRemaining(timeout, hits, encode)
 	}
 	return hits, nil
 }

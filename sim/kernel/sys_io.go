@@ -19,6 +19,12 @@ func (c *call) peek(d *desc, n int, off int64) ([]byte, error) {
 		return c.console.peek(n)
 	case FDPipeRead:
 		return c.peekPipe(d, n)
+	case FDSocket:
+		return nil, c.fromSocket(d)
+	case FDEvent, FDSemaphore:
+		return c.peekEvent(d, n)
+	case FDEpoll:
+		return nil, errno.EINVAL
 	case FDNode:
 	default:
 		return nil, errno.EBADF
@@ -58,8 +64,12 @@ func (c *call) consume(d *desc, n int) {
 		c.console.ahead += n
 	case FDPipeRead:
 		p := c.files.pipe(d.pipe)
-		p.data = p.data[n:]
-		c.touchPipe(d.pipe)
+		p.data, p.taken = p.data[n:], p.taken+uint64(n)
+		c.dirty.Pipes = insert(c.dirty.Pipes, p.id)
+	case FDEvent, FDSemaphore:
+		if n > 0 {
+			c.takeEvent(d)
+		}
 	case FDNode:
 		switch c.FS.Device(d.node) {
 		case vfs.DevRandom, vfs.DevURandom:
@@ -82,7 +92,7 @@ func (c *call) stream(d *desc) bool { return d.kind != FDNode }
 
 // copyOut writes to guest memory and returns how much was written before a fault.
 func (c *call) copyOut(va uint64, data []byte) (int, error) {
-	err := c.port.WriteBytes(va, data)
+	err := c.store(va, data)
 	var f *mem.Fault
 	if errors.As(err, &f) {
 		return int(min(f.Addr-va, uint64(len(data)))), errno.EFAULT
@@ -93,7 +103,7 @@ func (c *call) copyOut(va uint64, data []byte) (int, error) {
 // copyIn reads n bytes of guest memory, as far as they can be read.
 func (c *call) copyIn(va uint64, n int) ([]byte, error) {
 	buf := make([]byte, n)
-	err := c.port.ReadBytes(va, buf)
+	err := c.load(va, buf)
 	var f *mem.Fault
 	if errors.As(err, &f) {
 		return buf[:min(f.Addr-va, uint64(n))], errno.EFAULT
@@ -167,6 +177,12 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 		return len(data), nil
 	case FDPipeWrite:
 		return c.sinkPipe(d, data)
+	case FDSocket:
+		return 0, errno.ENOTCONN
+	case FDEvent, FDSemaphore:
+		return c.sinkEvent(d, data)
+	case FDEpoll:
+		return 0, errno.EINVAL
 	case FDNode:
 	default:
 		return 0, errno.EBADF
@@ -195,7 +211,7 @@ func (c *call) sinkPipe(d *desc, data []byte) (int, error) {
 		}
 		return 0, errno.EPIPE
 	}
-	room := pipeCapacity - len(p.data)
+	room := PipeCapacity - len(p.data)
 	if room < len(data) && (room == 0 || len(data) <= pipeBuf || d.flags&oNonblock == 0) {
 		if d.flags&oNonblock != 0 {
 			return 0, errno.EAGAIN
@@ -204,7 +220,7 @@ func (c *call) sinkPipe(d *desc, data []byte) (int, error) {
 	}
 	n := min(room, len(data))
 	p.data = append(p.data[:len(p.data):len(p.data)], data[:n]...)
-	c.touchPipe(d.pipe)
+	c.dirty.Pipes = insert(c.dirty.Pipes, p.id)
 	return n, nil
 }
 
@@ -298,7 +314,7 @@ func (c *call) vector(va, count uint64, off int64, f func(va, n uint64, off int6
 		return 0, errno.EINVAL
 	}
 	b := make([]byte, 16*count)
-	if err := c.port.ReadBytes(va, b); err != nil {
+	if err := c.load(va, b); err != nil {
 		return 0, err
 	}
 	var total uint64
@@ -355,7 +371,10 @@ func (c *call) readVector(off int64) (uint64, error) {
 
 // more reports whether a stream has data that a read would get without waiting.
 func (c *call) more(d *desc) bool {
-	if d.kind == FDPipeRead {
+	switch d.kind {
+	case FDEvent, FDSemaphore:
+		return d.off != 0
+	case FDPipeRead:
 		return len(c.files.pipe(d.pipe).data) > 0
 	}
 	return c.console.avail() > 0
@@ -445,11 +464,6 @@ func (c *call) offsetArg(va uint64) (int64, error) {
 	return int64(v), err
 }
 
-// putOffset writes an offset back to where it was read from.
-func (c *call) putOffset(va, off uint64) error {
-	return c.putBack(va, le.AppendUint64(nil, off), va, 8)
-}
-
 func sysSendfile(c *call) (uint64, error) {
 	out, err := c.desc(0)
 	if err != nil {
@@ -468,7 +482,7 @@ func sysSendfile(c *call) (uint64, error) {
 	}
 	n, err := c.transfer(in, out, off, ownOffset, c.a[3])
 	if err == nil && off != ownOffset {
-		err = c.putOffset(c.a[2], uint64(off)+n)
+		err = c.put64(c.a[2], uint64(off)+n)
 	}
 	return n, err
 }
@@ -498,10 +512,10 @@ func sysCopyFileRange(c *call) (uint64, error) {
 	}
 	n, err := c.transfer(in, out, inOff, outOff, c.a[4])
 	if err == nil && inOff != ownOffset {
-		err = c.putOffset(c.a[1], uint64(inOff)+n)
+		err = c.put64(c.a[1], uint64(inOff)+n)
 	}
 	if err == nil && outOff != ownOffset {
-		err = c.putOffset(c.a[3], uint64(outOff)+n)
+		err = c.put64(c.a[3], uint64(outOff)+n)
 	}
 	return n, err
 }

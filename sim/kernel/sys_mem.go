@@ -170,5 +170,5 @@ func sysMincore(c *call) (uint64, error) {
 			b[i] = 1
 		}
 	}
-	return 0, c.port.WriteBytes(c.a[2], b)
+	return 0, c.store(c.a[2], b)
 }

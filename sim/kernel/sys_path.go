@@ -101,7 +101,7 @@ func sysOpenat2(c *call) (uint64, error) {
 		return 0, errno.E2BIG
 	}
 	b := make([]byte, c.a[3])
-	if err := c.port.ReadBytes(c.a[2], b); err != nil {
+	if err := c.load(c.a[2], b); err != nil {
 		return 0, err
 	}
 	for _, x := range b[24:] {
@@ -223,6 +223,8 @@ func (c *call) reopen(num int, flags uint32) (uint64, error) {
 	}
 	n := desc{kind: d.kind, pipe: d.pipe, flags: flags&(oAccmode|oAppend|oNonblock) | oLargefile}
 	switch d.kind {
+	case FDSocket, FDEvent, FDSemaphore, FDEpoll:
+		return 0, errno.ENXIO
 	case FDPipeRead, FDPipeWrite:
 		n.kind = FDPipeRead
 		switch flags & oAccmode {
@@ -414,7 +416,7 @@ func (c *call) readlink(dirfd, p int, buf, size uint64) (uint64, error) {
 		return 0, err
 	}
 	n := min(uint64(len(text)), size)
-	return n, c.port.WriteBytes(buf, []byte(text[:n]))
+	return n, c.store(buf, []byte(text[:n]))
 }
 
 func sysChmod(c *call) (uint64, error)     { return c.chmod(-1, 0, c.a[1]) }
@@ -608,7 +610,7 @@ func sysGetcwd(c *call) (uint64, error) {
 	if uint64(len(path)) >= c.a[1] {
 		return 0, errno.ERANGE
 	}
-	return uint64(len(path) + 1), c.port.WriteBytes(c.a[0], append([]byte(path), 0))
+	return uint64(len(path) + 1), c.store(c.a[0], append([]byte(path), 0))
 }
 
 func sysAccess(c *call) (uint64, error) { return c.access(-1, 0, c.a[1], 0) }

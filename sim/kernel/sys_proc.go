@@ -98,7 +98,7 @@ func sysUname(c *call) (uint64, error) {
 	for i, s := range []string{"Linux", "zhuque", kernelRelease, kernelVersion, "x86_64", "(none)"} {
 		copy(b[65*i:], s)
 	}
-	return 0, c.port.WriteBytes(c.a[0], b)
+	return 0, c.store(c.a[0], b)
 }
 
 func sysSysinfo(c *call) (uint64, error) {
@@ -111,7 +111,7 @@ func sysSysinfo(c *call) (uint64, error) {
 	b = le.AppendUint64(b, 1) // processes, padding
 	b = append(b, make([]byte, 16)...)
 	b = le.AppendUint32(b, 1) // bytes in a memory unit
-	return 0, c.port.WriteBytes(c.a[0], append(b, make([]byte, 4)...))
+	return 0, c.store(c.a[0], append(b, make([]byte, 4)...))
 }
 
 func sysArchPrctl(c *call) (uint64, error) {
@@ -199,7 +199,7 @@ func (c *call) rlimit(res, set, get uint64) (uint64, error) {
 	if get == 0 {
 		return 0, nil
 	}
-	return 0, c.putBack(get, le.AppendUint64(le.AppendUint64(nil, old[0]), old[1]), set, 16)
+	return 0, c.store(get, le.AppendUint64(le.AppendUint64(nil, old[0]), old[1]))
 }
 
 func sysPrctl(c *call) (uint64, error) {
@@ -227,7 +227,7 @@ func sysPrctl(c *call) (uint64, error) {
 		c.dirty.Misc = true
 		return 0, nil
 	case 16: // PR_GET_NAME
-		return 0, c.port.WriteBytes(c.a[1], c.proc.comm[:])
+		return 0, c.store(c.a[1], c.proc.comm[:])
 	}
 	return 0, errno.EINVAL
 }
@@ -247,7 +247,7 @@ func sysFutex(c *call) (uint64, error) {
 		return 0, c.touchFutex()
 	case 4: // FUTEX_CMP_REQUEUE
 		var b [4]byte
-		if err := c.port.ReadBytes(c.a[0], b[:]); err != nil {
+		if err := c.load(c.a[0], b[:]); err != nil {
 			return 0, err
 		}
 		if le.Uint32(b[:]) != uint32(c.a[5]) {
@@ -269,7 +269,7 @@ func (c *call) touchFutex() error {
 
 func (c *call) futexWait(absolute, realtime bool) (uint64, error) {
 	var b [4]byte
-	if err := c.port.ReadBytes(c.a[0], b[:]); err != nil {
+	if err := c.load(c.a[0], b[:]); err != nil {
 		return 0, err
 	}
 	if le.Uint32(b[:]) != uint32(c.a[2]) {

@@ -12,7 +12,7 @@ func sysRtSigaction(c *call) (uint64, error) {
 	old := c.signals.actions[sig]
 	if c.a[1] != 0 {
 		var b [32]byte
-		if err := c.port.ReadBytes(c.a[1], b[:]); err != nil {
+		if err := c.load(c.a[1], b[:]); err != nil {
 			return 0, err
 		}
 		c.signals.actions[sig] = Action{
@@ -29,7 +29,7 @@ func sysRtSigaction(c *call) (uint64, error) {
 	b := le.AppendUint64(nil, old.Handler)
 	b = le.AppendUint64(b, old.Flags)
 	b = le.AppendUint64(b, old.Restorer)
-	return 0, c.putBack(c.a[2], le.AppendUint64(b, old.Mask), c.a[1], 32)
+	return 0, c.store(c.a[2], le.AppendUint64(b, old.Mask))
 }
 
 // discard forgets the pending instances of a signal that is now ignored.
@@ -75,7 +75,7 @@ func sysRtSigprocmask(c *call) (uint64, error) {
 	if c.a[2] == 0 {
 		return 0, nil
 	}
-	return 0, c.putBack(c.a[2], le.AppendUint64(nil, old), c.a[1], 8)
+	return 0, c.put64(c.a[2], old)
 }
 
 func sysRtSigpending(c *call) (uint64, error) {
@@ -83,7 +83,7 @@ func sysRtSigpending(c *call) (uint64, error) {
 		return 0, errno.EINVAL
 	}
 	b := le.AppendUint64(nil, c.pending()&c.signals.mask)
-	return 0, c.port.WriteBytes(c.a[0], b[:c.a[1]])
+	return 0, c.store(c.a[0], b[:c.a[1]])
 }
 
 func sysRtSigsuspend(c *call) (uint64, error) {
@@ -139,7 +139,7 @@ func (c *call) takeSignal(set uint64) (uint64, error) {
 	if c.a[1] == 0 {
 		return uint64(q.Signal), nil
 	}
-	return uint64(q.Signal), c.port.WriteBytes(c.a[1], siginfo(q))
+	return uint64(q.Signal), c.store(c.a[1], siginfo(q))
 }
 
 // sendTo sends a signal to the process when target names it.
@@ -192,7 +192,7 @@ func sysRtSigqueueinfo(c *call) (uint64, error) {
 		args = c.a[1:]
 	}
 	var b [128]byte
-	if err := c.port.ReadBytes(args[2], b[:]); err != nil {
+	if err := c.load(args[2], b[:]); err != nil {
 		return 0, err
 	}
 	q := Queued{Code: int32(le.Uint32(b[8:])), UID: le.Uint32(b[20:]), Value: le.Uint64(b[24:])}

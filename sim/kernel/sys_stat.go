@@ -10,6 +10,8 @@ const (
 	blockSize = phys.PageSize
 	deviceID  = 0x801 // st_dev of the file tree
 	pipeDev   = 0xd   // st_dev of pipes and of the console
+	socketDev = 0x8   // st_dev of sockets
+	anonDev   = 0xe   // st_dev of eventfds and epoll instances
 )
 
 // statOf describes what a description refers to.
@@ -17,6 +19,12 @@ func (c *call) statOf(d *desc) (vfs.Stat, uint64, error) {
 	if d.kind == FDNode {
 		st, err := c.FS.Stat(d.node)
 		return st, deviceID, err
+	}
+	switch d.kind {
+	case FDSocket:
+		return vfs.Stat{ID: vfs.NodeID(d.id), Mode: vfs.ModeSocket | 0o777, Nlink: 1}, socketDev, nil
+	case FDEvent, FDSemaphore, FDEpoll: // they all share one inode of no type
+		return vfs.Stat{ID: 1, Mode: 0o600, Nlink: 1}, anonDev, nil
 	}
 	st := vfs.Stat{ID: vfs.NodeID(d.pipe), Mode: vfs.ModeFIFO | 0o600, Nlink: 1}
 	if d.pipe == 0 { // the console looks like a pipe to somebody else
@@ -41,7 +49,7 @@ func (c *call) putStat(va uint64, st vfs.Stat, dev uint64) error {
 	b = append(b, timespec(st.Atime)...)
 	b = append(b, timespec(st.Mtime)...)
 	b = append(b, timespec(st.Ctime)...)
-	return c.port.WriteBytes(va, append(b, make([]byte, 24)...))
+	return c.store(va, append(b, make([]byte, 24)...))
 }
 
 func sysStat(c *call) (uint64, error)  { return c.statPath(true) }
@@ -125,7 +133,7 @@ func sysStatx(c *call) (uint64, error) {
 		b = le.AppendUint32(b, uint32(major))
 		b = le.AppendUint32(b, uint32(minor))
 	}
-	return 0, c.port.WriteBytes(c.a[4], append(b, make([]byte, 256-len(b))...))
+	return 0, c.store(c.a[4], append(b, make([]byte, 256-len(b))...))
 }
 
 func sysStatfs(c *call) (uint64, error) {
@@ -153,5 +161,5 @@ func (c *call) putStatfs() error {
 	for _, v := range []uint64{tmpfsMagic, blockSize, blocks, free, free, uint64(s.MaxNodes), nodes, 0, vfs.MaxName, blockSize, 0} {
 		b = le.AppendUint64(b, v)
 	}
-	return c.port.WriteBytes(c.a[1], append(b, make([]byte, 120-len(b))...))
+	return c.store(c.a[1], append(b, make([]byte, 120-len(b))...))
 }

@@ -20,19 +20,24 @@ func (s SupportState) String() string {
 	return [...]string{"works", "partly", "ENOSYS", "refused"}[s]
 }
 
-// Class tells what a restart does with a call that was cut before its commit. A
-// committed call returns its recorded result. Every call takes effect as a whole
-// at its commit, so that no call is ever partly effective.
+// Class tells what a restart does with a call that was cut before its commit.
+//
+// Every call takes effect as a whole at its commit and is issued again when it was
+// cut before; no call is ever partly effective, and none returns EINTR because of
+// a power failure. After the commit a restart returns the recorded result.
 type Class uint8
 
 const (
-	Reissue   Class = iota // nothing of it lasts: it is issued again
-	Interrupt              // it waits, or would: it returns EINTR
-	Final                  // it does not return
+	Reissue Class = iota // nothing of the first try lasts: it is issued again
+	// Wait is Reissue for a call that can let time pass: it waits anew. A relative
+	// timeout counts from the restart, an absolute one stays, and what was waited
+	// before the failure is no time that the process saw pass.
+	Wait
+	Final // it does not return and commits nothing: it is issued again
 )
 
 func (c Class) String() string {
-	return [...]string{"reissue", "interrupt", "final"}[c]
+	return [...]string{"reissue", "wait", "final"}[c]
 }
 
 // Call is one row of the table of system calls.
@@ -63,7 +68,7 @@ const maxNr = 512
 var rowIndex = indexCalls(calls)
 
 func sortedCalls() []Call {
-	all := slices.Concat(fileCalls(), memoryCalls(), processCalls(), signalCalls(), otherCalls())
+	all := slices.Concat(fileCalls(), memoryCalls(), processCalls(), signalCalls(), socketCalls(), otherCalls())
 	slices.SortFunc(all, func(a, b Call) int { return cmp.Compare(a.Nr, b.Nr) })
 	return all
 }
@@ -132,7 +137,7 @@ func fileCalls() []Call {
 		works(4, "stat", "path,ptr", sysStat),
 		works(5, "fstat", "fd,ptr", sysFstat),
 		works(6, "lstat", "path,ptr", sysLstat),
-		partly(7, "poll", "ptr,num,num", "waiting without a timeout stops the run", sysPoll).class(Interrupt),
+		partly(7, "poll", "ptr,num,num", "waiting without a timeout stops the run", sysPoll).class(Wait),
 		works(8, "lseek", "fd,off,num", sysLseek),
 		partly(16, "ioctl", "fd,num,ptr", "FIONREAD, FIONBIO, FIOCLEX; nothing is a terminal", sysIoctl),
 		works(17, "pread64", "fd,ptr,size,off", sysPread64),
@@ -141,7 +146,7 @@ func fileCalls() []Call {
 		partly(20, "writev", "fd,ptr,num", pipes, sysWritev),
 		works(21, "access", "path,mode", sysAccess),
 		works(22, "pipe", "ptr", sysPipe),
-		partly(23, "select", "num,ptr,ptr,ptr,ptr", "waiting without a timeout stops the run", sysSelect).class(Interrupt),
+		partly(23, "select", "num,ptr,ptr,ptr,ptr", "waiting without a timeout stops the run", sysSelect).class(Wait),
 		works(32, "dup", "fd", sysDup),
 		works(33, "dup2", "fd,fd", sysDup2),
 		works(40, "sendfile", "fd,fd,ptr,size", sysSendfile),
@@ -173,8 +178,11 @@ func fileCalls() []Call {
 		works(137, "statfs", "path,ptr", sysStatfs),
 		works(138, "fstatfs", "fd,ptr", sysFstatfs),
 		works(162, "sync", "", sysZero),
+		works(213, "epoll_create", "num", sysEpollCreate),
 		works(217, "getdents64", "fd,ptr,size", sysGetdents64),
 		works(221, "fadvise64", "fd,off,size,num", sysFadvise64),
+		partly(232, "epoll_wait", "fd,ptr,num,num", "waiting without a timeout stops the run", sysEpollWait).class(Wait),
+		partly(233, "epoll_ctl", "fd,num,fd,ptr", "no EPOLLET, no nesting", sysEpollCtl),
 		works(235, "utimes", "path,ptr", sysUtimes),
 		works(257, "openat", "fd,path,flags,mode", sysOpenat),
 		works(258, "mkdirat", "fd,path,mode", sysMkdirat),
@@ -188,10 +196,14 @@ func fileCalls() []Call {
 		works(267, "readlinkat", "fd,path,ptr,size", sysReadlinkat),
 		works(268, "fchmodat", "fd,path,mode", sysFchmodat),
 		works(269, "faccessat", "fd,path,mode", sysFaccessat),
-		partly(270, "pselect6", "num,ptr,ptr,ptr,ptr,ptr", "no signal mask; waiting without a timeout stops the run", sysSelect).class(Interrupt),
-		partly(271, "ppoll", "ptr,num,ptr,ptr,size", "no signal mask; waiting without a timeout stops the run", sysPpoll).class(Interrupt),
+		partly(270, "pselect6", "num,ptr,ptr,ptr,ptr,ptr", "no signal mask; waiting without a timeout stops the run", sysSelect).class(Wait),
+		partly(271, "ppoll", "ptr,num,ptr,ptr,size", "no signal mask; waiting without a timeout stops the run", sysPpoll).class(Wait),
 		works(280, "utimensat", "fd,path,ptr,flags", sysUtimensat),
+		partly(281, "epoll_pwait", "fd,ptr,num,num,ptr,size", "no signal mask; waiting without a timeout stops the run", sysEpollWait).class(Wait),
+		partly(284, "eventfd", "num", "waiting stops the run", sysEventfd),
 		partly(285, "fallocate", "fd,mode,off,size", "allocation only, no punched holes", sysFallocate),
+		partly(290, "eventfd2", "num,flags", "waiting stops the run", sysEventfd2),
+		works(291, "epoll_create1", "flags", sysEpollCreate1),
 		works(292, "dup3", "fd,fd,flags", sysDup3),
 		partly(293, "pipe2", "ptr,flags", "no packet mode", sysPipe2),
 		works(295, "preadv", "fd,ptr,num,off", sysPreadv),
@@ -230,7 +242,7 @@ func processCalls() []Call {
 	const oneProcess = "one process only so far"
 	return []Call{
 		works(24, "sched_yield", "", sysZero),
-		works(35, "nanosleep", "ptr,ptr", sysNanosleep).class(Interrupt),
+		works(35, "nanosleep", "ptr,ptr", sysNanosleep).class(Wait),
 		partly(36, "getitimer", "num,ptr", "no timer ever runs", sysGetitimer),
 		partly(37, "alarm", "num", "no timer that interrupts", sysAlarm),
 		partly(38, "setitimer", "num,ptr,ptr", "no timer that interrupts", sysSetitimer),
@@ -277,13 +289,13 @@ func processCalls() []Call {
 		partly(160, "setrlimit", "num,ptr", "NOFILE, DATA and AS are enforced", sysSetrlimit),
 		works(186, "gettid", "", sysGettid),
 		works(201, "time", "ptr", sysTime),
-		partly(202, "futex", "ptr,num,num,ptr,ptr,num", "no FUTEX_WAKE_OP, no priority inheritance", sysFutex).class(Interrupt),
+		partly(202, "futex", "ptr,num,num,ptr,ptr,num", "no FUTEX_WAKE_OP, no priority inheritance", sysFutex).class(Wait),
 		works(203, "sched_setaffinity", "num,size,ptr", sysSchedSetaffinity),
 		works(204, "sched_getaffinity", "num,size,ptr", sysSchedGetaffinity),
 		works(218, "set_tid_address", "ptr", sysSetTidAddress),
 		works(228, "clock_gettime", "num,ptr", sysClockGettime),
 		works(229, "clock_getres", "num,ptr", sysClockGetres),
-		works(230, "clock_nanosleep", "num,flags,ptr,ptr", sysClockNanosleep).class(Interrupt),
+		works(230, "clock_nanosleep", "num,flags,ptr,ptr", sysClockNanosleep).class(Wait),
 		works(231, "exit_group", "num", sysExit).class(Final),
 		works(247, "waitid", "num,num,ptr,flags,ptr", sysWait4),
 		works(273, "set_robust_list", "ptr,size", sysSetRobustList),
@@ -299,12 +311,12 @@ func signalCalls() []Call {
 		works(13, "rt_sigaction", "num,ptr,ptr,size", sysRtSigaction),
 		works(14, "rt_sigprocmask", "num,ptr,ptr,size", sysRtSigprocmask),
 		works(15, "rt_sigreturn", "", sysRtSigreturn),
-		partly(34, "pause", "", "nothing else can send a signal, so waiting stops the run", sysPause).class(Interrupt),
+		partly(34, "pause", "", "nothing else can send a signal, so waiting stops the run", sysPause).class(Wait),
 		works(62, "kill", "num,num", sysKill),
 		works(127, "rt_sigpending", "ptr,size", sysRtSigpending),
-		partly(128, "rt_sigtimedwait", "ptr,ptr,ptr,size", "waiting without a timeout stops the run", sysRtSigtimedwait).class(Interrupt),
+		partly(128, "rt_sigtimedwait", "ptr,ptr,ptr,size", "waiting without a timeout stops the run", sysRtSigtimedwait).class(Wait),
 		works(129, "rt_sigqueueinfo", "num,num,ptr", sysRtSigqueueinfo),
-		partly(130, "rt_sigsuspend", "ptr,size", "only for a signal that is pending", sysRtSigsuspend).class(Interrupt),
+		partly(130, "rt_sigsuspend", "ptr,size", "only for a signal that is pending", sysRtSigsuspend).class(Wait),
 		works(131, "sigaltstack", "ptr,ptr", sysSigaltstack),
 		works(200, "tkill", "num,num", sysTkill),
 		works(234, "tgkill", "num,num,num", sysTgkill),
@@ -312,9 +324,34 @@ func signalCalls() []Call {
 	}
 }
 
+func socketCalls() []Call {
+	const peerless = "for what is no socket; nobody inside the machine listens"
+	return []Call{
+		partly(41, "socket", "num,num,num", "AF_UNIX, to find that nobody listens (C libraries ask for nscd). AF_INET6, AF_NETLINK and AF_ALG: EAFNOSUPPORT, "+
+			"with which C libraries, audit and coreutils cope. Others stop the run", sysSocket),
+		works(42, "connect", "fd,ptr,size", sysConnect),
+		partly(43, "accept", "fd,ptr,ptr", peerless, sysPeerless),
+		partly(44, "sendto", "fd,ptr,size,flags,ptr,size", peerless, sysPeerless),
+		partly(45, "recvfrom", "fd,ptr,size,flags,ptr,ptr", peerless, sysPeerless),
+		partly(46, "sendmsg", "fd,ptr,flags", peerless, sysPeerless),
+		partly(47, "recvmsg", "fd,ptr,flags", peerless, sysPeerless),
+		partly(48, "shutdown", "fd,num", peerless, sysPeerless),
+		partly(49, "bind", "fd,ptr,size", peerless, sysPeerless),
+		partly(50, "listen", "fd,num", peerless, sysPeerless),
+		works(51, "getsockname", "fd,ptr,ptr", sysGetsockname),
+		works(52, "getpeername", "fd,ptr,ptr", sysGetpeername),
+		refused(53, "socketpair", "no connected sockets yet"),
+		partly(54, "setsockopt", "fd,num,num,ptr,size", peerless, sysPeerless),
+		partly(55, "getsockopt", "fd,num,num,ptr,ptr", "SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ERROR and SO_ACCEPTCONN", sysGetsockopt),
+		partly(288, "accept4", "fd,ptr,ptr,flags", peerless, sysPeerless),
+		partly(299, "recvmmsg", "fd,ptr,num,flags,ptr", peerless, sysPeerless),
+		partly(307, "sendmmsg", "fd,ptr,num,flags", peerless, sysPeerless),
+	}
+}
+
 // otherCalls are those that are not there.
 func otherCalls() []Call {
-	const sockets, epoll, objects, xattr = "no sockets yet", "no epoll yet", "no such descriptors yet", "the file tree keeps no extended attributes"
+	const objects, xattr = "no such descriptors yet", "the file tree keeps no extended attributes"
 	list := []Call{
 		noSys(282, "signalfd", objects), noSys(289, "signalfd4", objects),
 		noSys(324, "membarrier", "there is one thread"),
@@ -329,19 +366,16 @@ func otherCalls() []Call {
 	for i, name := range []string{"setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "removexattr", "lremovexattr", "fremovexattr"} {
 		list = append(list, noSys(188+uint64(i), name, xattr))
 	}
-	for i, name := range []string{"socket", "connect", "accept", "sendto", "recvfrom", "sendmsg", "recvmsg", "shutdown", "bind", "listen", "getsockname", "getpeername", "socketpair", "setsockopt", "getsockopt"} {
-		list = append(list, refused(41+uint64(i), name, sockets))
-	}
 	for _, r := range []struct {
 		nr        uint64
 		name, why string
 	}{
 		{29, "shmget", "no System V memory"}, {30, "shmat", "no System V memory"}, {31, "shmctl", "no System V memory"},
-		{101, "ptrace", "one process only so far"}, {213, "epoll_create", epoll}, {232, "epoll_wait", epoll}, {233, "epoll_ctl", epoll},
-		{281, "epoll_pwait", epoll}, {291, "epoll_create1", epoll}, {222, "timer_create", "no timer that interrupts"},
-		{253, "inotify_init", objects}, {294, "inotify_init1", objects}, {283, "timerfd_create", objects}, {284, "eventfd", objects}, {290, "eventfd2", objects},
+		{101, "ptrace", "one process only so far"},
+		{222, "timer_create", "no timer that interrupts"},
+		{253, "inotify_init", objects}, {294, "inotify_init1", objects}, {283, "timerfd_create", objects},
 		{275, "splice", "use of splice is rare"}, {276, "tee", "use of tee is rare"}, {278, "vmsplice", "use of vmsplice is rare"},
-		{288, "accept4", sockets}, {299, "recvmmsg", sockets}, {307, "sendmmsg", sockets}, {322, "execveat", "one process only so far"},
+		{322, "execveat", "one process only so far"},
 	} {
 		list = append(list, refused(r.nr, r.name, r.why))
 	}

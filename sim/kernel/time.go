@@ -59,7 +59,7 @@ func sysClockGettime(c *call) (uint64, error) {
 	if !ok {
 		return 0, errno.EINVAL
 	}
-	return 0, c.port.WriteBytes(c.a[1], timespec(t))
+	return 0, c.store(c.a[1], timespec(t))
 }
 
 func sysClockGetres(c *call) (uint64, error) {
@@ -69,17 +69,17 @@ func sysClockGetres(c *call) (uint64, error) {
 	if c.a[1] == 0 {
 		return 0, nil
 	}
-	return 0, c.port.WriteBytes(c.a[1], timespec(nanosPerInstruction))
+	return 0, c.store(c.a[1], timespec(nanosPerInstruction))
 }
 
 func sysGettimeofday(c *call) (uint64, error) {
 	if c.a[0] != 0 {
-		if err := c.port.WriteBytes(c.a[0], timeval(c.Now())); err != nil {
+		if err := c.store(c.a[0], timeval(c.Now())); err != nil {
 			return 0, err
 		}
 	}
 	if c.a[1] != 0 {
-		return 0, c.port.WriteBytes(c.a[1], make([]byte, 8)) // UTC
+		return 0, c.store(c.a[1], make([]byte, 8)) // UTC
 	}
 	return 0, nil
 }
@@ -143,7 +143,7 @@ func sysTimes(c *call) (uint64, error) {
 	const ticks = second / 100
 	if c.a[0] != 0 {
 		b := le.AppendUint64(nil, uint64(c.cpuTime()/ticks))
-		if err := c.port.WriteBytes(c.a[0], append(b, make([]byte, 24)...)); err != nil {
+		if err := c.store(c.a[0], append(b, make([]byte, 24)...)); err != nil {
 			return 0, err
 		}
 	}
@@ -154,9 +154,9 @@ func sysGetrusage(c *call) (uint64, error) {
 	switch int32(c.a[0]) {
 	case 0, 1: // RUSAGE_SELF, RUSAGE_THREAD
 		b := append(timeval(c.cpuTime()), make([]byte, 128)...)
-		return 0, c.port.WriteBytes(c.a[1], b)
+		return 0, c.store(c.a[1], b)
 	case -1: // RUSAGE_CHILDREN
-		return 0, c.port.WriteBytes(c.a[1], make([]byte, 144))
+		return 0, c.store(c.a[1], make([]byte, 144))
 	}
 	return 0, errno.EINVAL
 }
@@ -165,7 +165,7 @@ func sysGetitimer(c *call) (uint64, error) {
 	if c.a[0] > 2 {
 		return 0, errno.EINVAL
 	}
-	return 0, c.port.WriteBytes(c.a[1], make([]byte, 32))
+	return 0, c.store(c.a[1], make([]byte, 32))
 }
 
 func sysSetitimer(c *call) (uint64, error) {
@@ -174,7 +174,7 @@ func sysSetitimer(c *call) (uint64, error) {
 	}
 	var b [32]byte
 	if c.a[1] != 0 {
-		if err := c.port.ReadBytes(c.a[1], b[:]); err != nil {
+		if err := c.load(c.a[1], b[:]); err != nil {
 			return 0, err
 		}
 	}
@@ -184,7 +184,7 @@ func sysSetitimer(c *call) (uint64, error) {
 	if c.a[2] == 0 {
 		return 0, nil
 	}
-	return 0, c.port.WriteBytes(c.a[2], make([]byte, 32))
+	return 0, c.store(c.a[2], make([]byte, 32))
 }
 
 func sysAlarm(c *call) (uint64, error) {

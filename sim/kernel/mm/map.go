@@ -194,7 +194,7 @@ func (s *Space) copyFile(v VMA, m Medium) []VMA {
 func (s *Space) clip(lo, hi uint64) []VMA {
 	var out []VMA
 	for i := s.find(lo); i < len(s.vmas) && s.vmas[i].Start < hi; i++ {
-		out = append(out, s.vmas[i].part(lo, hi))
+		out = append(out, s.vmas[i].Part(lo, hi))
 	}
 	return out
 }
@@ -208,12 +208,12 @@ func (s *Space) splice(lo, hi uint64, repl []VMA) {
 	out = append(out, s.vmas[:i]...)
 	from := max(i-1, 0)
 	if i < len(s.vmas) && s.vmas[i].Start < lo {
-		out = append(out, s.vmas[i].part(0, lo))
+		out = append(out, s.vmas[i].Part(0, lo))
 	}
 	out = append(out, repl...)
 	for j < len(s.vmas) && s.vmas[j].Start < hi {
 		if s.vmas[j].End > hi {
-			out = append(out, s.vmas[j].part(hi, s.vmas[j].End))
+			out = append(out, s.vmas[j].Part(hi, s.vmas[j].End))
 		}
 		j++
 	}

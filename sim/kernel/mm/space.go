@@ -88,8 +88,8 @@ func (v VMA) Size() uint64 { return v.End - v.Start }
 
 func (v VMA) hasNode() bool { return v.Kind == File || v.Kind == Copy || v.Kind == Hole }
 
-// part returns the piece of v inside [lo, hi), which must overlap it.
-func (v VMA) part(lo, hi uint64) VMA {
+// Part returns the piece of v inside [lo, hi), which must overlap it.
+func (v VMA) Part(lo, hi uint64) VMA {
 	if lo > v.Start {
 		d := lo - v.Start
 		if v.Kind != Hole {
@@ -104,18 +104,32 @@ func (v VMA) part(lo, hi uint64) VMA {
 	return v
 }
 
-// joins reports whether b continues a so that both can be one mapping.
-func (v VMA) joins(b VMA) bool {
+// continues reports whether b follows v and, but for where its memory lies, could
+// be the same mapping.
+func (v VMA) continues(b VMA) bool {
 	n := b
-	n.Start, n.Phys, n.Off = v.Start, v.Phys, v.Off
-	n.End = v.End
-	if n != v || v.End != b.Start {
-		return false
+	n.Start, n.End, n.Phys, n.Off = v.Start, v.End, v.Phys, v.Off
+	return n == v && v.End == b.Start && (!v.hasNode() || v.Off+v.Size() == b.Off)
+}
+
+// joins reports whether b continues v so that both can be one mapping.
+func (v VMA) joins(b VMA) bool {
+	return v.continues(b) && (v.Kind == Hole || v.Phys+phys.Addr(v.Size()) == b.Phys)
+}
+
+// Regions returns a list of mappings as the process sees it: neighbours that
+// differ only in where their memory lies are one, with the first one's Phys. How
+// a mapping that grew is cut into extents depends on the restarts between.
+func Regions(list []VMA) []VMA {
+	out := make([]VMA, 0, len(list))
+	for _, v := range list {
+		if last := len(out) - 1; last >= 0 && out[last].continues(v) {
+			out[last].End = v.End
+			continue
+		}
+		out = append(out, v)
 	}
-	if v.Kind != Hole && v.Phys+phys.Addr(v.Size()) != b.Phys {
-		return false
-	}
-	return !v.hasNode() || v.Off+v.Size() == b.Off
+	return out
 }
 
 // Medium is the kind of memory that an extent is taken from.

@@ -473,3 +473,7 @@ func (fs *FS) Same(other *FS, id NodeID) bool {
 	b, errB := other.node(id)
 	return errA == nil && errB == nil && a == b
 }
+
+// SameTree reports whether two forks of one file tree hold the very same nodes,
+// so that nothing was changed in either since they parted. False tells nothing.
+func (fs *FS) SameTree(other *FS) bool { return fs.nodes.root == other.nodes.root }

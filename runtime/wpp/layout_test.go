@@ -1,0 +1,216 @@
+package wpp
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"zhuque/sim/det"
+	"zhuque/sim/kernel"
+	"zhuque/sim/kernel/mm"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/phys"
+	"zhuque/sim/x86"
+)
+
+// Every part of the image ends before the next begins.
+func TestPartsOfTheImageDoNotOverlap(t *testing.T) {
+	var most kernel.ProcState
+	most.Pending = make([]kernel.Queued, maxQueued)
+	process, err := encodeProcess(&most)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := []struct {
+		name     string
+		off, len uint64
+	}{
+		{"superblock", superblockOff, sbWatches + 8},
+		{"save area head", saveMode, saveReissue + 8 - saveMode},
+		{"user frame", saveUser, 8 * frameWords},
+		{"entry copy", saveEntry, 16 + 8*frameWords},
+		{"entry checksum", saveEntrySum, 8},
+		{"result", saveResult, 8 + 8*frameWords},
+		{"result checksum", saveResultSum, 8},
+		{"redo log head", logCall, logRecords - logCall},
+		{"redo log", logRecords, 16 * maxLogRecords},
+		{"process record", processOff, 8 * uint64(len(process))},
+		{"signal actions", signalOff, sigSize * kernel.NSIG},
+		{"descriptors", descriptorOff, fdSize * maxDescriptors},
+		{"mappings", mappingOff, mapSize * maxMappings},
+		{"pipes", pipeOff, pipeSize * maxPipes},
+		{"epoll instances", watchOff, watchSize * maxWatches},
+		{"rings", ringOff, ringSize * maxPipes},
+		{"process memory", dataOff, 0},
+	}
+	for i, p := range parts[:len(parts)-1] {
+		if p.len == 0 || p.off%8 != 0 || p.off+p.len > parts[i+1].off {
+			t.Errorf("%s at %#x has %#x bytes, %s begins at %#x", p.name, p.off, p.len, parts[i+1].name, parts[i+1].off)
+		}
+	}
+	if saveResultSum+8 > saveOff+phys.PageSize {
+		t.Error("the save area is more than the page that the power-fail handler writes")
+	}
+}
+
+// One damaged bit, a swap and a zeroed word change a checksum.
+func TestChecksumNoticesDamage(t *testing.T) {
+	r := det.Stream(1, "checksum")
+	for range 50 {
+		w := make([]uint64, 1+r.Uint64N(20))
+		for i := range w {
+			w[i] = r.Uint64() >> r.Uint64N(64)
+		}
+		want := checksum(w...)
+		if want == 0 {
+			t.Errorf("the checksum of %x is zero", w)
+		}
+		for i := range w {
+			for bit := range 64 {
+				c := slices.Clone(w)
+				if c[i] ^= 1 << bit; checksum(c...) == want {
+					t.Errorf("bit %d of word %d of %x is not noticed", bit, i, w)
+				}
+			}
+			c := slices.Clone(w)
+			if c[i], c[0] = c[0], c[i]; c[i] != c[0] && checksum(c...) == want {
+				t.Errorf("words 0 and %d of %x can be swapped", i, w)
+			}
+		}
+		if checksum(append(w, 0)...) == want {
+			t.Errorf("a zero word behind %x is not noticed", w)
+		}
+	}
+}
+
+func TestGuardedWordsNoticeDamage(t *testing.T) {
+	if guarded(0) != 0 {
+		t.Error("an unwritten counter is not zero")
+	}
+	for _, v := range []uint64{0, 1, 2, 3, 21, 255, 1 << 16, 0xdeadbeef, maxCounter - 1, maxCounter} {
+		w := guarded(v)
+		if got, ok := counter(w); !ok || got != v {
+			t.Errorf("%d reads back as %d, %v", v, got, ok)
+		}
+		for bit := range 64 {
+			if got, ok := counter(w ^ 1<<bit); ok {
+				t.Errorf("%d with bit %d flipped reads as %d", v, bit, got)
+			}
+		}
+	}
+}
+
+// fill gives every field of a value another content.
+func fill(v reflect.Value, next func() uint64) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i), next)
+		}
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i), next)
+		}
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 3, 3))
+		for i := range v.Len() {
+			fill(v.Index(i), next)
+		}
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		v.SetInt(int64(next() >> 1))
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		v.SetUint(next())
+	case reflect.String:
+		v.SetString("s")
+	}
+}
+
+// Every register of the processor's state is in the save area.
+func TestFrameHoldsEveryRegister(t *testing.T) {
+	r := det.Stream(1, "frame")
+	var want, got x86.State
+	fill(reflect.ValueOf(&want).Elem(), r.Uint64)
+	var f frame
+	f.encode(&want)
+	f.decode(&got)
+	if got != want {
+		t.Errorf("read back %+v\ninstead of %+v", got, want)
+	}
+	var entry x86.State
+	f.decodeEntry(&entry)
+	if entry.R != want.R || entry.RIP != want.RIP || entry.RFlags != want.RFlags || entry.FSBase != want.FSBase || entry.GSBase != want.GSBase {
+		t.Errorf("the kernel-entry copy reads back %+v\ninstead of %+v", entry, want)
+	}
+}
+
+func TestTableEntriesReadBack(t *testing.T) {
+	for _, v := range []mm.VMA{
+		{Start: 0x1000, End: 0x9000, Phys: DataBase + 0x5000, Prot: 7, Kind: mm.File, Shared: true, Node: 1<<63 + 5, Off: 0x3000},
+		{Start: 0x7ffff7ffe000, End: 0x7fffffffe000, Phys: DataBase, Prot: 3, Kind: mm.Stack, Grows: true},
+		{Start: 0x1000, End: 0x2000, Kind: mm.Anon},
+	} {
+		w := encodeMapping(&v)
+		if got := decodeMapping(&w); got != v || w[mapChecksum/8] != checksum(w[:mapChecksum/8]...) {
+			t.Errorf("mapping %+v reads back as %+v", v, got)
+		}
+	}
+	for _, f := range []kernel.FD{
+		{Num: 7, Desc: 3, Kind: kernel.FDNode, Node: vfs.NodeID(1<<63 + 9), Offset: 1 << 40, OpenFlags: 0o2102, CloExec: true},
+		{Num: 2, Desc: 1, Kind: kernel.FDStderr},
+		{Num: 9, Desc: 4, Kind: kernel.FDPipeWrite, OpenFlags: 1, Pipe: 6},
+		{Num: 5, Desc: 8, Kind: kernel.FDSocket, Socket: 2},
+	} {
+		w := encodeDescriptor(&f)
+		if got := decodeDescriptor(f.Num, &w); got != f || w[0] == 0 {
+			t.Errorf("descriptor %+v reads back as %+v", f, got)
+		}
+	}
+}
+
+// Every field of the process that the process record is for reads back; what
+// has tables of its own does not stand in it.
+func TestProcessRecordHoldsEveryField(t *testing.T) {
+	r := det.Stream(1, "process")
+	var want, got kernel.ProcState
+	fill(reflect.ValueOf(&want).Elem(), func() uint64 { return r.Uint64() >> 33 })
+	words, err := encodeProcess(&want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := 0
+	next := func() uint64 {
+		i++
+		return words[i-1]
+	}
+	if err := decodeProcess(&got, next); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := []string{"FDs", "Sig", "Pipes", "Epolls"}
+	w, g := reflect.ValueOf(want), reflect.ValueOf(got)
+	for i := range w.NumField() {
+		name := w.Type().Field(i).Name
+		if same := reflect.DeepEqual(w.Field(i).Interface(), g.Field(i).Interface()); same == slices.Contains(elsewhere, name) {
+			t.Errorf("%s: written %v, read %v", name, w.Field(i), g.Field(i))
+		}
+	}
+	want.Pending = make([]kernel.Queued, maxQueued+1)
+	if _, err := encodeProcess(&want); err == nil {
+		t.Error("more pending signals than the record holds are accepted")
+	}
+}
+
+func TestFindMutant(t *testing.T) {
+	for _, m := range Mutants() {
+		if got, err := FindMutant(m.Name); err != nil || got.Name != m.Name || m.Broken == "" || m.Guest == "" || m.Strategy == "" || m.Points == 0 {
+			t.Errorf("%+v, %v", got, err)
+		}
+	}
+	if _, err := FindMutant("none"); err == nil {
+		t.Error("an unknown mutant is found")
+	}
+	if _, err := New("none"); err == nil {
+		t.Error("a runtime with an unknown mutant starts")
+	}
+}
