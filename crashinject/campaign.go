@@ -13,7 +13,6 @@ import (
 	"context"
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -66,7 +65,7 @@ func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 	if workers <= 0 {
 		workers = runtime.NumCPU()
 	}
-	defer tuneGC()()
+	defer paceGC()()
 	start := time.Now()
 	collector, runErr := c.judgeAll(ctx, v, points, workers)
 	out.WallSeconds = time.Since(start).Seconds()
@@ -87,18 +86,6 @@ func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 	return out, runErr
 }
 
-// tuneGC lets the heap grow by a good part of what lives in it, which is the
-// guest's memory, but by no less than some room for the short-lived machines of
-// crash checks.
-func tuneGC() (restore func()) {
-	const percent, room = 60, 256 << 20
-	runtime.GC()
-	var st runtime.MemStats
-	runtime.ReadMemStats(&st)
-	old := debug.SetGCPercent(max(percent, int(room*100/max(st.HeapAlloc, 1<<20))))
-	return func() { debug.SetGCPercent(old) }
-}
-
 // baseline runs the program uncut.
 func (c *Campaign) baseline() (*baseline, *sim.Config, error) {
 	cfg, err := c.Setup.Config(nil)
@@ -110,6 +97,7 @@ func (c *Campaign) baseline() (*baseline, *sim.Config, error) {
 		return nil, nil, err
 	}
 	base := &baseline{first: m.Fork()}
+	base.first.Detach() // or it would keep all the memory that m is going to touch
 	m.OnCall(func(at, steps uint64) {
 		base.calls = append(base.calls, callSite{at, steps})
 	})
@@ -187,7 +175,12 @@ func (c *Campaign) feed(ctx context.Context, v *verifier, points *pointSet, work
 	return nil
 }
 
-func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointSet, s stretch, into *result.Collector, done *atomic.Uint64) error {
+func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointSet, s stretch, into *result.Collector, done *atomic.Uint64) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("BUG: the main line: %s", bugReport(r))
+		}
+	}()
 	spacing := points.total + 1
 	if c.Tails > 0 {
 		spacing = max(1, points.total/c.Tails)

@@ -152,6 +152,10 @@ func TestFailuresBetweenIterations(t *testing.T) {
 		if m.CPU().AtRep() && m.CPU().State().R[x86.RCX] > 6 {
 			found++
 			for rep := range uint64(6) {
+				f, before := m.Fork(), m.CPU().State()
+				if f.StepRep(rep+1) || f.CPU().State().R[x86.RCX] != before.R[x86.RCX]-rep-1 || f.CPU().State().RIP != before.RIP || f.Retired() != n {
+					t.Errorf("%d iterations after %d instructions end at %#x", rep+1, n, f.CPU().State().RIP)
+				}
 				plan := parse(t, fmt.Sprintf("after %d rep %d; after 0 rep 1; after 1 rep 2", n, rep+1))
 				p := r.judge(m, plan, rep == 0 && found == 1)
 				if p.Verdict != result.Pass || p.Kind != result.AtREP {

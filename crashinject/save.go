@@ -98,5 +98,8 @@ func Resume(r io.Reader, guest func(string) ([]byte, error), console *kernel.Con
 		return nil, c.Setup, err
 	}
 	m, err := sim.Boot(d, cfg, rt, sim.BootOptions{})
+	if err == nil {
+		m.TellPowerFailure(m.Durable().PowerCycles)
+	}
 	return m, c.Setup, err
 }

@@ -249,7 +249,11 @@ func viewParam(q phys.Param) paramView {
 	if source == "" {
 		source = "none"
 	}
-	return paramView{q.Name, float(q.Value), q.Unit, string(q.Status), source, q.Range}
+	value := float(q.Value)
+	if whole := uint64(q.Value); float64(whole) == q.Value {
+		value = group(whole)
+	}
+	return paramView{q.Name, value, q.Unit, string(q.Status), source, q.Range}
 }
 
 var (

@@ -29,7 +29,7 @@ func Text(w io.Writer, doc result.Document, color bool) error {
 		runTable(&doc).write(&b)
 	}
 	for i := range doc.Overheads {
-		b.WriteString("\n")
+		fmt.Fprintf(&b, "\n%s: run time relative to native\n", doc.Overheads[i].Program)
 		overheadTable(&doc.Overheads[i]).write(&b)
 	}
 	if replay != "" {
@@ -88,7 +88,11 @@ func failureLines(b *strings.Builder, doc *result.Document) (replay string) {
 		if !ok {
 			continue
 		}
-		fmt.Fprintf(b, "\n%s: first failure at instruction %s, %s: %s\n", campaignLabel(c), place(&p), p.Verdict, p.Reason)
+		what := "first failure"
+		if broken(c) && Good(c) {
+			what = "caught first"
+		}
+		fmt.Fprintf(b, "\n%s: %s at instruction %s, %s: %s\n", campaignLabel(c), what, place(&p), p.Verdict, p.Reason)
 		switch {
 		case !broken(c) && replay == "":
 			replay = c.Replay
@@ -124,12 +128,22 @@ func runTable(doc *result.Document) *textTable {
 	return t
 }
 
+// overheadTable has one row per PMEM latency and one column per system.
 func overheadTable(o *result.Overhead) *textTable {
-	t := &textTable{head: []string{o.Program, "PMEM latency (ns)", "cycles", "instructions", "run time / native", "n", "interval"}, left: map[int]bool{0: true}}
-	for i := range o.Points {
-		p := &o.Points[i]
-		t.rows = append(t.rows, []cell{{text: p.System}, {text: float(p.PMEMLatencyNanos)}, {text: group(uint64(p.Cycles))}, {text: group(p.Instructions)},
-			{text: times(p.RelativeToNative)}, {text: strconv.Itoa(max(p.N, 1))}, {text: interval(p)}})
+	v := viewOverhead(o)
+	t := &textTable{head: append([]string{"PMEM latency (ns)"}, v.Systems...)}
+	for _, r := range v.Rows {
+		row := []cell{{text: r.Latency}}
+		for i := range v.Systems {
+			text := "-"
+			if i < len(r.Cells) {
+				if text = r.Cells[i].Value; r.Cells[i].Interval != "" {
+					text += " (" + r.Cells[i].Interval + ")"
+				}
+			}
+			row = append(row, cell{text: text})
+		}
+		t.rows = append(t.rows, row)
 	}
 	return t
 }

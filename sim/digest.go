@@ -83,6 +83,10 @@ func (m *Machine) Counters() Counters {
 // Close writes the guest's file changes to the overlay directory, if there is one.
 func (m *Machine) Close() error { return m.durable.Files.Close() }
 
-// Detach makes a forked machine independent of its origin's goroutine: decoded
-// blocks are shared until then.
-func (m *Machine) Detach() { m.cpu.ForgetBlocks() }
+// Detach makes a forked machine independent of its origin, which another goroutine
+// may run then, or nobody at all: decoded blocks are shared until then, and the
+// file tree asks the origin's kernel.
+func (m *Machine) Detach() {
+	m.cpu.ForgetBlocks()
+	m.kernel.Own()
+}

@@ -15,15 +15,15 @@ import (
 	"zhuque/sim/phys"
 )
 
-// The file form of a Durable: imageMagic, then a SHA-256 of the body, then the
-// body compressed with zstd. The body is a sequence of little-endian words and
+// The file form of a Durable: imageMagic, then a SHA-256 of the rest of the file,
+// which is the body compressed with zstd. The body is a sequence of little-endian words and
 // length-prefixed byte strings: imageVersion, note, retired, outages, dirty
 // shutdowns, power cycles, input consumed, file tree, number of pages, then for
 // each page its frame and its bytes.
 const (
 	imageMagic   = "ZHUQUE-IMAGE-1\n"
 	imageVersion = 1
-	maxImage     = 64 << 30 // bytes of a body: what a damaged length must not exceed
+	maxImage     = 64 << 30 // bytes of a file and of a body
 )
 
 // WriteTo writes the Durable to w. note travels with it: what the caller needs
@@ -52,21 +52,18 @@ func (d *Durable) WriteTo(w io.Writer, note string) error {
 		body.Write(p[:])
 		return true
 	})
-	sum := sha256.Sum256(body.Bytes())
-	if _, err := io.WriteString(w, imageMagic); err != nil {
-		return err
-	}
-	if _, err := w.Write(sum[:]); err != nil {
-		return err
-	}
-	z, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1))
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return err
 	}
-	if _, err := z.Write(body.Bytes()); err != nil {
-		return err
+	packed := z.EncodeAll(body.Bytes(), nil)
+	sum := sha256.Sum256(packed)
+	for _, part := range [][]byte{[]byte(imageMagic), sum[:], packed} {
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
 	}
-	return z.Close()
+	return nil
 }
 
 func (d *Durable) consumed() int {
@@ -83,17 +80,21 @@ func ReadDurable(r io.Reader) (*SavedImage, error) {
 	if _, err := io.ReadFull(r, head); err != nil || string(head[:len(imageMagic)]) != imageMagic {
 		return nil, &Detected{Reason: "not an image file: it does not begin with " + imageMagic[:len(imageMagic)-1]}
 	}
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1))
+	packed, err := io.ReadAll(io.LimitReader(r, maxImage))
+	if err != nil {
+		return nil, &Detected{Reason: "image file cannot be read: " + err.Error()}
+	}
+	if sum := sha256.Sum256(packed); !bytes.Equal(sum[:], head[len(imageMagic):]) {
+		return nil, &Detected{Reason: "image file is damaged: its checksum is wrong"}
+	}
+	z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxImage))
 	if err != nil {
 		return nil, err
 	}
 	defer z.Close()
-	body, err := io.ReadAll(io.LimitReader(z, maxImage))
+	body, err := z.DecodeAll(packed, nil)
 	if err != nil {
 		return nil, &Detected{Reason: "image file is damaged: " + err.Error()}
-	}
-	if sum := sha256.Sum256(body); !bytes.Equal(sum[:], head[len(imageMagic):]) {
-		return nil, &Detected{Reason: "image file is damaged: its checksum is wrong"}
 	}
 	im := &SavedImage{}
 	if err := im.parse(body); err != nil {
@@ -147,6 +148,21 @@ func (im *SavedImage) parse(b []byte) error {
 		return fmt.Errorf("%d bytes too many", len(b))
 	}
 	return short
+}
+
+// ImageFacts is what an image says of itself before its process is looked at.
+type ImageFacts struct {
+	Instructions   uint64 `json:"instructions"` // retired since the first start
+	PowerCycles    uint64 `json:"power_cycles"`
+	DirtyShutdowns uint64 `json:"dirty_shutdowns"`
+	PagesPMEM      int64  `json:"pages_pmem"` // 4 KiB pages that hold something
+	InputConsumed  int    `json:"input_consumed"`
+}
+
+// Facts returns what the image says of itself.
+func (im *SavedImage) Facts() ImageFacts {
+	return ImageFacts{Instructions: im.half.Retired, PowerCycles: im.half.PowerCycles, DirtyShutdowns: im.half.DirtyShutdowns,
+		PagesPMEM: im.half.PMEM.Touched(), InputConsumed: im.Consumed}
 }
 
 // Open gives the image its file tree and console, ready for Boot. Errors: a host

@@ -304,6 +304,9 @@ func (m *Machine) OnCall(f func(at, steps uint64)) {
 // so far, where the console captures (see kernel.Console).
 func (m *Machine) Output() (stdout, stderr []byte) { return m.durable.world.Output() }
 
+// Consumed returns how many bytes of standard input the program has read.
+func (m *Machine) Consumed() int { return m.durable.world.Consumed() }
+
 // Config returns the configuration.
 func (m *Machine) Config() *Config { return m.cfg }
 

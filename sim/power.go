@@ -144,8 +144,8 @@ func Boot(d *Durable, cfg *Config, rt Runtime, opt BootOptions) (m *Machine, err
 		return nil, err
 	}
 	m.booting = true
+	m.ArmStep(opt.CutAtStep)
 	if opt.CutAtStep != 0 {
-		m.ArmStep(opt.CutAtStep)
 		defer func() {
 			if r := recover(); r != nil {
 				if _, ok := r.(powerLost); !ok {
@@ -159,8 +159,14 @@ func Boot(d *Durable, cfg *Config, rt Runtime, opt BootOptions) (m *Machine, err
 		return nil, err
 	}
 	m.booting = false
-	m.ArmStep(0)
+	m.stepAt = 0
 	return m, nil
+}
+
+// TellPowerFailure sends SIGPWR to a restarted program that handles it, before
+// it goes on; see kernel.SendPowerFailure.
+func (m *Machine) TellPowerFailure(failures uint64) bool {
+	return m.ended == nil && m.kernel.SendPowerFailure(failures)
 }
 
 // Free gives the memory of a machine's volatile parts back; m must not be used

@@ -201,8 +201,8 @@ func (m *Machine) runtimeStep() {
 	}
 }
 
-// CallSteps returns how many stores the runtime made in the last call or
-// recovery, counted while ArmStep is on.
+// CallSteps returns how many stores the runtime made in the last recovery or, once
+// ArmStep or OnCall was used, in the last call.
 func (m *Machine) CallSteps() uint64 { return m.steps }
 
 // Cycles returns the core clock cycles spent so far: one an instruction, plus

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
@@ -186,7 +184,7 @@ func (f *campaignFlags) run(c *cobra.Command, args []string) error {
 	camp.Workers = f.workers
 	camp.Progress = progress(camp.Name)
 	camp.Replay = saveCase(f.out, f.shrink)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := interruptible()
 	defer stop()
 	res, err := camp.Run(ctx)
 	if res == nil {

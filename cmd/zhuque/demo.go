@@ -1,11 +1,9 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"time"
 
@@ -36,9 +34,8 @@ It prints the campaigns as a table and writes report.html, the figures, and the
 data behind them. The exit status is 0 only if every real campaign passed and
 every broken one was caught; otherwise it is that of the worst verdict, or 13 when
 something broken was not caught.`,
-		Example: `  zhuque demo
-  zhuque demo --out shown`,
-		Args: cobra.NoArgs,
+		Example: `  zhuque demo`,
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			if err := expectFolder(out); err != nil {
 				return fmt.Errorf("--out: %w", err)
@@ -89,7 +86,7 @@ func (a *act) campaign(workers int, out string) crashinject.Campaign {
 }
 
 func demo(out string, workers int) error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := interruptible()
 	defer stop()
 	begin := time.Now()
 	setup := crashinject.DefaultSetup()
@@ -128,21 +125,24 @@ func demo(out string, workers int) error {
 // demoVerdict is the demo's exit status.
 func demoVerdict(doc *result.Document) error {
 	var real result.Counts
-	missed := ""
+	var missed *result.Campaign
 	for i := range doc.Campaigns {
 		c := &doc.Campaigns[i]
 		switch {
 		case c.Mutant == "" && !c.Expect.Valid():
 			real = real.Plus(c.Counts)
 		case !report.Good(c):
-			missed = c.Name
+			missed = c
 		}
 	}
-	if worst, ok := real.Worst(); !ok || worst != result.Pass {
+	worst, ok := real.Worst()
+	switch {
+	case !ok:
+		return exit(result.SimBug.ExitCode(), "BUG: nothing was judged")
+	case worst != result.Pass:
 		return verdict(worst)
-	}
-	if missed != "" {
-		return exit(result.SimBug.ExitCode(), "%q is broken on purpose and was not caught: its passes prove nothing", missed)
+	case missed != nil:
+		return exit(result.SimBug.ExitCode(), "%q is broken on purpose and was not caught: the other passes prove nothing", missed.Name)
 	}
 	return nil
 }

@@ -185,7 +185,7 @@ func (f *setupFlags) setup(c *cobra.Command, args []string) (crashinject.Setup, 
 
 // lookPath looks for a program without a slash along the guest's PATH.
 func lookPath(s *crashinject.Setup) string {
-	if s.Program == "" || strings.Contains(s.Program, "/") || strings.HasPrefix(s.Program, crashinject.GuestPrefix) {
+	if s.Program == "" || s.Program == "." || s.Program == ".." || strings.Contains(s.Program, "/") || strings.HasPrefix(s.Program, crashinject.GuestPrefix) {
 		return ""
 	}
 	path := ""

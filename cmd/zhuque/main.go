@@ -4,9 +4,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"strings"
 
@@ -82,9 +84,16 @@ failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), replayVerb(), demoVerb(), resumeVerb(), imageVerb(),
+	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), replayVerb(), demoVerb(), lockstepVerb(), resumeVerb(), imageVerb(),
 		scenariosVerb(), mutantsVerb(), isaVerb(), syscallsVerb(), paramsVerb(), versionVerb())
 	return c
+}
+
+// interruptible returns a context that an interrupt ends; a second one ends the process.
+func interruptible() (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
 }
 
 // classify gives an error from starting or running a program its exit status.
@@ -104,7 +113,7 @@ func classify(err error) error {
 		return exit(result.Timeout.ExitCode(), "%v", err)
 	case errors.As(err, &unsound) && errors.As(unsound.Stop.Err, &unsup), errors.As(err, &unsup):
 		return exit(result.Unsupported.ExitCode(), "%v", err)
-	case strings.HasPrefix(err.Error(), "BUG"):
+	case strings.Contains(err.Error(), "BUG: "):
 		return exit(result.SimBug.ExitCode(), "%v", err)
 	}
 	return exit(exitBadInput, "%v", err)

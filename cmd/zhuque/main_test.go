@@ -82,7 +82,7 @@ var (
 // openExit opens a file for reading and exits with 1 if that failed.
 func openExit(path string) []byte {
 	return program(cat(
-		[]byte{0xb8, 2, 0, 0, 0}, // mov eax, open
+		[]byte{0xb8, 2, 0, 0, 0},                           // mov eax, open
 		leaRDI, []byte{0x31, 0xf6, 0x31, 0xd2, 0x0f, 0x05}, // xor esi, esi; xor edx, edx; syscall
 		[]byte{0xc1, 0xe8, 31, 0x89, 0xc7}, // shr eax, 31; mov edi, eax
 		exitSyscall), path)

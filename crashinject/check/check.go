@@ -3,9 +3,9 @@
 // Compared: every general, segment-base, flag, x87, SSE and AVX register; every
 // mapping with its protection and kind; every byte of every mapping; descriptors,
 // signal dispositions and masks, working directory and the rest of the
-// kernel-resident state; console output and input position; at the end of a run
-// the exit status and all output. Pages that both machines share are equal by
-// identity and cost nothing.
+// kernel-resident state; the file tree with its contents; console output and input
+// position; at the end of a run the exit status and all output. Pages and file
+// trees that both machines share are equal by identity and cost nothing.
 //
 // Not compared: caches and buffers, which a restart finds cold; physical
 // addresses of extents that were allocated after the failure; decoded blocks;
@@ -22,6 +22,7 @@ import (
 	"zhuque/sim"
 	"zhuque/sim/kernel"
 	"zhuque/sim/kernel/mm"
+	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
 	"zhuque/sim/x86"
@@ -72,6 +73,7 @@ func (c *Comparer) Compare(want, got *sim.Machine) (r Result) {
 	}
 	process(&r, c.state, got.Kernel().State())
 	output(&r, want, got)
+	files(&r, want.Durable().Files, got.Durable().Files)
 	return r
 }
 
@@ -80,6 +82,23 @@ func output(r *Result, want, got *sim.Machine) {
 	g, ge := got.Output()
 	stream(r, "standard output", wo, g)
 	stream(r, "standard error", we, ge)
+	if w, g := want.Consumed(), got.Consumed(); w != g {
+		r.add("%d bytes of standard input are consumed instead of %d", g, w)
+	}
+}
+
+// files compares the file trees.
+func files(r *Result, want, got *vfs.FS) {
+	if want.SameTree(got) {
+		return
+	}
+	w, werr := want.Digest()
+	g, gerr := got.Digest()
+	if err := errors.Join(werr, gerr); err != nil {
+		r.add("the file trees cannot be compared: %v", err)
+	} else if w != g {
+		r.add("the file trees differ")
+	}
 }
 
 // End is what an observer knows of a program that is over.

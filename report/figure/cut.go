@@ -47,14 +47,15 @@ func Cut(text []byte) (*Figure, error) {
 	}
 	lines := newPanel("", "dirty lines (64 B)")
 	flush := newPanel("cut after this many guest instructions", "flush time (µs)")
-	black := draw.LineStyle{Color: gray(0), Width: vg.Points(0.9)}
-	grey := draw.LineStyle{Color: gray(0x98), Width: vg.Points(0.9)}
+	// PMEM is drawn inside the broad line of all memory, which it often equals.
+	black := draw.LineStyle{Color: gray(0), Width: vg.Points(0.8)}
+	broad := draw.LineStyle{Color: gray(0xb8), Width: vg.Points(2.8)}
 	lo, hi := xRange(all)
 	for _, s := range []struct {
 		p    *plot.Plot
 		data plotter.XYs
 		line draw.LineStyle
-	}{{lines, all, black}, {lines, pmem, grey}, {flush, micros, black}} {
+	}{{lines, all, broad}, {lines, pmem, black}, {flush, micros, black}} {
 		l := &plotter.Line{XYs: thin(s.data), LineStyle: s.line}
 		s.p.Add(l)
 		s.p.X.Min, s.p.X.Max = lo, hi
@@ -62,7 +63,7 @@ func Cut(text []byte) (*Figure, error) {
 		s.p.Y.Max = max(s.p.Y.Max*1.06, 1e-3)
 	}
 	f := &Figure{panels: []*plot.Plot{lines, flush}, height: 330}
-	f.legend = []entry{{text: "all memory", line: &black}, {text: "PMEM", line: &grey}}
+	f.legend = []entry{{text: "all memory", line: &broad}, {text: "PMEM", line: &black}}
 	if len(failed) > 0 {
 		lines.Add(&plotter.Scatter{XYs: highest(failed), GlyphStyle: failureGlyph})
 		g := failureGlyph

@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"math"
 	"slices"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -42,6 +43,16 @@ func Overhead(text []byte) (*Figure, error) {
 		}
 		series[name].add(v[0], v[1], v[2], v[3], v[4])
 	}
+	// Zhuque lies at the bottom: its line is the broadest.
+	slices.SortStableFunc(names, func(a, b string) int {
+		switch zhuque := strings.EqualFold(a, "zhuque"); {
+		case zhuque == strings.EqualFold(b, "zhuque"):
+			return 0
+		case zhuque:
+			return -1
+		}
+		return 1
+	})
 	for _, name := range names {
 		s := series[name]
 		s.sort()

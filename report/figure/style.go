@@ -119,7 +119,7 @@ type pen struct {
 var pens = []pen{
 	newPen(0x00, 1.6, nil, draw.CircleGlyph{}),
 	newPen(0x50, 1.2, []vg.Length{6, 3}, draw.SquareGlyph{}),
-	newPen(0x80, 1.2, []vg.Length{1.5, 2.5}, draw.TriangleGlyph{}),
+	newPen(0x70, 1.2, []vg.Length{1.5, 2.5}, draw.TriangleGlyph{}).larger(),
 	newPen(0x30, 1.0, []vg.Length{8, 3, 1.5, 3}, draw.RingGlyph{}),
 	newPen(0x90, 1.6, nil, draw.BoxGlyph{}),
 	newPen(0x60, 1.0, []vg.Length{3, 2}, draw.PyramidGlyph{}),
@@ -132,6 +132,12 @@ func newPen(level uint8, width float64, dashes []vg.Length, shape draw.GlyphDraw
 		line:  draw.LineStyle{Color: gray(level), Width: vg.Points(width), Dashes: dashes},
 		glyph: draw.GlyphStyle{Color: gray(level), Radius: 2.6, Shape: shape},
 	}
+}
+
+// larger makes the glyph stand out around one of Zhuque's at the same place.
+func (p pen) larger() pen {
+	p.glyph.Radius *= 1.8
+	return p
 }
 
 // rank returns the style of the k-th other system; Zhuque always has the first, strongest one.

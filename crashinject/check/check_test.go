@@ -1,0 +1,215 @@
+package check
+
+import (
+	"bytes"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"zhuque/cachemodel"
+	"zhuque/eadr"
+	"zhuque/runtime/wpp"
+	"zhuque/scenarios/guests"
+	"zhuque/sim"
+	"zhuque/sim/kernel"
+	"zhuque/sim/kernel/mm"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/phys"
+	"zhuque/sim/x86"
+)
+
+// guest runs an embedded guest to n instructions.
+func guest(t *testing.T, name string, n uint64) *sim.Machine {
+	t.Helper()
+	cache, err := cachemodel.Preset("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	elf, err := guests.Guest(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt, err := wpp.New("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := &sim.Config{Program: "/guest", Args: []string{name}, Memory: sim.Zhuque, Model: true, Cache: cache, Power: eadr.Default(eadr.EADR),
+		Files: vfs.Options{Root: t.TempDir()}, Preload: map[string][]byte{"/guest": elf}}
+	cfg.Console = kernel.NewConsole(bytes.NewReader(nil), nil, nil)
+	cfg.Console.Capture()
+	m, err := sim.New(cfg, rt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if stop := m.RunUntil(n); stop.Reason != sim.Reached {
+		t.Fatal(stop)
+	}
+	return m
+}
+
+// differs fails the test unless the comparison of m with a changed fork of it
+// reports exactly one difference, in these words.
+func differs(t *testing.T, m *sim.Machine, words string, change func(*sim.Machine)) {
+	t.Helper()
+	f := m.Fork()
+	change(f)
+	var c Comparer
+	if r := c.Compare(m, f); len(r.Differences) != 1 || !strings.Contains(r.Differences[0], words) {
+		t.Errorf("%q: reported is %q", words, r.Differences)
+	}
+}
+
+func TestForksAreEqual(t *testing.T) {
+	var c Comparer
+	for _, name := range []string{"maps", "signals"} {
+		m := guest(t, name, 9000)
+		if r := c.Compare(m, m.Fork()); !r.OK() || r.Pages == 0 {
+			t.Errorf("%s: %q, %d pages", name, r.Differences, r.Pages)
+		}
+	}
+}
+
+// Every bit of every register counts.
+func TestEveryRegisterIsCompared(t *testing.T) {
+	m := guest(t, "fpu", 5000)
+	state := m.CPU().State()
+	var walk func(path string, v reflect.Value, f func(path string, v reflect.Value))
+	walk = func(path string, v reflect.Value, f func(string, reflect.Value)) {
+		switch v.Kind() {
+		case reflect.Struct:
+			for i := range v.NumField() {
+				walk(path+"."+v.Type().Field(i).Name, v.Field(i), f)
+			}
+		case reflect.Array:
+			for i := range v.Len() {
+				walk(path, v.Index(i), f)
+			}
+		default:
+			f(path, v)
+		}
+	}
+	count := 0
+	changed := state
+	walk("", reflect.ValueOf(&changed).Elem(), func(path string, v reflect.Value) {
+		count++
+		old := v.Uint()
+		v.SetUint(old ^ 1)
+		f := m.Fork()
+		f.CPU().SetState(&changed)
+		if f.CPU().State() != changed {
+			v.SetUint(old) // a bit that the processor does not have
+			return
+		}
+		var c Comparer
+		if r := c.Compare(m, f); len(r.Differences) != 1 {
+			t.Errorf("%s: reported is %q", path, r.Differences)
+		}
+		v.SetUint(old)
+	})
+	if count < 100 || reflect.TypeOf(state) != reflect.TypeFor[x86.State]() {
+		t.Errorf("%d registers", count)
+	}
+}
+
+// One bit of one byte in any mapping counts, in PMEM and in DRAM.
+func TestEveryMappingIsCompared(t *testing.T) {
+	m := guest(t, "maps", 9000)
+	kinds := map[mm.Kind]bool{}
+	for _, v := range m.Kernel().MM.VMAs() {
+		if v.Kind == mm.Hole {
+			continue
+		}
+		kinds[v.Kind] = true
+		for _, off := range []uint64{0, v.Size() / 2, v.Size() - 1} {
+			a := v.Phys + phys.Addr(off)
+			differs(t, m, "memory at 0x", func(f *sim.Machine) { f.Store(a).WritablePage(a.Frame())[a&phys.PageMask] ^= 0x10 })
+		}
+	}
+	if !kinds[mm.Anon] || !kinds[mm.Stack] || !kinds[mm.File] {
+		t.Errorf("mappings of these kinds only: %v", kinds)
+	}
+}
+
+// What the kernel keeps of a process counts, field by field.
+func TestEveryProcessFieldIsCompared(t *testing.T) {
+	m := guest(t, "signals", 9000)
+	typ := reflect.TypeFor[kernel.ProcState]()
+	for i := range typ.NumField() {
+		want, got := *m.Kernel().State(), *m.Kernel().State()
+		if !change(reflect.ValueOf(&got).Elem().Field(i)) {
+			t.Errorf("%s: of a kind that this test cannot change", typ.Field(i).Name)
+		}
+		var r Result
+		process(&r, &want, &got)
+		if len(r.Differences) != 1 || !strings.HasPrefix(r.Differences[0], typ.Field(i).Name+" is ") {
+			t.Errorf("%s: reported is %q", typ.Field(i).Name, r.Differences)
+		}
+	}
+}
+
+// change makes a value another one.
+func change(v reflect.Value) bool {
+	switch v.Kind() {
+	case reflect.Struct:
+		return change(v.Field(v.NumField() - 1))
+	case reflect.Array:
+		return change(v.Index(v.Len() - 1))
+	case reflect.Slice:
+		v.Set(reflect.Append(reflect.AppendSlice(reflect.MakeSlice(v.Type(), 0, v.Len()+1), v), reflect.Zero(v.Type().Elem())))
+		return true
+	}
+	switch {
+	case v.Kind() == reflect.Bool:
+		v.SetBool(!v.Bool())
+	case v.CanInt():
+		v.SetInt(v.Int() ^ 1)
+	case v.CanUint():
+		v.SetUint(v.Uint() ^ 1)
+	default:
+		return false
+	}
+	return true
+}
+
+// Mappings with other limits or protections are told, and memory is not compared
+// across them.
+func TestMappingsAreCompared(t *testing.T) {
+	m := guest(t, "maps", 9000)
+	f := m.Fork()
+	for slices.Equal(m.Kernel().MM.VMAs(), f.Kernel().MM.VMAs()) {
+		if stop := f.Step(); stop.Reason != sim.Reached {
+			t.Fatal(stop)
+		}
+	}
+	var r Result
+	if _, _, ok := mappings(&r, m, f); ok || len(r.Differences) == 0 || !strings.Contains(r.Differences[0], "mapping") {
+		t.Errorf("comparable %v, reported is %q", ok, r.Differences)
+	}
+}
+
+// The end of a program: status, instructions, output and files count.
+func TestEndsAreCompared(t *testing.T) {
+	end := func(name string) *End {
+		m := guest(t, name, 1)
+		return EndOf(m, m.Run())
+	}
+	want := end("list")
+	if r := Ends(want, end("list")); !r.OK() {
+		t.Errorf("two runs end differently: %q", r.Differences)
+	}
+	for words, change := range map[string]func(*End){
+		"exited with status 1 instead of": func(e *End) { e.Stop.Status = 1 },
+		"killed by signal 0":              func(e *End) { e.Stop.Reason = sim.Killed },
+		"instructions instead of":         func(e *End) { e.Instructions++ },
+		"standard output differs at byte": func(e *End) { e.Stdout = append(bytes.Clone(e.Stdout), '!') },
+		"standard error differs":          func(e *End) { e.Stderr = []byte("oops") },
+		"the files that the program left": func(e *End) { e.files = "other" },
+	} {
+		got := *want
+		change(&got)
+		if r := Ends(want, &got); len(r.Differences) != 1 || !strings.Contains(r.Differences[0], words) {
+			t.Errorf("%q: reported is %q", words, r.Differences)
+		}
+	}
+}
