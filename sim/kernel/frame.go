@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"errors"
+
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/x86"
 )
@@ -118,6 +120,10 @@ func sysRtSigreturn(c *call) (uint64, error) {
 		err = c.readContext(&s, b)
 	}
 	c.noResult = true
+	var unsupported *x86.Unsupported
+	if errors.As(err, &unsupported) {
+		return 0, err
+	}
 	if err != nil {
 		c.handle(Queued{Signal: SIGSEGV, Code: siKernel}, trap{})
 		return 0, nil
@@ -129,13 +135,21 @@ func sysRtSigreturn(c *call) (uint64, error) {
 	return 0, nil
 }
 
+// restoredFlags are the flags that rt_sigreturn takes from a frame (FIX_EFLAGS of
+// the kernel's arch/x86/kernel/signal.c); the others stay.
+const restoredFlags = x86.StatusFlags | x86.DF | x86.AC
+
 // readContext decodes the registers of a frame into s.
 func (c *call) readContext(s *x86.State, b []byte) error {
 	mc := b[frameMC:]
 	for i, r := range contextRegs {
 		s.R[r] = le.Uint64(mc[8*i:])
 	}
-	s.RIP, s.RFlags = le.Uint64(mc[128:]), le.Uint64(mc[136:])
+	flags := le.Uint64(mc[136:])
+	if flags&x86.TF != 0 {
+		return c.lacks("single-stepping (TF in a signal frame)")
+	}
+	s.RIP, s.RFlags = le.Uint64(mc[128:]), s.RFlags&^restoredFlags|flags&restoredFlags
 	fp := le.Uint64(mc[184:])
 	if fp == 0 {
 		s.V, s.FPU, s.MXCSR = [16]x86.Vec{}, x86.X87{CW: defaultFCW}, defaultMXCSR

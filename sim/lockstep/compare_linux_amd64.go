@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"runtime"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -52,7 +53,7 @@ func compareHere(o Options) (*Report, error) {
 		return nil, err
 	}
 	defer p.close()
-	l := &lockstep{o: o, m: m, p: p, g: image{p: p}, seen: make([]bool, len(x86.ISA())), absent: map[int]bool{}, swept: m.Retired()}
+	l := &lockstep{o: o, m: m, p: p, g: image{p: p}, seen: make([]bool, len(forms)), absent: map[int]bool{}, swept: m.Retired()}
 	l.r.From = o.From
 	if err := l.push(); err != nil {
 		return nil, err
@@ -128,8 +129,11 @@ func (l *lockstep) instruction() (sim.Stop, error) {
 	}
 	calls := l.m.Calls()
 	stop := l.m.Step()
-	if l.m.Calls() != calls || stop.Reason == sim.Stuck {
-		l.differ(l.m.CPU().State(), "the model: an exception or an unsupported instruction", "the processor: nothing of the kind")
+	switch {
+	case stop.Reason == sim.Stuck:
+		return stop, nil
+	case l.m.Calls() != calls:
+		l.differ(l.m.CPU().State(), "the model: an exception", "the processor: none")
 		return stop, nil
 	}
 	if l.next.Name == "PUSHF" {
@@ -145,17 +149,37 @@ func (l *lockstep) instruction() (sim.Stop, error) {
 	return stop, l.registers(l.m.CPU(), l.next.Undef)
 }
 
+// forms is the instruction table.
+var forms = x86.ISA()
+
+// setAside tells of every form whether it is left to the model: what is the
+// machine's own affair (see the package comment), what would reach the host's
+// kernel, and loads of segment registers, as single-stepping misses the
+// instruction behind a load of SS.
+var setAside = func() []bool {
+	list := make([]bool, len(forms))
+	for i, f := range forms {
+		switch f.Name {
+		case "SYSCALL", "CPUID", "RDTSC", "RDTSCP", "RDPID", "XGETBV", "RDRAND", "RDSEED", "INT3", "INT1",
+			"RCPPS", "RCPSS", "RSQRTPS", "RSQRTSS", "FNSTENV", "FNSAVE", "FXSAVE",
+			"F2XM1", "FYL2X", "FYL2XP1", "FPTAN", "FPATAN", "FSIN", "FCOS", "FSINCOS":
+			list[i] = true
+		default:
+			list[i] = strings.HasPrefix(f.Args, "Sw")
+		}
+	}
+	return list
+}()
+
 // aside reports whether the next instruction is not executed natively.
 func (l *lockstep) aside() bool {
-	switch l.next.Name {
-	case "SYSCALL", "CPUID", "RDTSC", "RDTSCP", "RDPID", "XGETBV", "RDRAND", "RDSEED", "INT3", "INT1",
-		"RCPPS", "RCPSS", "RSQRTPS", "RSQRTSS", "FNSTENV", "FNSAVE", "FXSAVE",
-		"F2XM1", "FYL2X", "FYL2XP1", "FPTAN", "FPATAN", "FSIN", "FCOS", "FSINCOS":
-		return l.next.Fetch == x86.FetchDecoded
-	case "INT":
-		return l.next.Imm&0xff == 0x80
+	if l.next.Fetch != x86.FetchDecoded {
+		return false
 	}
-	return false
+	if n := l.next.Imm & 0xff; l.next.Name == "INT" && (n == 0x80 || n == uint64(x86.BP)) {
+		return true // a system call of 32-bit programs; a breakpoint, which looks like a step
+	}
+	return setAside[l.next.Form] || l.next.Odd
 }
 
 // foreign reports whether the host's processor may lack the next instruction.
@@ -163,7 +187,7 @@ func (l *lockstep) foreign() bool {
 	if l.next.Fetch != x86.FetchDecoded {
 		return false
 	}
-	switch x86.ISA()[l.next.Form].Feature {
+	switch forms[l.next.Form].Feature {
 	case "", "FPU", "TSC", "CX8", "CMOV", "CLFSH", "MMX", "FXSR", "SSE", "SSE2", "SYSCALL":
 		return false // every x86-64 processor has it
 	}
@@ -253,7 +277,7 @@ func (l *lockstep) push() error {
 // signals are what Linux makes of exceptions.
 var signals = map[x86.Vector][]unix.Signal{
 	x86.DE: {unix.SIGFPE}, x86.MF: {unix.SIGFPE}, x86.XM: {unix.SIGFPE}, x86.UD: {unix.SIGILL},
-	x86.GP: {unix.SIGSEGV}, x86.SS: {unix.SIGBUS}, x86.PageFaultVector: {unix.SIGSEGV, unix.SIGBUS},
+	x86.GP: {unix.SIGSEGV}, x86.Overflow: {unix.SIGSEGV}, x86.SS: {unix.SIGBUS}, x86.PageFaultVector: {unix.SIGSEGV, unix.SIGBUS},
 }
 
 // fault compares an exception: the process stopped with sig, with the registers
@@ -335,7 +359,10 @@ func (l *lockstep) memory(m *sim.Machine, all bool) error {
 // differ notes a difference at the next instruction.
 func (l *lockstep) differ(model x86.State, fields ...string) {
 	text, _ := x86.Disasm(l.next.Code[:], l.next.RIP)
-	n := max(int(l.next.Len), 1)
+	n := len(l.next.Code)
+	if l.next.Fetch == x86.FetchDecoded {
+		n = int(l.next.Len)
+	}
 	cpu := l.p.state()
 	l.r.Difference = &Difference{
 		Instruction: l.at, RIP: l.next.RIP, Code: hex.EncodeToString(l.next.Code[:n]), Text: text, Window: 1,
@@ -346,7 +373,7 @@ func (l *lockstep) differ(model x86.State, fields ...string) {
 
 // finish fills in what is told once.
 func (l *lockstep) finish() {
-	for i, f := range x86.ISA() {
+	for i, f := range forms {
 		if l.seen[i] {
 			l.r.Forms = append(l.r.Forms, f.Name+" "+f.Enc)
 		}

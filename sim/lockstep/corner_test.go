@@ -52,10 +52,8 @@ b89e000000 0f05           mov   eax, arch_prctl; syscall
 b900500000 f3aa           mov   ecx, 0x5000; rep stosb
 f40f1f440000              hlt; nop`
 
-// cornerProgram is a static ELF file with the code in memory that it may change.
-func cornerProgram(t *testing.T) []byte {
+func cornerCode(t *testing.T) (code []byte) {
 	t.Helper()
-	var code []byte
 	for line := range strings.Lines(strings.TrimSpace(corners)) {
 		for _, word := range strings.Fields(line) {
 			b, err := hex.DecodeString(word)
@@ -65,6 +63,11 @@ func cornerProgram(t *testing.T) []byte {
 			code = append(code, b...)
 		}
 	}
+	return code
+}
+
+// program is a static ELF file with the code in memory that it may change.
+func program(code []byte) []byte {
 	const base, start, size = 0x400000, 128, 0x4000
 	b := make([]byte, start)
 	le := binary.LittleEndian
@@ -91,7 +94,7 @@ func cornerProgram(t *testing.T) []byte {
 // What compilers do not write does the same on both sides, down to the bytes
 // that a string instruction stored before it faulted.
 func TestCorners(t *testing.T) {
-	r := same(t, lockstep.Options{Start: machine(t, sim.Config{Program: "/corners", Args: []string{"corners"}, Preload: map[string][]byte{"/corners": cornerProgram(t)}})})
+	r := same(t, lockstep.Options{Start: machine(t, sim.Config{Program: "/corners", Args: []string{"corners"}, Preload: map[string][]byte{"/corners": program(cornerCode(t))}})})
 	if r.End != "killed by signal 11" || r.Faults != 1 || r.Mirrored != 7 {
 		t.Errorf("%q, %d exceptions, %d mirrored, expected a fault at the end and 7 mirrored", r.End, r.Faults, r.Mirrored)
 	}
@@ -102,5 +105,48 @@ func TestCorners(t *testing.T) {
 	}
 	if slices.Contains(r.Forms, "CPUID 0F A2") {
 		t.Error("CPUID is said to be compared")
+	}
+}
+
+// Ways of a program to end by an exception, each without a handler.
+func TestExceptions(t *testing.T) {
+	const nowhere = "48b8efbe000000000012" // mov rax, 0x120000000000beef, which is not canonical
+	for _, c := range []struct{ name, code, end string }{
+		{"jump to nowhere", nowhere + "ffe0", "killed by signal 11"},
+		{"call of nowhere", nowhere + "ffd0", "killed by signal 11"},
+		{"jump to nowhere through memory", nowhere + "50 ff2424", "killed by signal 11"},
+		{"call of nowhere through memory", nowhere + "50 ff1424", "killed by signal 11"},
+		{"return to nowhere", nowhere + "50 c3", "killed by signal 11"},
+		{"return to nowhere with operands", nowhere + "50 c21000", "killed by signal 11"},
+		{"return to what is not mapped", "6a00 c3", "killed by signal 11"},
+		{"int 3 in two bytes", "cd03", "killed by signal 5"},
+		{"int 4", "cd04", "killed by signal 11"},
+		{"int 5", "cd05", "killed by signal 11"},
+		{"int 0x81", "cd81", "killed by signal 11"},
+		{"int1", "f1", "killed by signal 5"},
+		{"division by zero", "31c9 f7f1", "killed by signal 8"},
+		{"quotient too large", "ba05000000 b902000000 f7f1", "killed by signal 8"},
+		{"load from nowhere", nowhere + "488b08", "killed by signal 11"},
+		{"push to nowhere", nowhere + "4889c4 50", "killed by signal 7"},
+		{"misaligned SSE operand", "0f28442401", "killed by signal 11"},
+		{"store across the end of the stack", "48b8fcefffffff7f0000 488908", "killed by signal 11"},
+		{"x87 with an exception pending", "6a00 d92c24 d9ee d9e8 d8f1 9b", "killed by signal 8"},
+		{"SSE division by zero", "6a00 0fae1424 0f57c0 0f57c9 0f5ec1", "killed by signal 8"},
+		{"sixteen bytes", "2e2e2e2e2e2e2e2e2e2e2e2e2e2e2e90", "killed by signal 11"},
+		{"ud2", "0f0b", "killed by signal 4"},
+		{"locked register", "f001c8", "killed by signal 4"},
+		{"hlt", "f4", "killed by signal 11"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			code, err := hex.DecodeString(strings.ReplaceAll(c.code, " ", ""))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := same(t, lockstep.Options{Max: 1000, Start: machine(t, sim.Config{Program: "/exception", Args: []string{"exception"},
+				Preload: map[string][]byte{"/exception": program(code)}})})
+			if r.End != c.end {
+				t.Errorf("%s, expected %s", r.End, c.end)
+			}
+		})
 	}
 }

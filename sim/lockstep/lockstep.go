@@ -14,7 +14,9 @@
 // Left out, that is, taken over from the model instead of compared: system
 // calls; instructions whose result is the machine's own affair (CPUID, RDTSC,
 // RDRAND and the like, the approximations RCPPS and RSQRTPS, the transcendental
-// functions of the x87, what FNSTENV, FNSAVE and FXSAVE write); flags that the manual leaves undefined; the first
+// functions of the x87, what FNSTENV, FNSAVE and FXSAVE write); near branches and
+// bit scans with prefixes that processors disagree about (see x86.Next.Odd);
+// flags that the manual leaves undefined; the first
 // instruction behind an exception; last instruction and data pointers of the x87;
 // the upper halves of the vector registers.
 //

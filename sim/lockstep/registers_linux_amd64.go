@@ -9,7 +9,7 @@ import (
 )
 
 // flagsCompared are the bits of RFLAGS that a program can see and set.
-const flagsCompared = x86.StatusFlags | x86.DF | x86.AC | x86.ID
+const flagsCompared = x86.StatusFlags | x86.DF | x86.NT | x86.AC | x86.ID
 
 // registers compares all registers after an instruction; the process's general
 // registers have been read. Flags in undef may differ: the process gets the
@@ -56,7 +56,7 @@ func flagNames(f uint64) string {
 	for _, b := range []struct {
 		bit  uint64
 		name string
-	}{{x86.OF, "OF"}, {x86.DF, "DF"}, {x86.SF, "SF"}, {x86.ZF, "ZF"}, {x86.AF, "AF"}, {x86.PF, "PF"}, {x86.CF, "CF"}, {x86.AC, "AC"}, {x86.ID, "ID"}} {
+	}{{x86.OF, "OF"}, {x86.DF, "DF"}, {x86.SF, "SF"}, {x86.ZF, "ZF"}, {x86.AF, "AF"}, {x86.PF, "PF"}, {x86.CF, "CF"}, {x86.NT, "NT"}, {x86.AC, "AC"}, {x86.ID, "ID"}} {
 		if f&b.bit != 0 {
 			set = append(set, b.name)
 		}

@@ -45,6 +45,7 @@ const (
 	IF uint64 = 1 << 9
 	DF uint64 = 1 << 10
 	OF uint64 = 1 << 11
+	NT uint64 = 1 << 14
 	AC uint64 = 1 << 18
 	ID uint64 = 1 << 21
 
@@ -102,7 +103,7 @@ type CPU struct {
 	// before parity (the technique is from the Bochs project's papers).
 	flagRes int64
 	flagAux uint64
-	rest    uint64 // DF, AC, ID and other flags outside StatusFlags
+	rest    uint64 // DF, NT, AC, ID and other flags outside StatusFlags
 
 	V     [16]Vec
 	MXCSR uint32
@@ -182,6 +183,7 @@ const (
 	DE              Vector = 0  // divide error
 	DB              Vector = 1  // debug: INT1
 	BP              Vector = 3  // breakpoint: INT3
+	Overflow        Vector = 4  // overflow: INT 4, as INTO does not exist in 64-bit mode
 	UD              Vector = 6  // invalid opcode
 	GP              Vector = 13 // general protection
 	SS              Vector = 12 // stack segment
@@ -198,6 +200,8 @@ func (v Vector) String() string {
 		return "#DB"
 	case BP:
 		return "#BP"
+	case Overflow:
+		return "#OF"
 	case UD:
 		return "#UD"
 	case SS:
@@ -297,7 +301,7 @@ func (c *CPU) RFlags() uint64 { return c.flags() | c.rest | flagsFixed }
 // SetRFlags sets the flags a user program may change, as POPF does.
 func (c *CPU) SetRFlags(f uint64) {
 	c.setFlags(f)
-	c.rest = f & (DF | TF | AC | ID)
+	c.rest = f & (DF | TF | NT | AC | ID)
 }
 
 // State returns the architectural state.

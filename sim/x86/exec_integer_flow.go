@@ -4,8 +4,17 @@ package x86
 // instruction, so a branch that is not taken writes nothing.
 
 func jmpJ(c *CPU, in *Inst) { c.RIP = in.imm }
-func jmpE(c *CPU, in *Inst) { c.RIP = c.loadRM(in) }
-func jmpR(c *CPU, in *Inst) { c.RIP = c.R[in.rm&15] }
+func jmpE(c *CPU, in *Inst) { c.RIP = c.target(c.loadRM(in)) }
+func jmpR(c *CPU, in *Inst) { c.RIP = c.target(c.R[in.rm&15]) }
+
+// target checks an address that a program computed to go on at: one that is not
+// canonical faults at the branch, not behind it.
+func (c *CPU) target(to uint64) uint64 {
+	if uint64(int64(to<<16)>>16) != to {
+		c.raise(GP, 0)
+	}
+	return to
+}
 
 func callJ(c *CPU, in *Inst) {
 	c.push(in.next)
@@ -14,16 +23,21 @@ func callJ(c *CPU, in *Inst) {
 
 // callE reads its target before the push: it may lie on the stack.
 func callE(c *CPU, in *Inst) {
-	to := c.loadRM(in)
+	to := c.target(c.loadRM(in))
 	c.push(in.next)
 	c.RIP = to
 }
 
-func ret(c *CPU, _ *Inst) { c.RIP = c.pop() }
+func ret(c *CPU, _ *Inst) {
+	to := c.target(c.Port.Load64(c.R[RSP]))
+	c.R[RSP] += 8
+	c.RIP = to
+}
 
 func retI(c *CPU, in *Inst) {
-	c.RIP = c.pop()
-	c.R[RSP] += in.imm
+	to := c.target(c.Port.Load64(c.R[RSP]))
+	c.R[RSP] += 8 + in.imm
+	c.RIP = to
 }
 
 // jcc holds the conditional jumps by condition code.

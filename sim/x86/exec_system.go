@@ -31,13 +31,17 @@ func int1(c *CPU, _ *Inst)       { c.raise(DB, 0) }
 func ud(c *CPU, _ *Inst)         { c.raise(UD, 0) }
 func privileged(c *CPU, _ *Inst) { c.raise(GP, 0) }
 
-// intN is #GP, since no gate but INT3's and 0x80's is open to user mode; the
-// 32-bit system calls behind 0x80 are not modelled.
+// intN is #GP, since no gate but those of INT3, of INT 4 and of 0x80 is open to
+// user mode; the 32-bit system calls behind 0x80 are not modelled.
 func intN(c *CPU, in *Inst) {
-	if n := in.imm & 0xFF; n != 0x80 {
+	switch n := in.imm & 0xFF; n {
+	case uint64(BP), uint64(Overflow):
+		c.raise(Vector(n), 0)
+	case 0x80:
+		panic(&Unsupported{What: "INT 0x80"})
+	default:
 		c.raise(GP, n<<3|2)
 	}
-	panic(&Unsupported{What: "INT 0x80"})
 }
 
 func sfence(c *CPU, _ *Inst) { c.Port.Fence(cachemodel.SFENCE) }

@@ -137,7 +137,7 @@ func TestPopf(t *testing.T) {
 		want   uint64
 		reason Reason
 	}{
-		{[]byte{0x9D}, ^uint64(0) &^ (TF | AC), StatusFlags | DF | ID | IF | 2, StopCount},
+		{[]byte{0x9D}, ^uint64(0) &^ (TF | AC), StatusFlags | DF | NT | ID | IF | 2, StopCount},
 		{[]byte{0x9D}, 0, IF | 2, StopCount},
 		{[]byte{0x66, 0x9D}, 0x8D5, StatusFlags | IF | 2, StopCount},
 		{[]byte{0x9D}, TF, 0, StopUnsupported},

@@ -25,6 +25,7 @@ type Next struct {
 	Name   string   // mnemonic
 	Undef  uint64   // status flags that the manual leaves undefined, as bits of RFLAGS
 	Rep    bool     // a string instruction with a REP prefix
+	Odd    bool     // has a prefix of which processors think differently: see odd
 	Stores bool     // the form writes memory
 	Imm    uint64   // immediate, sign-extended
 	Len    uint8    // bytes
@@ -78,8 +79,26 @@ func (c *CPU) Next() (n Next) {
 	row := forms[in.row].row
 	n.Form, n.Name, n.Undef, n.Len, n.Imm = formIndex[in.row], row.Name, flagBits(row.Undef), in.length, in.imm
 	n.Rep = in.prefix&(prefixRep|prefixRepne) != 0 && row.isString()
+	n.Odd = in.odd()
 	n.Stores = row.Effect != "" && row.Effect != "serialize"
 	return n
+}
+
+// odd reports whether a prefix of the instruction means different things to
+// different processors. AMD's cut RIP to 16 bits in a near branch with 66, and F2
+// or F3 turns their LOOPE and LOOPNE into each other; Intel's ignore both, as we
+// do. BSF and BSR with F3 are TZCNT and LZCNT where the processor has these.
+func (in *Inst) odd() bool {
+	opsize, rep := in.prefix&prefixOpsize != 0, in.prefix&(prefixRep|prefixRepne) != 0
+	switch name := forms[in.row].row.Name; {
+	case strings.HasPrefix(name, "LOOP"):
+		return opsize || rep
+	case name[0] == 'J' || name == "CALL" || name == "RET":
+		return opsize
+	case name == "BSF" || name == "BSR":
+		return rep
+	}
+	return false
 }
 
 // fetchInto reads the bytes at RIP as far as they can be fetched.

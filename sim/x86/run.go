@@ -112,7 +112,7 @@ func (c *CPU) caught(s *Stop, done *bool) {
 		*done = false
 	case *Exception:
 		r.RIP = c.RIP
-		if r.Vector == BP || r.Vector == DB {
+		if r.Vector == BP || r.Vector == DB || r.Vector == Overflow {
 			c.RIP = in.next
 			c.Retired++
 		}
