@@ -58,7 +58,9 @@ sentence says which), 126 found but not executable here, 127 not found.`,
 // streams is a console on this process's standard streams.
 func streams() (*kernel.Console, *bufio.Writer) {
 	out := bufio.NewWriterSize(os.Stdout, 64<<10)
-	return kernel.NewConsole(&flushingReader{os.Stdin, out}, out, os.Stderr), out
+	c := kernel.NewConsole(&flushingReader{os.Stdin, out}, out, os.Stderr)
+	c.SetTerminals(isTerminal(os.Stdin), isTerminal(os.Stdout), isTerminal(os.Stderr))
+	return c, out
 }
 
 // flushingReader shows what the guest has written before it waits for input.

@@ -18,6 +18,7 @@ type Console struct {
 	pend   []piece
 	cap    bool
 	outErr error
+	tty    [3]bool // standard input, output, error: is it a terminal
 }
 
 // piece is a pending write to stream 0 (standard output) or 1 (standard error).
@@ -43,6 +44,15 @@ func NewConsole(stdin io.Reader, stdout, stderr io.Writer) *Console {
 	return &Console{in: &input{r: stdin}, out: [2]io.Writer{stdout, stderr}}
 }
 
+// SetTerminals says which of standard input, output and error are terminals. Their
+// settings can be read by the program but not changed.
+func (c *Console) SetTerminals(in, out, errs bool) { c.tty = [3]bool{in, out, errs} }
+
+// isTerminal reports whether a descriptor of that kind leads to a terminal.
+func (c *Console) isTerminal(k FDKind) bool {
+	return k >= FDStdin && k <= FDStderr && c.tty[k-FDStdin]
+}
+
 // Capture makes the console keep what is released, beside the writers it has;
 // see Output.
 func (c *Console) Capture() { c.cap = true }
@@ -58,7 +68,7 @@ func (c *Console) Consumed() int { return c.pos }
 // output and writes nothing to the host. Pending effects are not inherited when
 // cut is set: a power cut takes them back.
 func (c *Console) Fork(cut bool) *Console {
-	f := &Console{in: c.in, pos: c.pos, cap: true}
+	f := &Console{in: c.in, pos: c.pos, cap: true, tty: c.tty}
 	for i := range c.keep {
 		f.keep[i] = c.keep[i][:len(c.keep[i]):len(c.keep[i])]
 	}

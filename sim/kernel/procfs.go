@@ -89,6 +89,10 @@ func (k *Kernel) listFDs() []vfs.FD {
 		case FDSocket:
 			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("socket:[%d]", d.id)})
 		default:
+			if k.console.isTerminal(d.kind) {
+				out = append(out, vfs.FD{Num: s.num, Target: "/dev/tty"})
+				continue
+			}
 			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("pipe:[console%d]", d.kind-FDStdin)})
 		}
 	}

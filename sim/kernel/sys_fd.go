@@ -184,6 +184,16 @@ func sysIoctl(c *call) (uint64, error) {
 	if d.flags&oPath != 0 {
 		return 0, errno.EBADF
 	}
+	if c.console.isTerminal(d.kind) {
+		switch uint32(c.a[1]) {
+		case 0x5401: // TCGETS
+			return 0, c.store(c.a[2], termios())
+		case 0x5413: // TIOCGWINSZ: 24 rows of 80 columns
+			return 0, c.store(c.a[2], []byte{24, 0, 80, 0, 0, 0, 0, 0})
+		case 0x540f: // TIOCGPGRP
+			return 0, c.put32(c.a[2], uint32(c.proc.pid))
+		}
+	}
 	switch uint32(c.a[1]) {
 	case 0x541b: // FIONREAD
 		n := 0
@@ -223,6 +233,18 @@ func sysIoctl(c *call) (uint64, error) {
 		return 0, nil
 	}
 	return 0, errno.ENOTTY
+}
+
+// termios is the struct termios of a terminal as the kernel sets it up
+// (tty_std_termios): four flag words, the line discipline, the control characters.
+func termios() []byte {
+	const icrnlIxon, opostOnlcr, b38400Cs8Cread, lflag = 0x500, 0x5, 0xbf, 0x8a3b
+	var b []byte
+	for _, w := range []uint32{icrnlIxon, opostOnlcr, b38400Cs8Cread, lflag} {
+		b = le.AppendUint32(b, w)
+	}
+	b = append(b, 0, 3, 0x1c, 0x7f, 0x15, 4, 0, 1, 0, 0x11, 0x13, 0x1a, 0, 0x12, 0xf, 0x17, 0x16, 0, 0, 0)
+	return b
 }
 
 func sysPipe(c *call) (uint64, error) { return c.makePipe(0) }

@@ -11,7 +11,9 @@ const (
 	deviceID  = 0x801 // st_dev of the file tree
 	pipeDev   = 0xd   // st_dev of pipes and of the console
 	socketDev = 0x8   // st_dev of sockets
-	anonDev   = 0xe   // st_dev of eventfds and epoll instances
+	ttyDev    = 0x18  // st_dev of terminals
+	ttyRdev   = 0x8801
+	anonDev   = 0xe // st_dev of eventfds and epoll instances
 )
 
 // statOf describes what a description refers to.
@@ -25,6 +27,9 @@ func (c *call) statOf(d *desc) (vfs.Stat, uint64, error) {
 		return vfs.Stat{ID: vfs.NodeID(d.id), Mode: vfs.ModeSocket | 0o777, Nlink: 1}, socketDev, nil
 	case FDEvent, FDSemaphore, FDEpoll: // they all share one inode of no type
 		return vfs.Stat{ID: 1, Mode: 0o600, Nlink: 1}, anonDev, nil
+	}
+	if c.console.isTerminal(d.kind) {
+		return vfs.Stat{ID: vfs.NodeID(d.kind), Mode: vfs.ModeChar | 0o620, Nlink: 1, Rdev: ttyRdev}, ttyDev, nil
 	}
 	st := vfs.Stat{ID: vfs.NodeID(d.pipe), Mode: vfs.ModeFIFO | 0o600, Nlink: 1}
 	if d.pipe == 0 { // the console looks like a pipe to somebody else

@@ -139,7 +139,7 @@ func fileCalls() []Call {
 		works(6, "lstat", "path,ptr", sysLstat),
 		partly(7, "poll", "ptr,num,num", "waiting without a timeout stops the run", sysPoll).class(Wait),
 		works(8, "lseek", "fd,off,num", sysLseek),
-		partly(16, "ioctl", "fd,num,ptr", "FIONREAD, FIONBIO, FIOCLEX; nothing is a terminal", sysIoctl),
+		partly(16, "ioctl", "fd,num,ptr", "FIONREAD, FIONBIO, FIOCLEX; the settings of a terminal can be read, not changed", sysIoctl),
 		works(17, "pread64", "fd,ptr,size,off", sysPread64),
 		works(18, "pwrite64", "fd,ptr,size,off", sysPwrite64),
 		partly(19, "readv", "fd,ptr,num", pipes, sysReadv),
