@@ -81,7 +81,7 @@ type hwPair struct {
 func newHWPair(t *testing.T) *hwPair {
 	n, err := hwtest.Open()
 	if err != nil {
-		t.Skipf("the host gives no executable memory: %v", err)
+		need(t, "the host gives no executable memory: %v", err)
 	}
 	t.Cleanup(func() { _ = n.Close() })
 	p := &hwPair{t: t, native: n, store: mem.NewStore(), failed: map[string]int{}}

@@ -90,7 +90,7 @@ func compile(t testing.TB, source string, flags ...string) string {
 	t.Helper()
 	gcc, err := exec.LookPath("gcc")
 	if err != nil {
-		t.Skip("needs gcc")
+		need(t, "needs gcc")
 	}
 	dir := t.TempDir()
 	src, out := filepath.Join(dir, "p.c"), filepath.Join(dir, "p")

@@ -41,7 +41,7 @@ type x87Host struct {
 func newX87Host(t testing.TB) *x87Host {
 	m, err := unix.Mmap(-1, 0, 2*4096, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
-		t.Skipf("no executable memory: %v", err)
+		need(t, "no executable memory: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Munmap(m) })
 	return &x87Host{m, uint64(uintptr(unsafe.Pointer(&m[0])))}
@@ -381,7 +381,7 @@ func TestTranscendentalHost(t *testing.T) {
 func TestX87EncodingsHost(t *testing.T) {
 	native, err := hwtest.Open()
 	if err != nil {
-		t.Skip(err)
+		need(t, "no executable memory: %v", err)
 	}
 	defer native.Close()
 	undefined := 0
