@@ -50,7 +50,7 @@ func (u *Unsound) Error() string { return "the program does not run uncut: " + u
 // Run executes the campaign. Errors: *Unsound, or what kept the program from
 // starting. When ctx ends early the campaign so far is returned with ctx's error.
 func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
-	base, cfg, err := c.baseline()
+	base, cfg, err := c.baseline(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +86,11 @@ func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 	return out, runErr
 }
 
-// baseline runs the program uncut.
-func (c *Campaign) baseline() (*baseline, *sim.Config, error) {
+// attention is how many instructions an uncut run may go on after its context ended.
+const attention = 20e6
+
+// baseline runs the program uncut, until ctx ends.
+func (c *Campaign) baseline(ctx context.Context) (*baseline, *sim.Config, error) {
 	cfg, err := c.Setup.Config(nil)
 	if err != nil {
 		return nil, nil, err
@@ -101,7 +104,12 @@ func (c *Campaign) baseline() (*baseline, *sim.Config, error) {
 	m.OnCall(func(at, steps uint64) {
 		base.calls = append(base.calls, callSite{at, steps})
 	})
-	stop := m.Run()
+	stop := m.RunUntil(attention)
+	for ; stop.Reason == sim.Reached; stop = m.RunUntil(m.Retired() + attention) {
+		if ctx.Err() != nil {
+			return nil, nil, context.Cause(ctx)
+		}
+	}
 	if !stop.Ended() {
 		return nil, nil, &Unsound{Stop: stop}
 	}

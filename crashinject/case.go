@@ -2,6 +2,7 @@ package crashinject
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -168,7 +169,7 @@ func (c *Case) line(line string) error {
 // Judge runs a case: the program uncut as far as the first failure, then the plan.
 func (c *Case) Judge() (result.Point, error) {
 	camp := Campaign{Setup: c.Setup}
-	base, cfg, err := camp.baseline()
+	base, cfg, err := camp.baseline(context.Background())
 	if err != nil {
 		return result.Point{}, err
 	}

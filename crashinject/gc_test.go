@@ -1,6 +1,7 @@
 package crashinject
 
 import (
+	"context"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -11,7 +12,7 @@ func TestBaselineLetsTheGuestsMemoryGo(t *testing.T) {
 	s := guestSetup(t, "footprint")
 	s.Args = []string{"64"}
 	before := live()
-	base, _, err := (&Campaign{Setup: s}).baseline()
+	base, _, err := (&Campaign{Setup: s}).baseline(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -67,7 +67,7 @@ type rig struct {
 
 func newRig(t testing.TB, s Setup) rig {
 	t.Helper()
-	base, cfg, err := (&Campaign{Setup: s}).baseline()
+	base, cfg, err := (&Campaign{Setup: s}).baseline(context.Background())
 	if err != nil {
 		t.Fatalf("%s: %v", s.Program, err)
 	}

@@ -1,6 +1,10 @@
 package crashinject
 
-import "zhuque/sim"
+import (
+	"context"
+
+	"zhuque/sim"
+)
 
 func reached(s sim.Stop) bool { return s.Reason == sim.Reached }
 
@@ -9,7 +13,7 @@ func reached(s sim.Stop) bool { return s.Reason == sim.Reached }
 // that still fails alike, with its reason.
 func (c Case) Shrink(budget int) (Case, error) {
 	camp := Campaign{Setup: c.Setup}
-	base, cfg, err := camp.baseline()
+	base, cfg, err := camp.baseline(context.Background())
 	if err != nil {
 		return c, err
 	}

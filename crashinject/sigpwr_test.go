@@ -44,7 +44,7 @@ func TestHandlerIsInterruptedByTheNextFailure(t *testing.T) {
 		plans = append(plans, p)
 	}
 	camp := Campaign{Setup: s}
-	base, cfg, err := camp.baseline()
+	base, cfg, err := camp.baseline(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
