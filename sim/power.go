@@ -40,6 +40,9 @@ func (m *Machine) PowerCut(cut Cut) (*Durable, CutReport) {
 	d.Files = m.durable.Files.Fork()
 	if !m.booting {
 		d.Retired = m.cpu.Retired // a recovery that is cut has run nothing
+		if m.call != nil {
+			d.Retired = m.call.Retired // the runtime knows whether it took effect
+		}
 	}
 	d.Outages += m.cfg.Outage
 	d.PowerCycles++

@@ -26,7 +26,9 @@ const (
 func sysBrk(c *call) (uint64, error) {
 	_, before := c.MM.BrkRange()
 	after := c.MM.Brk(c.a[0], finite(c.proc.rlimits[rlimitData][0]))
-	c.dirty.Misc = c.dirty.Misc || before != after
+	if before != after {
+		c.touchProcess(c.proc)
+	}
 	return after, nil
 }
 

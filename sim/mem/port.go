@@ -113,6 +113,17 @@ func (p *Port) Free() {
 	ports.Put(p)
 }
 
+// SetSpace makes the port lead to another address space. It reports whether that
+// is a change, with which decoded blocks must be invalidated too.
+func (p *Port) SetSpace(space AddressSpace) (changed bool) {
+	if p.space == space {
+		return false
+	}
+	p.space = space
+	p.FlushTLB()
+	return true
+}
+
 // Core returns the cache model's core, nil without a cache model.
 func (p *Port) Core() *cachemodel.Core { return p.core }
 
