@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -104,7 +105,8 @@ func account(t testing.TB, m *sim.Machine) string {
 		t.Fatal(err)
 	}
 	out, errs := m.Output()
-	return fmt.Sprintf("%d instructions, %s, kernel %+v, files %s, output %q, %q", m.Retired(), m.Digest(), *m.Kernel().State(), files, out, errs)
+	state := slices.DeleteFunc(m.Kernel().Records(), func(r kernel.Record) bool { return r.Key.Kind == kernel.KindMapping })
+	return fmt.Sprintf("%d instructions, %s, kernel %+v, files %s, output %q, %q", m.Retired(), m.Digest(), state, files, out, errs)
 }
 
 // ends runs a machine to its end and accounts for it.

@@ -368,6 +368,7 @@ func (r *Runtime) Complete(pm *mem.Store) {
 	page := pm.WritablePage(a.Frame())
 	binary.LittleEndian.PutUint64(page[a&phys.PageMask:], peek(pm, sbGeneration))
 }
+
 // programID identifies what runs: another program's image is refused.
 func programID(cfg *sim.Config) uint64 {
 	var s sum

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 
 	"zhuque/sim/kernel/mm"
@@ -69,17 +70,10 @@ func (p *processRecord) code(c *codec) {
 	if p.Process == nil {
 		p.Process = &Process{}
 	}
-	if p.MM != nil && !c.decoding {
-		start, end := p.MM.BrkRange()
-		p.brk(c, &start, &end)
-	} else {
-		var start, end uint64
-		p.brk(c, &start, &end)
+	var heap [2]uint64
+	if p.MM != nil {
+		heap[0], heap[1] = p.MM.BrkRange()
 	}
-}
-
-// brk passes everything, the bounds of the heap among it.
-func (p *processRecord) brk(c *codec, start, end *uint64) {
 	code(c, &p.ppid)
 	code(c, &p.pgid)
 	code(c, &p.sid)
@@ -88,20 +82,24 @@ func (p *processRecord) brk(c *codec, start, end *uint64) {
 	code(c, &p.cwd)
 	code(c, &p.exe)
 	code(c, &p.umask)
-	code(c, start)
-	code(c, end)
+	code(c, &heap[0])
+	code(c, &heap[1])
 	for i := range p.rlimits {
 		code(c, &p.rlimits[i][0])
 		code(c, &p.rlimits[i][1])
 	}
 	c.queued(&p.queue)
-	if c.decoding && p.MM != nil {
-		if *end < *start {
-			c.fail("the heap ends before it starts")
-			return
-		}
-		p.MM.SetBrk(*start, *end)
+	if heap[1] < heap[0] {
+		c.fail("the heap ends before it starts")
+	} else if c.decoding && p.MM != nil {
+		p.MM.SetBrk(heap[0], heap[1])
 	}
+}
+
+// String shows a process's record.
+func (p *processRecord) String() string {
+	return fmt.Sprintf("{parent %d group %d session %d arguments %#x-%#x directory %d program %d umask %#o limits %v pending %v}",
+		p.ppid, p.pgid, p.sid, p.argStart, p.argEnd, p.cwd, p.exe, p.umask, p.rlimits, p.queue)
 }
 
 // mapping is a mapping of a process, as its record holds it.

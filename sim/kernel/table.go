@@ -259,7 +259,7 @@ func processCalls() []Call {
 		refused(57, "fork", oneProcess),
 		refused(58, "vfork", oneProcess),
 		refused(59, "execve", oneProcess),
-		works(60, "exit", "num", sysExit),
+		works(60, "exit", "num", sysExit).class(Final),
 		works(61, "wait4", "num,ptr,flags,ptr", sysWait4),
 		works(63, "uname", "ptr", sysUname),
 		works(96, "gettimeofday", "ptr,ptr", sysGettimeofday),
