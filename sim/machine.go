@@ -170,7 +170,7 @@ func New(cfg *Config, rt Runtime) (*Machine, error) {
 	if world == nil {
 		world = kernel.NewConsole(nil, nil, nil)
 	}
-	m, err := assemble(cfg, Durable{PMEM: mem.NewStore(), Files: fs, world: world}, rt, nil)
+	m, err := assemble(cfg, Durable{PMEM: mem.NewStore(), Files: fs, world: world}, rt, false, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -194,8 +194,9 @@ func New(cfg *Config, rt Runtime) (*Machine, error) {
 	return m, nil
 }
 
-// assemble builds a machine with cold volatile parts around a durable half.
-func assemble(cfg *Config, d Durable, rt Runtime, blocks *x86.CPU) (*Machine, error) {
+// assemble builds a machine with cold volatile parts around a durable half; one that
+// is to boot has no process.
+func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *x86.CPU) (*Machine, error) {
 	m := &Machine{cfg: cfg, durable: d, rt: rt}
 	m.dram = mem.NewStore()
 	var core *cachemodel.Core
@@ -206,7 +207,10 @@ func assemble(cfg *Config, d Durable, rt Runtime, blocks *x86.CPU) (*Machine, er
 		}
 		m.hier, core = h, h.Core(0)
 	}
-	space := m.Space()
+	var space *mm.Space
+	if !boot {
+		space = m.Space()
+	}
 	m.port = mem.NewPort(space, core, m.dram, d.PMEM)
 	if blocks != nil {
 		m.cpu = x86.NewSharing(m.port, blocks)

@@ -142,7 +142,7 @@ func Boot(d *Durable, cfg *Config, rt Runtime, opt BootOptions) (m *Machine, err
 	if half.world == nil {
 		half.world = kernel.NewConsole(nil, nil, nil)
 	}
-	m, err = assemble(cfg, half, rt, opt.Blocks)
+	m, err = assemble(cfg, half, rt, true, opt.Blocks)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
 
@@ -105,8 +104,7 @@ func account(t testing.TB, m *sim.Machine) string {
 		t.Fatal(err)
 	}
 	out, errs := m.Output()
-	state := slices.DeleteFunc(m.Kernel().Records(), func(r kernel.Record) bool { return r.Key.Kind == kernel.KindMapping })
-	return fmt.Sprintf("%d instructions, %s, kernel %+v, files %s, output %q, %q", m.Retired(), m.Digest(), state, files, out, errs)
+	return fmt.Sprintf("%d instructions, %s, kernel %+v, files %s, output %q, %q", m.Retired(), m.Digest(), m.Kernel().Objects(), files, out, errs)
 }
 
 // ends runs a machine to its end and accounts for it.

@@ -62,13 +62,13 @@ type Comparer struct {
 // Compare compares everything the program can see. Neither machine is changed.
 func (c *Comparer) Compare(want, got *sim.Machine) (r Result) {
 	if c.ref != want || c.calls != want.Calls() {
-		*c = Comparer{ref: want, calls: want.Calls(), state: records(want)}
+		*c = Comparer{ref: want, calls: want.Calls(), state: want.Kernel().Objects()}
 	}
 	threads(&r, want, got)
 	if wv, gv, ok := mappings(&r, want, got); ok {
 		c.memory(&r, want, got, wv, gv)
 	}
-	state(&r, c.state, records(got))
+	state(&r, c.state, got.Kernel().Objects())
 	output(&r, want, got)
 	files(&r, want.Durable().Files, got.Durable().Files)
 	return r
@@ -91,11 +91,6 @@ func threads(r *Result, want, got *sim.Machine) {
 	}
 }
 
-// records returns what the program sees of the kernel but for mappings, which are
-// compared by themselves.
-func records(m *sim.Machine) []kernel.Record {
-	return slices.DeleteFunc(m.Kernel().Records(), func(r kernel.Record) bool { return r.Key.Kind == kernel.KindMapping })
-}
 
 func output(r *Result, want, got *sim.Machine) {
 	wo, we := want.Output()

@@ -134,7 +134,7 @@ func TestEveryMappingIsCompared(t *testing.T) {
 // What the kernel keeps counts: every word of every record, and whether it is there.
 func TestEveryRecordIsCompared(t *testing.T) {
 	m := guest(t, "pipes", 9000)
-	all := records(m)
+	all := m.Kernel().Objects()
 	kinds := map[kernel.RecordKind]bool{}
 	for i, rec := range all {
 		kinds[rec.Key.Kind] = true

@@ -9,19 +9,19 @@ import (
 // field is a little-endian 64-bit word, the unit of power-fail atomicity.
 //
 //	0x0000_0000  superblock
-//	0x0000_1000  call area: what the power-fail handler says of the core, the copy
+//	0x0000_0200  call area: what the power-fail handler says of the core, the copy
 //	             of the registers at kernel entry, the result of the call in flight
 //	0x0000_2000  redo log
-//	0x0010_0000  record table: cells of 8 words
-//	0x0400_0000  save areas of threads, 4 KiB each
+//	0x0010_0000  save areas of threads, 4 KiB each
+//	0x0400_0000  record table: cells of 8 words
 //	0x0800_0000  rings of 64 KiB: what pipes hold
 //	0x1000_0000  first frame that holds process memory
 const (
 	superblockOff = 0x0000_0000
-	saveOff       = 0x0000_1000
+	saveOff       = 0x0000_0200 // in the page of the superblock, which a power failure writes too
 	logOff        = 0x0000_2000
-	recordOff     = 0x0010_0000
-	threadOff     = 0x0400_0000
+	threadOff     = 0x0010_0000 // what a power failure writes lies close together
+	recordOff     = 0x0400_0000
 	ringOff       = 0x0800_0000
 	dataOff       = 0x1000_0000
 
@@ -30,10 +30,10 @@ const (
 
 	threadSize    = phys.PageSize
 	ringSize      = kernel.PipeCapacity
-	maxCells      = (threadOff - recordOff) / cellSize
-	maxThreads    = (ringOff - threadOff) / threadSize
+	maxCells      = (ringOff - recordOff) / cellSize
+	maxThreads    = (recordOff - threadOff) / threadSize
 	maxRings      = (dataOff - ringOff) / ringSize
-	maxLogRecords = (recordOff - logRecords) / 16
+	maxLogRecords = (threadOff - logRecords) / 16
 )
 
 // DataBase is the first physical address that may back process memory; below

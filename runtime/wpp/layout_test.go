@@ -24,8 +24,8 @@ func TestPartsOfTheImageDoNotOverlap(t *testing.T) {
 		{"result checksum", saveResultSum, 8},
 		{"redo log head", logCall, logRecords - logCall},
 		{"redo log", logRecords, 16 * maxLogRecords},
-		{"record table", recordOff, cellSize * maxCells},
 		{"save areas", threadOff, threadSize * maxThreads},
+		{"record table", recordOff, cellSize * maxCells},
 		{"rings", ringOff, ringSize * maxRings},
 		{"process memory", dataOff, 0},
 	}
@@ -34,8 +34,8 @@ func TestPartsOfTheImageDoNotOverlap(t *testing.T) {
 			t.Errorf("%s at %#x has %#x bytes, %s begins at %#x", p.name, p.off, p.len, parts[i+1].name, parts[i+1].off)
 		}
 	}
-	if saveResultSum+8 > saveOff+phys.PageSize {
-		t.Error("the call area is more than the page that the power-fail handler writes")
+	if saveResultSum+8 > phys.PageSize {
+		t.Error("superblock and call area are more than the page that the power-fail handler writes")
 	}
 	if threadFrame+8*frameWords > threadSize {
 		t.Error("a register state is larger than a save area")

@@ -229,7 +229,7 @@ func (r *Runtime) records(im *image) ([]kernel.Record, error) {
 	}
 	r.table = newTable()
 	r.table.cells = cells
-	var out []kernel.Record
+	out := make([]kernel.Record, 0, cells)
 	for at := uint64(0); at < cells; {
 		off := recordOff + at*cellSize
 		w0 := im.word(off)

@@ -340,7 +340,7 @@ func (r *Runtime) PowerFail(m *sim.Machine, pm *mem.Store) {
 		r.saveThread(pm, tid, &s)
 	}
 	page := pm.WritablePage((phys.PMEMBase + saveOff).Frame())
-	word := func(off, v uint64) { binary.LittleEndian.PutUint64(page[off-saveOff:], v) }
+	word := func(off, v uint64) { binary.LittleEndian.PutUint64(page[off:], v) }
 	word(saveMode, mode)
 	word(saveCall, r.call)
 	word(saveGen, r.generation)

@@ -24,8 +24,8 @@ import (
 
 // Config is what a Kernel is built from.
 type Config struct {
-	MM      *mm.Space
-	FS      *vfs.FS // made with Hooks in its Options
+	MM      *mm.Space // of the first process
+	FS      *vfs.FS   // made with Hooks in its Options
 	Console *Console
 	Seed    uint64 // of AT_RANDOM and getrandom
 
@@ -94,8 +94,9 @@ type Outcome struct {
 // Stops reports whether the process cannot go on.
 func (o Outcome) Stops() bool { return o.Exited || o.Unsupported != nil || o.Err != nil }
 
-// New returns the kernel of a process that has no program yet: see Exec and
-// Restore. Descriptors 0, 1 and 2 are the console.
+// New returns a kernel with one process that has no program yet, see Exec; its
+// descriptors 0, 1 and 2 are the console. Without an address space there is no
+// process: see Restore.
 func New(cfg Config) *Kernel {
 	if cfg.MemTotal == 0 {
 		cfg.MemTotal = 4 << 30
@@ -110,6 +111,9 @@ func New(cfg Config) *Kernel {
 		cfg.Cores = 1
 	}
 	k := &Kernel{MM: cfg.MM, FS: cfg.FS, cfg: cfg, console: cfg.Console}
+	if cfg.MM == nil {
+		return k
+	}
 	k.proc = newProcess(cfg)
 	k.thread = &Thread{tid: initialPID, proc: k.proc, alt: AltStack{Flags: ssDisable}}
 	k.procs, k.threads = []*Process{k.proc}, []*Thread{k.thread}

@@ -74,14 +74,14 @@ func (k *Kernel) restore(r Record, space func(pid int32) *mm.Space) error {
 		k.procs = append(k.procs, p)
 		return read(&processRecord{p})
 	case KindThread:
-		t := &Thread{tid: int32(r.Key.A), proc: &Process{}}
-		if err := read(&threadRecord{t}); err != nil {
+		t := &threadRecord{Thread: &Thread{tid: int32(r.Key.A)}}
+		if err := read(t); err != nil {
 			return err
 		}
-		if t.proc = k.findProcess(t.proc.pid); t.proc == nil {
+		if t.proc = k.findProcess(t.pid); t.proc == nil {
 			return bad("%v belongs to no process", r.Key)
 		}
-		k.threads = append(k.threads, t)
+		k.threads = append(k.threads, t.Thread)
 	case KindAction:
 		if r.Key.B < 1 || r.Key.B >= NSIG {
 			return bad("%v: there is no such signal", r.Key)

@@ -294,7 +294,7 @@ func (k *Kernel) Record(key Key) (r Record, ok bool) {
 		return encode(key, &d.watches[i]), true
 	case KindThread:
 		if t := k.findThread(int32(key.A)); t != nil {
-			return encode(key, &threadRecord{t}), true
+			return encode(key, &threadRecord{t, t.proc.pid}), true
 		}
 		return r, false
 	}
@@ -328,7 +328,19 @@ func (p *Process) record(key Key) (r Record, ok bool) {
 
 // Records returns all records, ascending by key.
 func (k *Kernel) Records() []Record {
-	var out []Record
+	out := k.Objects()
+	for _, p := range k.procs {
+		for _, v := range p.MM.VMAs() {
+			r, _ := k.Record(p.mapKey(v.Start))
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Objects returns all records but those of mappings, ascending by key.
+func (k *Kernel) Objects() []Record {
+	out := make([]Record, 0, 16)
 	add := func(key Key) {
 		r, ok := k.Record(key)
 		if !ok {
@@ -346,9 +358,6 @@ func (k *Kernel) Records() []Record {
 		}
 		for _, s := range p.slots {
 			add(p.fdKey(s.num))
-		}
-		for _, v := range p.MM.VMAs() {
-			add(p.mapKey(v.Start))
 		}
 	}
 	for _, t := range k.threads {

@@ -29,17 +29,16 @@ type Thread struct {
 
 // threadRecord is the part of a Thread that its record holds; its registers are
 // the runtime's matter.
-type threadRecord struct{ *Thread }
+type threadRecord struct {
+	*Thread
+	pid int32 // of its process
+}
 
 func (t *threadRecord) code(c *codec) {
 	if t.Thread == nil {
-		t.Thread = &Thread{proc: &Process{}}
+		t.Thread = &Thread{}
 	}
-	pid := t.proc.pid
-	code(c, &pid)
-	if c.decoding {
-		t.proc = &Process{pid: pid} // Restore finds the real one
-	}
+	code(c, &t.pid)
 	code(c, &t.mask)
 	code(c, &t.alt.SP)
 	code(c, &t.alt.Size)
@@ -69,7 +68,7 @@ func (t *threadRecord) code(c *codec) {
 // String shows a thread's record.
 func (t *threadRecord) String() string {
 	text := fmt.Sprintf("{process %d mask %#x alternate stack %+v clear %#x robust %#x name %q pending %v",
-		t.proc.pid, t.mask, t.alt, t.clearTID, t.robust, cString(t.comm[:]), t.queue)
+		t.pid, t.mask, t.alt, t.clearTID, t.robust, cString(t.comm[:]), t.queue)
 	if t.wait != nil {
 		text += " " + t.wait.String()
 	}
