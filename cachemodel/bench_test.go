@@ -58,7 +58,7 @@ func BenchmarkStoreHit(b *testing.B) {
 	c := newBench(b).core
 	for i := 0; b.Loop(); i++ {
 		if c.SB.Push(phys.PMEMBase+phys.Addr(i&0xff8), 8, 1, 0) {
-			c.CommitOldest()
+			c.Pushed()
 		}
 	}
 }
@@ -71,7 +71,7 @@ func BenchmarkStoreMiss(b *testing.B) {
 	}
 	for i := 0; b.Loop(); i++ {
 		if d.core.SB.Push(phys.PMEMBase+phys.Addr(i&(1<<20-1))<<phys.LineShift, 8, 1, 0) {
-			d.core.CommitOldest()
+			d.core.Pushed()
 		}
 	}
 }

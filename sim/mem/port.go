@@ -258,7 +258,7 @@ func (p *Port) buffer(a phys.Addr, size uint8, old uint64) {
 
 func (p *Port) push(a phys.Addr, size uint8, lo, hi uint64) {
 	if p.core.SB.Push(a, size, lo, hi) {
-		p.core.CommitOldest()
+		p.core.Pushed()
 	}
 }
 
