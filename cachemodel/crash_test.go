@@ -153,34 +153,38 @@ func FuzzCrashImage(f *testing.F) {
 func TestForkEqualsUnforked(t *testing.T) {
 	for seed := range uint64(32) {
 		cfg := tiny(byte(seed))
-		ops := program(sample(seed, "fork", 400))
+		cfg.Cores = 1 + int(seed%4)
+		events := programs(sample(seed, "fork", 400), cfg.Cores)
 		whole := newDriver(t, cfg)
-		for _, o := range ops {
-			whole.do(o)
+		for _, e := range events {
+			whole.on(e.core).do(e.op)
 		}
 		want := whole.digest()
 
 		parent := newDriver(t, cfg)
 		var forks []*driver
-		for i, o := range ops {
+		for i, e := range events {
 			if i%97 == 50 {
 				forks = append(forks, parent.fork())
 				stray := parent.fork()
-				for _, o := range ops[len(ops)-i:] { // another future
-					stray.do(o)
+				for _, e := range events[len(events)-i:] { // another future
+					stray.on(e.core).do(e.op)
 				}
 			}
-			parent.do(o)
+			parent.on(e.core).do(e.op)
 		}
 		if got := parent.digest(); got != want {
 			t.Fatalf("seed %d: the run with forks ends with %s, without with %s", seed, got, want)
 		}
 		for k, f := range forks {
-			for _, o := range ops[50+97*k:] {
-				f.do(o)
+			for _, e := range events[50+97*k:] {
+				f.on(e.core).do(e.op)
 			}
 			if got := f.digest(); got != want {
 				t.Fatalf("seed %d: fork %d ends with %s, the original with %s", seed, k, got, want)
+			}
+			if err := f.h.CheckInvariants(); err != nil {
+				t.Fatalf("seed %d: fork %d: %v", seed, k, err)
 			}
 		}
 	}
@@ -188,30 +192,36 @@ func TestForkEqualsUnforked(t *testing.T) {
 
 // A crash check leaves the hierarchy as it was.
 func TestTakeBacksChangeNothing(t *testing.T) {
-	d := newDriver(t, tiny(0))
-	for i, o := range program(sample(1, "unchanged", 200)) {
-		d.do(o)
-		before := d.digest()
-		for _, loss := range losses(d.h.Inventory().BufferedStores, uint64(i)) {
-			d.image(loss)
-		}
-		if d.digest() != before {
-			t.Fatalf("TakeBacks after event %d changed the hierarchy", i)
+	for cores := 1; cores <= 3; cores += 2 {
+		cfg := tiny(0)
+		cfg.Cores = cores
+		d := newDriver(t, cfg)
+		for i, e := range programs(sample(1, "unchanged", 200), cores) {
+			d.on(e.core).do(e.op)
+			before := d.digest()
+			for _, loss := range d.someLosses(i, 20) {
+				d.image(loss)
+			}
+			if d.digest() != before {
+				t.Fatalf("TakeBacks after event %d changed the hierarchy", i)
+			}
 		}
 	}
 }
 
 // The MRU filter is only a shortcut: asking the model about every load gives the
-// same state and the same stall cycles.
+// same state and the same stall cycles, on every core.
 func TestMRUFilterChangesNothing(t *testing.T) {
 	for seed := range uint64(64) {
-		a, b := newDriver(t, tiny(byte(seed))), newDriver(t, tiny(byte(seed)))
+		cfg := tiny(byte(seed))
+		cfg.Cores = 1 + int(seed%4)
+		a, b := newDriver(t, cfg), newDriver(t, cfg)
 		b.noFilter = true
-		for i, o := range program(sample(seed, "mru", 1000)) {
-			a.do(o)
-			b.do(o)
+		for i, e := range programs(sample(seed, "mru", 800), cfg.Cores) {
+			a.on(e.core).do(e.op)
+			b.on(e.core).do(e.op)
 			if a.core.Stall != b.core.Stall {
-				t.Fatalf("seed %d: after event %d (%v) %d stall cycles with the filter, %d without", seed, i, o, a.core.Stall, b.core.Stall)
+				t.Fatalf("seed %d: after event %d (%v) %d stall cycles with the filter, %d without", seed, i, e, a.core.Stall, b.core.Stall)
 			}
 		}
 		if a.digest() != b.digest() {
