@@ -106,7 +106,9 @@ func (c *Core) Fetch(f phys.Frame) {
 func (c *Core) pushedAmongCores() {
 	b := &c.SB
 	l := b.ring[(b.tail-1)%ringSize].Addr.Line()
-	c.claim(l)
+	if c.claims.owner[ownerSlot(l)] != c.claimOf(l) {
+		c.claim(l)
+	}
 	c.hold(l)
 	if b.tail-b.head > b.capacity {
 		c.commitOldest()

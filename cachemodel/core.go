@@ -134,38 +134,45 @@ func (c *Core) refreshMRU(l phys.LineAddr) {
 // Pushed goes with StoreBuffer.Push: it keeps the buffer within its capacity,
 // and other cores out of the line.
 func (c *Core) Pushed() {
-	if c.claims == nil {
-		c.commitOldest()
-	} else {
+	switch {
+	case c.claims != nil:
 		c.pushedAmongCores()
+	case !c.commitFast():
+		c.commitOldest()
 	}
 }
 
-// commitOldest makes the oldest buffered store visible in the L1, or lets the
-// oldest flush act. It does nothing when the buffer is empty.
-func (c *Core) commitOldest() {
+// commitFast is commitOldest of a store that changes no state but the buffer's.
+func (c *Core) commitFast() bool {
 	b := &c.SB
-	if b.head == b.tail {
-		return
-	}
 	e := &b.ring[b.head%ringSize]
 	l := e.Addr.Line()
 	i := l & c.MRUMask & 63
-	if c.MRU[i] == l && c.mruDirty>>i&1 != 0 && e.Size != 0 {
-		b.head++
-		c.committed++
-		c.release(l)
-		return
+	if c.MRU[i] != l || c.mruDirty>>i&1 == 0 || e.Size == 0 {
+		return false
 	}
+	b.head++
+	c.committed++
+	return true
+}
+
+// commitOldest makes the oldest buffered store visible in the L1, or lets the
+// oldest flush act. The buffer must not be empty.
+func (c *Core) commitOldest() {
+	b := &c.SB
+	e := &b.ring[b.head%ringSize]
+	l := e.Addr.Line()
 	if e.Size == 0 {
 		b.head++
 		b.flushes--
 		c.flushLeaves(l, FlushKind(e.Old[0]))
 		return
 	}
-	c.commitSlow(l)
-	b.head++
-	c.committed++
+	if !c.commitFast() {
+		c.commitSlow(l)
+		b.head++
+		c.committed++
+	}
 	c.release(l)
 }
 

@@ -124,7 +124,7 @@ func TestCoresEqualReference(t *testing.T) {
 		for seed := range programsEach {
 			cfg := tiny(byte(seed))
 			cfg.Cores = cores
-			events := programs(sample(seed, fmt.Sprint("cores ", cores), 1000), cores)
+			events := programs(sample(seed, fmt.Sprint("cores ", cores), 800), cores)
 			n, err := compareRun(cfg, newDriver(t, cfg), events, 4)
 			images += n
 			if err != nil {
