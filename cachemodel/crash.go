@@ -20,7 +20,7 @@ type Inventory struct {
 // Inventory counts in constant time.
 func (h *Hierarchy) Inventory() (v Inventory) {
 	for _, c := range h.cores {
-		v.BufferedStores += int(c.SB.tail - c.SB.head - c.SB.flushes)
+		v.BufferedStores += c.BufferedStores()
 		v.WCEntries += c.wc.n
 		for i, l := range [2]*level{&c.l1, &c.l2} {
 			v.DirtyLines[i] += l.dirty
@@ -30,6 +30,10 @@ func (h *Hierarchy) Inventory() (v Inventory) {
 	v.DirtyLines[2], v.DirtyPMEM[2] = h.llc.dirty, h.llc.dirtyPMEM
 	return v
 }
+
+// BufferedStores returns how many of the core's stores are retired and not yet
+// visible: what Loss.KeepStores chooses from.
+func (c *Core) BufferedStores() int { return int(c.SB.tail - c.SB.head - c.SB.flushes) }
 
 // Loss is what a power cut loses. The zero Loss drains everything.
 type Loss struct {

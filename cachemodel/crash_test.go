@@ -60,7 +60,7 @@ func compareRun(cfg cachemodel.Config, d *driver, events []event, cuts int) (ima
 func (d *driver) someLosses(i, cuts int) (some []cachemodel.Loss) {
 	var buffered []int
 	for k := range d.h.Config().Cores {
-		buffered = append(buffered, d.h.Core(k).Buffered())
+		buffered = append(buffered, d.h.Core(k).BufferedStores())
 	}
 	if len(buffered) > 1 {
 		return lossesAmong(buffered, uint64(i), max(cuts, 1))

@@ -220,6 +220,3 @@ func (h *Hierarchy) checkOwners() error {
 	}
 	return nil
 }
-
-// Buffered returns the number of stores in the core's buffer.
-func (c *Core) Buffered() int { return int(c.SB.tail - c.SB.head - c.SB.flushes) }

@@ -38,6 +38,12 @@ var coreLitmusTests = []struct {
 		[2]thread{run(st(litX, 1)), after(litX, fl(litX, cachemodel.CLWB), sfence, st(litY, 1))}, false, lostXKeptY, forbidden, forbidden},
 	{"10 with clflushopt and mfence",
 		[2]thread{run(st(litX, 1)), after(litX, fl(litX, cachemodel.CLFLUSHOPT), mfence, st(litY, 1))}, false, lostXKeptY, forbidden, forbidden},
+	{"10, the line in the other core's cache: T1 x=1; z=1. T2 if(z){clwb x; sfence; y=1}",
+		[2]thread{run(st(litX, 1), st(litZ, 1)), after(litZ, fl(litX, cachemodel.CLWB), sfence, st(litY, 1))}, false, lostXKeptY, forbidden, forbidden},
+	{"10, the line in the other core's cache: T1 x=1; z=1. T2 if(z){clflush x; y=1}",
+		[2]thread{run(st(litX, 1), st(litZ, 1)), after(litZ, fl(litX, cachemodel.CLFLUSH), st(litY, 1))}, false, lostXKeptY, forbidden, forbidden},
+	{"10, the line in the other core's cache: T1 x=1; z=1. T2 if(z){movnti x2,1; y=1}",
+		[2]thread{run(st(litX, 1), st(litZ, 1)), after(litZ, nt(litX2, 1), st(litY, 1))}, false, lostXKeptY, forbidden, forbidden},
 	{"1: T1 x=1. T2 if(x){y=1}",
 		[2]thread{run(st(litX, 1)), after(litX, st(litY, 1))}, false, lostXKeptY, allowed, forbidden},
 	{"2: T1 x=1; clwb x; sfence; z=1. T2 if(z){y=1}",
@@ -184,8 +190,8 @@ func (lt *litmus) cutCores(d *driver, eadr bool) (seen bool, images int) {
 	if d.h.Inventory().WCEntries > 0 {
 		wcs = 2
 	}
-	for keep0 := 0; keep0 <= d.h.Core(0).Buffered(); keep0++ {
-		for keep1 := 0; keep1 <= d.h.Core(1).Buffered(); keep1++ {
+	for keep0 := 0; keep0 <= d.h.Core(0).BufferedStores(); keep0++ {
+		for keep1 := 0; keep1 <= d.h.Core(1).BufferedStores(); keep1++ {
 			for lost := range subsets {
 				for wc := range wcs {
 					loss := cachemodel.Loss{KeepStores: []int{keep0, keep1}, WCLost: wc > 0}

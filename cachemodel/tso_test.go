@@ -111,7 +111,7 @@ func (h *history) compare(d *driver, salt uint64) error {
 		var loss cachemodel.Loss
 		prefix := make([]int, len(h.count))
 		for core := range prefix {
-			buffered := d.h.Core(core).Buffered()
+			buffered := d.h.Core(core).BufferedStores()
 			keep := part * int(lineHash(phys.LineAddr(core), salt)>>8%uint64(buffered+1))
 			loss.KeepStores = append(loss.KeepStores, keep)
 			prefix[core] = h.count[core] - buffered + keep
