@@ -64,8 +64,8 @@ func (b *bench) persisted(keep ...int) *Store {
 }
 
 // Each of several ports sees at once what another wrote, whichever of them made a
-// page's copy after a fork, and with the cache model nothing that a port has
-// loaded is taken back by a cut that loses all store buffers.
+// page's copy after a fork, and the fork sees nothing of it. With the cache model
+// nothing that a port has loaded is taken back by a cut that loses all store buffers.
 func TestPortsSeeEachOther(t *testing.T) {
 	base := phys.PMEMBase.Frame()
 	space := table{}
@@ -75,11 +75,16 @@ func TestPortsSeeEachOther(t *testing.T) {
 	}
 	for _, model := range []bool{false, true} {
 		b := newPorts(t, space, 3, model)
-		var want [3 * phys.PageSize]byte
+		var want, atFork [3 * phys.PageSize]byte
+		fork := b.pmem.Fork()
 		r := det.Stream(9, "ports")
 		for n := range 12000 {
 			if n%250 == 0 {
-				b.pmem.Fork()
+				var got [3 * phys.PageSize]byte
+				if fork.Read(phys.PMEMBase, got[:]); got != atFork {
+					t.Fatalf("model %t, step %d: a write reached the fork", model, n)
+				}
+				fork, atFork = b.pmem.Fork(), want
 				b.ports[r.IntN(3)].FlushTLB()
 			}
 			size := []uint{1, 2, 4, 8, 16}[r.IntN(5)]
