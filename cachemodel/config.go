@@ -59,7 +59,7 @@ const (
 	sourceUops    = "uops.info/cache.html, client Ice Lake"
 	sourceFAST20  = "NVSL/OptaneStudy 61d0b5e, 02-best_case_latency (FAST'20)"
 	sourceFAST4   = "NVSL/OptaneStudy 61d0b5e, 04-bandwidth_thcount, 64 B at one thread's bandwidth"
-	sourceCores   = "half of the round trips of 50 ns that core-to-core tests show in a socket, less the LLC look-up; order of magnitude"
+	sourceCores   = "about 50 ns with the LLC look-up, the order of published core-to-core tests within a socket"
 	sourcePerma   = "hpides/perma-bench 92dcb50, double-flush latency ratio"
 )
 

@@ -141,15 +141,19 @@ func (c *Core) checkMRU() error {
 	return nil
 }
 
-// buffers reports whether the core has a buffered store or a write-combining
-// entry of a line.
-func (c *Core) buffers(l phys.LineAddr) bool {
+// buffered returns how many stores and write-combining entries the core has of
+// each line.
+func (c *Core) buffered() map[phys.LineAddr]int {
+	n := map[phys.LineAddr]int{}
 	for i := c.SB.head; i != c.SB.tail; i++ {
-		if e := &c.SB.ring[i%ringSize]; e.Size != 0 && e.Addr.Line() == l {
-			return true
+		if e := &c.SB.ring[i%ringSize]; e.Size != 0 {
+			n[e.Addr.Line()]++
 		}
 	}
-	return c.wc.find(l) >= 0
+	for _, e := range c.wc.entry[:c.wc.n] {
+		n[e.line]++
+	}
+	return n
 }
 
 // checkBuffers checks that what one core has buffered for a line is out of all
@@ -159,62 +163,53 @@ func (h *Hierarchy) checkBuffers() error {
 		return nil
 	}
 	var total [heldSlots]uint16
+	by := map[phys.LineAddr]*Core{}
 	for _, c := range h.cores {
 		var held [heldSlots]uint8
-		for i := c.SB.head; i != c.SB.tail; i++ {
-			if e := &c.SB.ring[i%ringSize]; e.Size != 0 {
-				held[heldSlot(e.Addr.Line())]++
+		for l, n := range c.buffered() {
+			held[heldSlot(l)] += uint8(n)
+			total[heldSlot(l)] += uint16(n)
+			if o := by[l]; o != nil {
+				return fmt.Errorf("line %v is in the buffers of cores %d and %d", l.Addr(), o.id, c.id)
 			}
-		}
-		for _, e := range c.wc.entry[:c.wc.n] {
-			held[heldSlot(e.line)]++
-			if w, _ := c.locate(e.line); w != nil && *w&(dirty|shared) != 0 {
-				return fmt.Errorf("line %v under a write-combining buffer has flags %b", e.line.Addr(), *w&15)
-			}
+			by[l] = c
 		}
 		if held != *c.held {
 			return fmt.Errorf("core %d holds other lines than it counted", c.id)
 		}
-		for i, n := range held {
-			total[i] += uint16(n)
-		}
-		for _, o := range h.cores {
-			for _, l := range o.MRU {
-				if o != c && l != noLine && c.buffers(l) {
-					return fmt.Errorf("line %v is in core %d's filter and in core %d's buffers", l.Addr(), o.id, c.id)
-				}
+		for _, e := range c.wc.entry[:c.wc.n] {
+			if w, _ := c.locate(e.line); w != nil && *w&(dirty|shared) != 0 {
+				return fmt.Errorf("line %v under a write-combining buffer has flags %b", e.line.Addr(), *w&15)
 			}
 		}
 	}
 	if total != h.claims.held {
 		return fmt.Errorf("the sum of what the cores hold is wrong")
 	}
-	return h.checkOwners()
+	for l, c := range by {
+		for _, o := range h.cores {
+			if o != c && o.MRU[l&o.MRUMask&63] == l {
+				return fmt.Errorf("line %v is in core %d's filter and in core %d's buffers", l.Addr(), o.id, c.id)
+			}
+		}
+	}
+	return h.checkOwners(by)
 }
 
-// checkOwners checks that nobody else filters or buffers a claimed line, and that
-// no line is in two cores' buffers.
-func (h *Hierarchy) checkOwners() error {
+// checkOwners checks that nobody else filters or buffers a claimed line; by tells
+// whose buffers hold a line.
+func (h *Hierarchy) checkOwners(by map[phys.LineAddr]*Core) error {
 	for i, k := range h.claims.owner {
 		if k == 0 {
 			continue
 		}
-		l, id := phys.LineAddr(k>>coreBits)-1, int(k%MaxCores)
-		for _, o := range h.cores {
-			if o.id != id && (o.buffers(l) || o.MRU[l&o.MRUMask&63] == l) || ownerSlot(l) != i {
-				return fmt.Errorf("line %v is claimed by core %d, but core %d has it", l.Addr(), id, o.id)
-			}
+		l, owner := phys.LineAddr(k>>coreBits)-1, h.cores[k%MaxCores]
+		if c := by[l]; ownerSlot(l) != i || c != nil && c != owner {
+			return fmt.Errorf("line %v is claimed by core %d, but is not its own", l.Addr(), owner.id)
 		}
-	}
-	seen := map[phys.LineAddr]int{}
-	for _, c := range h.cores {
-		for i := c.SB.head; i != c.SB.tail; i++ {
-			e := &c.SB.ring[i%ringSize]
-			if by, ok := seen[e.Addr.Line()]; e.Size != 0 && ok && by != c.id {
-				return fmt.Errorf("line %v is in the store buffers of cores %d and %d", e.Addr.Line().Addr(), by, c.id)
-			}
-			if e.Size != 0 {
-				seen[e.Addr.Line()] = c.id
+		for _, o := range h.cores {
+			if o != owner && o.MRU[l&o.MRUMask&63] == l {
+				return fmt.Errorf("line %v is claimed by core %d, but core %d filters it", l.Addr(), owner.id, o.id)
 			}
 		}
 	}

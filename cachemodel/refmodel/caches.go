@@ -65,11 +65,11 @@ func (m *Machine) each(fn func(level int, c *cached)) {
 
 // newest returns the copy that differs from memory, or else any, or nil.
 func (m *Machine) newest(l phys.LineAddr) (found *cached) {
-	m.each(func(_ int, c *cached) {
-		if c.line == l && (found == nil || c.dirty) {
+	for _, c := range append(m.holders(nil, l), m.llc.find(l)) {
+		if c != nil && (found == nil || c.dirty) {
 			found = c
 		}
-	})
+	}
 	return found
 }
 
