@@ -265,10 +265,10 @@ func (b *benchmark) calibrate(ctx context.Context, e *Engine, c *Cell) error {
 		case c.Rounds == b.work.Rounds && !bytes.Equal(out.Output, b.output):
 			c.Missing = "prints something else than the simulator"
 			return nil
-		case b.work.Rounds == 0 || out.Wall >= b.Target:
+		case b.work.Rounds == 0 || out.Processor >= b.Target:
 			return nil
 		}
-		factor := min(float64(b.Target)/float64(max(out.Wall, 1)), step)
+		factor := min(float64(b.Target)/float64(max(out.Processor, 1)), step)
 		c.Rounds = round(max(float64(c.Rounds)*factor, float64(c.Rounds+1)))
 		if factor < step/10 {
 			return nil

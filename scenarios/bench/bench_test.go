@@ -43,7 +43,7 @@ func measure(t *testing.T, o Options) []Cell {
 // Rounds grow until a run takes the time aimed at; the instructions of the long
 // run follow from those of short ones, and the engine's own count stands beside.
 func TestRoundsAndInstructions(t *testing.T) {
-	got := measure(t, Options{Counter: fake("counter", 500, 100, "x"), Engines: []Engine{fake("twice", 0, 200, "x")}, Target: 4 * time.Millisecond})
+	got := measure(t, Options{Counter: fake("counter", 500, 100, "x"), Engines: []Engine{fake("twice", 0, 200, "x")}, Target: 2 * time.Millisecond})
 	want := []Cell{{Program: "work", Engine: "twice", Rounds: 10_000, Instructions: 1_000_500, OwnCount: 2_000_000, Seconds: 0.002, WallSeconds: 0.004,
 		Runs: []float64{0.002, 0.002, 0.002}, PerSecond: 500_250_000}}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Cell{})); diff != "" {
