@@ -18,6 +18,7 @@ import (
 	"zhuque/sim/kernel"
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/phys"
+	"zhuque/sim/x86"
 )
 
 // Setup is everything that decides what a run does, besides the plan: it is
@@ -28,6 +29,7 @@ type Setup struct {
 	Env     []string
 
 	Memory   sim.Memory
+	CPU      x86.Level // what the processor can do
 	Model    bool
 	Cache    string // preset of the cache model
 	Domain   eadr.Domain
@@ -73,7 +75,7 @@ func (s *Setup) fields() map[string]string {
 		model = "full"
 	}
 	f := map[string]string{
-		"memory": string(s.Memory), "model": model, "cache": s.Cache, "domain": s.Domain.String(),
+		"memory": string(s.Memory), "cpu": s.CPU.String(), "model": model, "cache": s.Cache, "domain": s.Domain.String(),
 		"seed": strconv.FormatUint(s.Seed, 10), "dir": s.Dir, "root": s.Root, "overlay": s.Overlay, "stdin": s.Stdin, "mutant": s.Mutant,
 		"energy":           strconv.FormatUint(uint64(s.Energy), 10),
 		"pmem-read":        strconv.FormatUint(uint64(s.PMEMRead), 10),
@@ -99,6 +101,8 @@ func (s *Setup) Set(name, value string) error {
 	switch name {
 	case "memory":
 		return s.setMemory(value)
+	case "cpu":
+		s.CPU, err = x86.ParseLevel(value)
 	case "model":
 		if value != "full" && value != "off" {
 			return fmt.Errorf("model %q: expected full or off", value)
@@ -177,7 +181,7 @@ func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
 		bug.Platform(&power)
 	}
 	cfg := &sim.Config{
-		Program: s.Program, Args: append([]string{s.Program}, s.Args...), Env: s.Env, Memory: s.Memory, Model: s.Model,
+		Program: s.Program, Args: append([]string{s.Program}, s.Args...), Env: s.Env, Memory: s.Memory, Level: s.CPU, Model: s.Model,
 		Cache: cache, Power: power, Seed: s.Seed, WallBase: startWallClock,
 		Files: vfs.Options{Root: s.Root, Overlay: s.Overlay}, Dir: s.Dir, Console: console, MaxInstructions: s.MaxInstructions,
 	}

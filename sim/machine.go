@@ -38,6 +38,7 @@ type Config struct {
 	Env     []string
 	Dir     string // initial working directory, "" for /
 	Memory  Memory
+	Level   x86.Level
 	Model   bool // with the cache model
 	Cache   cachemodel.Config
 	Power   eadr.Config
@@ -212,10 +213,11 @@ func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *x86.CPU) (*
 		space = m.Space()
 	}
 	m.port = mem.NewPort(space, core, m.dram, d.PMEM)
-	if blocks != nil {
+	if blocks != nil && blocks.Level() == cfg.Level {
 		m.cpu = x86.NewSharing(m.port, blocks)
 	} else {
 		m.cpu = x86.New(m.port)
+		m.cpu.SetLevel(cfg.Level)
 	}
 	m.cpu.Retired = d.Retired
 	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum})

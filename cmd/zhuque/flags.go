@@ -29,6 +29,7 @@ var settings = []struct {
 	words       func() []string // for completion; nil: none
 }{
 	{"memory", "where memory lies: zhuque (persistent, under the runtime), pmem (no runtime), native (DRAM)", words("zhuque", "pmem", "native")},
+	{"cpu", "what the processor can do: v2 (up to SSE4.2) or v3 (also AVX, AVX2, FMA, F16C), in the levels of the x86-64 psABI", words("v2", "v3")},
 	{"model", "cache model: full or off", words("full", "off")},
 	{"cache", "preset of the cache model (see zhuque params)", cachemodel.Presets},
 	{"domain", "persistence domain: eadr or adr", words("eadr", "adr")},

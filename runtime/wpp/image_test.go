@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"zhuque/cachemodel"
@@ -16,6 +17,7 @@ import (
 	"zhuque/sim/kernel"
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/phys"
+	"zhuque/sim/x86"
 )
 
 // guest starts an embedded guest under the runtime, in an empty file tree.
@@ -226,4 +228,20 @@ func (c *cutImage) counter(off uint64) uint64 {
 		c.t.Fatalf("the counter at %#x is %#x", off, c.word(off))
 	}
 	return v
+}
+
+// An image belongs to a level of processor: its program may have chosen
+// instructions that another lacks.
+func TestImageOfAnotherProcessor(t *testing.T) {
+	m := guest(t, "list")
+	m.RunUntil(10_000)
+	c := cutNow(t, m)
+	other := *c.cfg
+	other.Level = x86.V3
+	c.cfg = &other
+	_, err := c.boot(func(func(uint64) []byte) {})
+	var d *sim.Detected
+	if !errors.As(err, &d) || !strings.Contains(d.Reason, "processor") {
+		t.Errorf("an image of a v2 processor on a v3 processor: %v, want a refusal", err)
+	}
 }

@@ -44,7 +44,7 @@ const DataBase = phys.PMEMBase + dataOff
 const (
 	sbMagic = superblockOff + 8*iota
 	sbVersion
-	sbProgram  // first 8 bytes of the digest of program, arguments and processor
+	sbProgram  // digest of program, arguments and processor
 	sbChecksum // of the words above
 	_
 	_

@@ -98,7 +98,7 @@ func (r *Runtime) verify(m *sim.Machine, im *image) error {
 	case got[3] != checksum(got[:3]...):
 		return refuse("superblock: wrong checksum")
 	case got[2] != want[2]:
-		return refuse("the image belongs to another program or other arguments")
+		return refuse("the image belongs to another program, other arguments or another processor")
 	}
 	for _, off := range []uint64{sbCommitted, sbApplied, sbCells, logCall, saveEntry} {
 		if w := im.word(off); guarded(im.counter(off)) != w {

@@ -369,7 +369,9 @@ func (r *Runtime) Complete(pm *mem.Store) {
 	binary.LittleEndian.PutUint64(page[a&phys.PageMask:], peek(pm, sbGeneration))
 }
 
-// programID identifies what runs: another program's image is refused.
+// programID identifies what runs, and on which processor: an image of another
+// program, or of one that may be using instructions that this processor lacks or
+// holding what it learned from CPUID, is refused.
 func programID(cfg *sim.Config) uint64 {
 	var s sum
 	text := func(t string) {
@@ -382,5 +384,6 @@ func programID(cfg *sim.Config) uint64 {
 	for _, a := range cfg.Args {
 		text(a)
 	}
+	s.add(uint64(cfg.Level))
 	return s.value()
 }

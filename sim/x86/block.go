@@ -154,7 +154,7 @@ func (c *CPU) decodeBlock(rip uint64, page *mem.Page, frame phys.Frame) *block {
 		list = append(list, Inst{})
 		in := &list[len(list)-1]
 		off := at & phys.PageMask
-		st := decode(page[off:], at, in)
+		st := c.level.decode(page[off:], at, in)
 		if st == decodeShort {
 			if len(list) > 1 {
 				list = list[:len(list)-1]
@@ -190,7 +190,7 @@ func (c *CPU) decodeCrossing(b *block, head []byte, in *Inst) decodeStatus {
 	page, frame := c.Port.FetchPage((b.rip | phys.PageMask) + 1)
 	b.pages[1], b.frame[1] = page, frame
 	copy(buf[n:], page[:])
-	return decode(buf[:], b.rip, in)
+	return c.level.decode(buf[:], b.rip, in)
 }
 
 // keep copies the instructions into b and enters it.

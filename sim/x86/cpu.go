@@ -114,6 +114,8 @@ type CPU struct {
 
 	Port *mem.Port
 
+	level Level // see SetLevel
+
 	// The interpreter's own state: nothing of it is architectural.
 	code    *codeCache // decoded blocks, shared between clones
 	gen     uint64     // blocks with this number are known to be current
@@ -138,6 +140,7 @@ type Inst struct {
 	length                  uint8
 	at                      uint8  // index in its block
 	row                     uint16 // index into the instruction table
+	vvvv                    uint8  // the register that a VEX prefix names
 }
 
 // Bits of Inst.prefix.

@@ -20,9 +20,17 @@ var featureBits = map[string]featureBit{
 	"MMX": {1, RDX, 23}, "FXSR": {1, RDX, 24}, "SSE": {1, RDX, 25}, "SSE2": {1, RDX, 26},
 	"SSE3": {1, RCX, 0}, "SSSE3": {1, RCX, 9}, "CX16": {1, RCX, 13}, "SSE4.1": {1, RCX, 19}, "SSE4.2": {1, RCX, 20},
 	"MOVBE": {1, RCX, 22}, "POPCNT": {1, RCX, 23},
+	"FMA": {1, RCX, 12}, "XSAVE": {1, RCX, 26}, "OSXSAVE": {1, RCX, 27}, "AVX": {1, RCX, 28}, "F16C": {1, RCX, 29},
+	"BMI1": {7, RBX, 3}, "AVX2": {7, RBX, 5}, "BMI2": {7, RBX, 8}, "LZCNT": {0x80000001, RCX, 5},
 	"FSGSBASE": {7, RBX, 0}, "ERMS": {7, RBX, 9}, "CLFLUSHOPT": {7, RBX, 23}, "CLWB": {7, RBX, 24}, "FSRM": {7, RDX, 4},
 	"LAHF": {0x80000001, RCX, 0}, "PREFETCHW": {0x80000001, RCX, 8}, "SYSCALL": {0x80000001, RDX, 11},
 	"NX": {0x80000001, RDX, 20}, "RDTSCP": {0x80000001, RDX, 27}, "LM": {0x80000001, RDX, 29},
+}
+
+// featureLevel is the lowest level of processor that has a feature, V2 for those
+// not listed.
+var featureLevel = map[string]Level{
+	"AVX": V3, "AVX2": V3, "FMA": V3, "F16C": V3, "XSAVE": V3, "OSXSAVE": V3, "BMI1": V3, "BMI2": V3, "LZCNT": V3,
 }
 
 // extraFeatures are advertised without rows of their own.
@@ -38,12 +46,14 @@ const (
 	maxExtended = 0x80000008
 )
 
-var featureLeaves = map[uint32]*cpuidLeaf{1: {}, 7: {}, 0x80000001: {}}
+var featureLeaves = [levels]map[uint32]*cpuidLeaf{{1: {}, 7: {}, 0x80000001: {}}, {1: {}, 7: {}, 0x80000001: {}}}
 
 func init() {
 	set := func(name string) {
 		if b, ok := featureBits[name]; ok {
-			featureLeaves[b.leaf][b.reg] |= 1 << b.bit
+			for l := featureLevel[name]; l < levels; l++ {
+				featureLeaves[l][b.leaf][b.reg] |= 1 << b.bit
+			}
 		}
 	}
 	for i := range rows {
@@ -56,7 +66,7 @@ func init() {
 
 // cpuidValues returns what CPUID gives for a leaf and subleaf; zeros where
 // nothing is defined.
-func cpuidValues(leaf, sub uint32) (r cpuidLeaf) {
+func (l Level) cpuidValues(leaf, sub uint32) (r cpuidLeaf) {
 	word := func(s string) uint32 { return binary.LittleEndian.Uint32([]byte(s)) }
 	switch {
 	case leaf > maxExtended || leaf > maxBasic && leaf < 0x80000000:
@@ -64,7 +74,7 @@ func cpuidValues(leaf, sub uint32) (r cpuidLeaf) {
 	case leaf == 7 && sub != 0:
 		return r
 	}
-	if f := featureLeaves[leaf]; f != nil {
+	if f := featureLeaves[l][leaf]; f != nil {
 		r = *f
 	}
 	switch leaf {
@@ -75,6 +85,10 @@ func cpuidValues(leaf, sub uint32) (r cpuidLeaf) {
 		r[RBX] = 8 << 8  // CLFLUSH line of 8 quadwords, APIC 0, one logical processor
 	case 4:
 		r = cacheLeaf(sub)
+	case 0x0D:
+		if l >= V3 {
+			r = stateLeaf(sub)
+		}
 	case 0x80000000:
 		r[RAX] = maxExtended
 	case 0x80000002, 0x80000003, 0x80000004:
@@ -106,8 +120,20 @@ func cacheLeaf(sub uint32) (r cpuidLeaf) {
 	return r
 }
 
+// stateLeaf is leaf 0Dh, the layout of the XSAVE area: the FXSAVE image, a header
+// of 64 bytes, and the upper halves of the YMM registers. XCR0 enables all three.
+func stateLeaf(sub uint32) (r cpuidLeaf) {
+	switch sub {
+	case 0:
+		r[RAX], r[RBX], r[RCX] = xcr0, xsaveSize, xsaveSize
+	case 2:
+		r[RAX], r[RBX] = ymmSize, ymmOffset
+	}
+	return r
+}
+
 func cpuid(c *CPU, _ *Inst) {
-	r := cpuidValues(uint32(c.R[RAX]), uint32(c.R[RCX]))
+	r := c.level.cpuidValues(uint32(c.R[RAX]), uint32(c.R[RCX]))
 	c.Port.Fence(cachemodel.Serialize)
 	for i, v := range r {
 		c.R[i] = uint64(v)

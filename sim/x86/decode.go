@@ -16,10 +16,10 @@ const (
 	decodeUnknown              // defined on some processor, not in our table: Unsupported
 )
 
-// decode reads the instruction at rip from code and chooses its handler. Bytes
-// beyond the first 15 are ignored. in must be zero.
-func decode(code []byte, rip uint64, in *Inst) decodeStatus {
-	if st := decodeFields(code, rip, in); st != decoded {
+// decode reads the instruction at rip from code as a processor of the level does
+// and chooses its handler. Bytes beyond the first 15 are ignored. in must be zero.
+func (l Level) decode(code []byte, rip uint64, in *Inst) decodeStatus {
+	if st := l.decodeFields(code, rip, in); st != decoded {
 		return st
 	}
 	pick := forms[in.row].pick
@@ -33,7 +33,7 @@ func decode(code []byte, rip uint64, in *Inst) decodeStatus {
 }
 
 // decodeFields fills in all of in but its handler.
-func decodeFields(code []byte, rip uint64, in *Inst) decodeStatus {
+func (l Level) decodeFields(code []byte, rip uint64, in *Inst) decodeStatus {
 	if len(code) > maxLength {
 		code = code[:maxLength]
 	}
@@ -90,7 +90,21 @@ prefixes:
 	}
 
 	opmap := 0
-	if b == 0x0F {
+	switch {
+	case b&0xFE == 0xC4:
+		if l < V3 || pre&(prefixREX|prefixOpsize|prefixRep|prefixRepne|prefixLock) != 0 {
+			return decodeUD
+		}
+		v, n := decodeVEX(code[pos:], b)
+		if n < 0 {
+			return short
+		}
+		pos += n
+		opmap, rex, class, in.vvvv, b = v.table, v.rex, v.class, v.vvvv, v.opcode
+		if opmap < 0 {
+			return decodeUD
+		}
+	case b == 0x0F:
 		if pos >= len(code) {
 			return short
 		}
@@ -106,9 +120,9 @@ prefixes:
 			pos++
 		}
 	}
-	o := maps[opmap][b]
+	o := maps[l][opmap][b]
 	if o == nil {
-		if never[opmap][b] {
+		if opmap >= vexTables || never[opmap][b] {
 			return decodeUD
 		}
 		return decodeUnknown
@@ -116,6 +130,7 @@ prefixes:
 
 	var num uint16
 	ripRelative := false
+	vindex := noVIndex
 	if !o.modrm {
 		num = o.cells[cell(class, rex>>3&1, 0, 0)]
 	} else {
@@ -140,12 +155,15 @@ prefixes:
 			if n < 0 {
 				return short
 			}
+			if m&7 == 4 {
+				vindex = code[pos]>>3&7 | rex<<2&8
+			}
 			pos += n
 			ripRelative = m&0xC7 == 5
 		}
 	}
 	if num == 0 {
-		if opmap == 0 {
+		if opmap == 0 || opmap >= vexTables {
 			return decodeUD
 		}
 		return decodeUnknown
@@ -172,10 +190,51 @@ prefixes:
 		in.imm += in.next
 	}
 	in.prefix = pre
+	if f.enc.vsib {
+		if in.index = vindex; vindex == noVIndex {
+			return decodeUD
+		}
+	}
+	if in.vvvv != 0 && !f.vvvv {
+		return decodeUD
+	}
 	if pre&prefixLock != 0 && (!f.lock || pre&prefixRegForm != 0) {
 		return decodeUD
 	}
 	return decoded
+}
+
+// noVIndex says that there is no SIB byte, and so no vector of indices.
+const noVIndex = uint8(0xFF)
+
+// vex is a decoded VEX prefix with the opcode behind it.
+type vex struct {
+	table  int   // in maps, -1 for an opcode map that does not exist
+	rex    byte  // W, R, X and B as in a REX prefix
+	vvvv   uint8 // not inverted: an unused field is 0
+	class  int
+	opcode byte
+}
+
+// decodeVEX reads what follows first, C4 or C5, and returns the length, -1 when
+// the bytes end.
+func decodeVEX(code []byte, first byte) (v vex, n int) {
+	n = int(0xC5-first) + 1 // bytes of the prefix after the first
+	if len(code) < n+1 {
+		return v, -1
+	}
+	opmap, last := byte(1), code[n-1]
+	v.rex = ^code[0] >> 5 & 4
+	if n == 2 {
+		opmap = code[0] & 0x1F
+		v.rex = ^code[0]>>5&7 | last>>4&8
+	}
+	v.vvvv, v.class, v.opcode = ^last>>3&15, int(last&3), code[n]
+	v.table = vexTable(int(opmap), int(last>>2&1))
+	if opmap < 1 || opmap > 3 {
+		v.table = -1
+	}
+	return v, n + 1
 }
 
 // decodeMemory reads SIB and displacement after a ModRM byte m with mod != 3 and
@@ -247,7 +306,7 @@ func (f *form) immediate(code []byte, in *Inst, pre byte) int {
 	switch f.imm {
 	case immNone:
 		return 0
-	case immIb, immCb:
+	case immIb, immCb, immIs4:
 		n = 1
 	case immIw:
 		n = 2

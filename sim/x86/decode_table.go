@@ -21,9 +21,10 @@ const (
 	immCb           // relative branch, 8 bits
 	immCd           // relative branch, 32 bits
 	immMo           // absolute address as wide as the address size, into disp
+	immIs4          // a register number in the upper four bits of a byte
 )
 
-var immKinds = map[string]immKind{"ib": immIb, "iw": immIw, "id": immId, "iz": immIz, "iv": immIv, "io": immIo, "cb": immCb, "cd": immCd, "mo": immMo}
+var immKinds = map[string]immKind{"ib": immIb, "iw": immIw, "id": immId, "iz": immIz, "iv": immIv, "io": immIo, "cb": immCb, "cd": immCd, "mo": immMo, "/is4": immIs4}
 
 // sizeKind says how Inst.width follows from the prefixes.
 type sizeKind uint8
@@ -38,7 +39,7 @@ const (
 
 // Mandatory prefix classes.
 const (
-	classNP = iota
+	classNP = iota // in the order of VEX.pp
 	class66
 	classF3
 	classF2
@@ -53,6 +54,7 @@ type form struct {
 	size     sizeKind
 	modrm    bool
 	regInOp  bool // +r
+	vvvv     bool // VEX.vvvv names an operand
 	lock     bool
 	ends     bool
 	enc      encoding
@@ -72,6 +74,9 @@ type encoding struct {
 	modrm  bool
 	plusR  bool
 	imm    immKind
+	vex    bool
+	long   int  // VEX.L, -1 for any
+	vsib   bool // the SIB byte's index is a vector register
 }
 
 // opcode holds the rows that share an opcode byte of a map, by mandatory prefix
@@ -87,17 +92,28 @@ func cell(class int, rexW, mod3, digit uint8) int {
 }
 
 var (
-	forms []form          // parallel to rows
-	maps  [4][256]*opcode // one-byte, 0F, 0F 38, 0F 3A
-	never [4][256]bool    // opcodes that are #UD in 64-bit mode on every processor
+	forms []form               // parallel to rows
+	maps  [levels]opcodeMaps   // by processor level
+	never [vexTables][256]bool // opcodes that are #UD in 64-bit mode on every processor
 )
+
+// opcodeMaps are the one-byte map, 0F, 0F 38 and 0F 3A, then the maps of VEX with
+// L=0 and with L=1, of which the first is not used.
+type opcodeMaps [3 * vexTables][256]*opcode
+
+// vexTables is the index of the first of opcodeMaps that belongs to VEX.
+const vexTables = 4
+
+func vexTable(opmap, long int) int { return vexTables*(1+long) + opmap }
 
 func init() {
 	forms = make([]form, len(rows))
 	rank := map[*uint16]uint8{}
 	for i := range rows {
 		forms[i] = newForm(&rows[i])
-		place(i, rank)
+		for l := forms[i].level(); l < levels; l++ {
+			place(&maps[l], i, rank)
+		}
 	}
 	for m, list := range []string{
 		"06 07 0E 16 17 1E 1F 27 2F 37 3F 60 61 82 9A CE D4 D5 D6 EA",
@@ -113,6 +129,9 @@ func init() {
 func newForm(r *Row) form {
 	e := parseEncoding(r.Enc)
 	f := form{row: r, pick: r.Pick, imm: e.imm, modrm: e.modrm, regInOp: e.plusR, lock: r.Lock, ends: r.Ends, enc: e}
+	for arg := range strings.SplitSeq(r.Args, ",") {
+		f.vvvv = f.vvvv || arg[:min(1, len(arg))] == "H" || arg == "By"
+	}
 	first, _, _ := strings.Cut(r.Args, ",")
 	switch {
 	case r.Size == "d64":
@@ -121,7 +140,7 @@ func newForm(r *Row) form {
 		f.size = sizeF
 	case len(first) == 2 && first[1] == 'b' || first == "AL" || first == "DX" && r.Args == "DX,AL":
 		f.size = sizeB
-	case strings.Contains(r.Args, "Ey") || strings.Contains(r.Args, "Gy") || strings.Contains(r.Args, "My") || e.class == class66:
+	case strings.Contains(r.Args, "Ey") || strings.Contains(r.Args, "Gy") || strings.Contains(r.Args, "My") || strings.Contains(r.Args, "By") || e.class == class66:
 		f.size = sizeY
 	}
 	if e.class >= 0 {
@@ -133,11 +152,60 @@ func newForm(r *Row) form {
 	return f
 }
 
+// level is the lowest processor level that has the form.
+func (f *form) level() Level {
+	if f.enc.vex {
+		return V3
+	}
+	return featureLevel[f.row.Feature]
+}
+
+// parseVEX reads the first part of an encoding such as VEX.256.66.0F38.W1.
+func (e *encoding) parseVEX(s string) (ok bool) {
+	e.vex, e.long, e.class, e.opmap = true, -2, classNP, 0
+	for part := range strings.SplitSeq(s, ".") {
+		switch part {
+		case "VEX", "NP", "WIG":
+		case "LIG":
+			e.long = -1
+		case "128", "L0", "LZ":
+			e.long = 0
+		case "256", "L1":
+			e.long = 1
+		case "66":
+			e.class = class66
+		case "F3":
+			e.class = classF3
+		case "F2":
+			e.class = classF2
+		case "0F":
+			e.opmap = 1
+		case "0F38":
+			e.opmap = 2
+		case "0F3A":
+			e.opmap = 3
+		case "W0":
+			e.rexW = 0
+		case "W1":
+			e.rexW = 1
+		default:
+			return false
+		}
+	}
+	return e.opmap != 0 && e.long != -2
+}
+
 // parseEncoding reads a Row.Enc; a mistake in one is our bug.
 func parseEncoding(s string) encoding {
 	e := encoding{class: -1, rexW: -1, digit: -1, exact: -1, mod: -1}
 	tok := strings.Fields(s)
 	bad := func() { panic("BUG: instruction table: cannot parse encoding " + strconv.Quote(s)) }
+	if strings.HasPrefix(tok[0], "VEX.") {
+		if !e.parseVEX(tok[0]) || len(tok) < 2 {
+			bad()
+		}
+		tok = tok[1:]
+	}
 	switch tok[0] {
 	case "NP":
 		e.class, tok = classNP, tok[1:]
@@ -185,6 +253,8 @@ func parseEncoding(s string) encoding {
 			e.mod = 3
 		case t == "mem":
 			e.mod = 0
+		case t == "vsib" && e.vex:
+			e.mod, e.vsib = 0, true
 		case t == "/r":
 			e.modrm = true
 		case len(t) == 2 && t[0] == '/' && t[1] >= '0' && t[1] <= '7':
@@ -201,9 +271,9 @@ func parseEncoding(s string) encoding {
 	return e
 }
 
-// place enters row i into every cell that it claims. A more specific row
+// place enters row i into every cell of m that it claims. A more specific row
 // (mandatory prefix, then REX.W) wins a cell; equals clash.
-func place(i int, rank map[*uint16]uint8) {
+func place(m *opcodeMaps, i int, rank map[*uint16]uint8) {
 	f := &forms[i]
 	e := &f.enc
 	claim := func(slot *uint16) {
@@ -220,20 +290,33 @@ func place(i int, rank map[*uint16]uint8) {
 		n = 8
 	}
 	for op := int(e.opcode); op < int(e.opcode)+n; op++ {
-		o := maps[e.opmap][op]
-		if o == nil {
-			o = &opcode{modrm: e.modrm}
-			maps[e.opmap][op] = o
-		}
-		if o.modrm != e.modrm {
-			panic(fmt.Sprintf("BUG: instruction table: rows of opcode %#x disagree about ModRM: %q", op, rows[i].Enc))
-		}
-		for class := range classes {
-			if e.class < 0 || e.class == class {
-				placeClass(o, e, class, claim)
+		for _, table := range e.tables() {
+			o := m[table][op]
+			if o == nil {
+				o = &opcode{modrm: e.modrm}
+				m[table][op] = o
+			}
+			if o.modrm != e.modrm {
+				panic(fmt.Sprintf("BUG: instruction table: rows of opcode %#x disagree about ModRM: %q", op, rows[i].Enc))
+			}
+			for class := range classes {
+				if e.class < 0 || e.class == class {
+					placeClass(o, e, class, claim)
+				}
 			}
 		}
 	}
+}
+
+// tables lists the opcodeMaps that hold the encoding.
+func (e *encoding) tables() []int {
+	switch {
+	case !e.vex:
+		return []int{e.opmap}
+	case e.long < 0:
+		return []int{vexTable(e.opmap, 0), vexTable(e.opmap, 1)}
+	}
+	return []int{vexTable(e.opmap, e.long)}
 }
 
 func placeClass(o *opcode, e *encoding, class int, claim func(*uint16)) {

@@ -59,16 +59,16 @@ func TestDecode(t *testing.T) {
 		{"\x0F\xAE\x3E", "clflush byte ptr [rsi]"},
 		{"\x0F\xAE\xFE", "sfence"},
 		{"\x48\x0F\xC3\x06", "movnti qword ptr [rsi], rax"},
-		{"\x8E\xC8", "#UD"},             // MOV to CS
-		{"\x8D\xC0", "#UD"},             // LEA of a register
-		{"\x06", "#UD"},                 // PUSH ES
-		{"\xF0\x8B\x00", "#UD"},         // LOCK of a load
-		{"\xF0\x01\xC0", "#UD"},         // LOCK of a register
-		{"\xF0\x39\x00", "#UD"},         // LOCK CMP
-		{"\xFF\xF8", "#UD"},             // FF /7
-		{"\x0F\x0D\xC0", "#UD"},         // PREFETCHW of a register
-		{"\xC5\xF8\x77", "unsupported"}, // AVX
-		{"\xCF", "unsupported"},         // IRET
+		{"\x8E\xC8", "#UD"},     // MOV to CS
+		{"\x8D\xC0", "#UD"},     // LEA of a register
+		{"\x06", "#UD"},         // PUSH ES
+		{"\xF0\x8B\x00", "#UD"}, // LOCK of a load
+		{"\xF0\x01\xC0", "#UD"}, // LOCK of a register
+		{"\xF0\x39\x00", "#UD"}, // LOCK CMP
+		{"\xFF\xF8", "#UD"},     // FF /7
+		{"\x0F\x0D\xC0", "#UD"}, // PREFETCHW of a register
+		{"\xC5\xF8\x77", "#UD"}, // AVX
+		{"\xCF", "unsupported"}, // IRET
 		{"\x66\x0F\x38\xF0\x00", "movbe ax, word ptr [rax]"},
 		{"\x66\xF2\x0F\x38\xF1\xC1", "crc32 eax, cx"},
 		{"\x0F\x38\xF0\xC0", "unsupported"},
@@ -81,7 +81,7 @@ func TestDecode(t *testing.T) {
 		got := map[decodeStatus]string{decodeShort: "short", decodeLong: "#GP", decodeUD: "#UD", decodeUnknown: "unsupported"}
 		var in Inst
 		text, n := Disasm([]byte(c.code), testCode)
-		if st := decode([]byte(c.code), testCode, &in); st != decoded {
+		if st := V2.decode([]byte(c.code), testCode, &in); st != decoded {
 			text, n = got[st], len(c.code)
 		}
 		if text != c.want || n != len(c.code) {
@@ -110,7 +110,7 @@ func TestDecodeLengths(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: x86asm at %#x: %v", opt, off, err)
 			}
-			if st := decode(code[off:], section.Addr+uint64(off), &in); st != decoded || int(in.length) != want.Len {
+			if st := V3.decode(code[off:], section.Addr+uint64(off), &in); st != decoded || int(in.length) != want.Len {
 				t.Fatalf("%s at %#x: % x: status %d length %d, x86asm has %v of %d", opt, off, code[off:off+want.Len], st, in.length, want, want.Len)
 			}
 			off += want.Len
@@ -123,9 +123,9 @@ func TestDecodeLengths(t *testing.T) {
 
 // Rows that claim the same encoding are our bug and must not pass unseen.
 func TestClashPanics(t *testing.T) {
-	saved := maps[1][0x05]
+	saved := maps[V2][1][0x05]
 	defer func() {
-		maps[1][0x05] = saved
+		maps[V2][1][0x05] = saved
 		forms = forms[:len(forms)-1]
 		rows = rows[:len(rows)-1]
 		if r := recover(); r == nil || !strings.HasPrefix(r.(string), "BUG: ") {
@@ -135,9 +135,9 @@ func TestClashPanics(t *testing.T) {
 	rows = append(rows, Row{Enc: "0F 05", Name: "TWICE", Pick: only(nop)})
 	forms = append(forms, newForm(&rows[len(rows)-1]))
 	o := *saved
-	maps[1][0x05] = &o
+	maps[V2][1][0x05] = &o
 	rank := map[*uint16]uint8{}
-	place(len(rows)-1, rank)
+	place(&maps[V2], len(rows)-1, rank)
 }
 
 func TestBadEncodingPanics(t *testing.T) {
@@ -162,11 +162,11 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, code []byte) {
 		var a, b Inst
-		st := decode(code, testCode, &a)
+		st := V3.decode(code, testCode, &a)
 		if st == decoded && (a.length == 0 || int(a.length) > min(len(code), maxLength) || a.next != testCode+uint64(a.length)) {
 			t.Fatalf("% x: length %d", code, a.length)
 		}
-		if st != decode(code, testCode, &b) || a.length != b.length || a.row != b.row || a.imm != b.imm || a.disp != b.disp {
+		if st != V3.decode(code, testCode, &b) || a.length != b.length || a.row != b.row || a.imm != b.imm || a.disp != b.disp {
 			t.Fatalf("% x: decodes differently the second time", code)
 		}
 		if text, n := Disasm(code, testCode); len(code) > 0 && (text == "" || n == 0) {
@@ -205,7 +205,7 @@ func BenchmarkDecode(b *testing.B) {
 	for b.Loop() {
 		for off := 0; off < len(code); n++ {
 			var in Inst
-			if decode(code[off:], uint64(off), &in) != decoded {
+			if V3.decode(code[off:], uint64(off), &in) != decoded {
 				b.Fatal("not decoded")
 			}
 			off += int(in.length)

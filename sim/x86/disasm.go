@@ -15,7 +15,7 @@ func Disasm(code []byte, rip uint64) (text string, length int) {
 	if len(code) == 0 {
 		return "(no bytes)", 0
 	}
-	if decodeFields(code, rip, &in) != decoded {
+	if V3.decodeFields(code, rip, &in) != decoded {
 		return fmt.Sprintf("(bad) %02x", code[0]), 1
 	}
 	row := forms[in.row].row

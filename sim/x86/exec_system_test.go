@@ -70,6 +70,12 @@ func TestCPUID(t *testing.T) {
 // Every feature of a row is one that CPUID reports, and no leaf has bits that
 // neither a row nor extraFeatures accounts for.
 func TestFeaturesHaveBits(t *testing.T) {
+	for l := range levels {
+		featuresHaveBits(t, l)
+	}
+}
+
+func featuresHaveBits(t *testing.T, l Level) {
 	want := map[uint32]cpuidLeaf{1: {}, 7: {}, 0x80000001: {}}
 	names := append([]string{}, extraFeatures...)
 	for _, f := range ISA() {
@@ -83,15 +89,18 @@ func TestFeaturesHaveBits(t *testing.T) {
 			t.Errorf("feature %q has no CPUID bit", n)
 			continue
 		}
+		if featureLevel[n] > l {
+			continue
+		}
 		w := want[b.leaf]
 		w[b.reg] |= 1 << b.bit
 		want[b.leaf] = w
 	}
 	for leaf, w := range want {
-		got := cpuidValues(leaf, 0)
+		got := l.cpuidValues(leaf, 0)
 		for _, reg := range []int{RCX, RDX} {
 			if got[reg] != w[reg] {
-				t.Errorf("leaf %#x register %d is %#x, the table has %#x", leaf, reg, got[reg], w[reg])
+				t.Errorf("%v: leaf %#x register %d is %#x, the table has %#x", l, leaf, reg, got[reg], w[reg])
 			}
 		}
 	}

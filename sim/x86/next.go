@@ -65,7 +65,7 @@ func (c *CPU) Next() (n Next) {
 		return n
 	}
 	var in Inst
-	switch decode(n.Code[:size], c.RIP, &in) {
+	switch c.level.decode(n.Code[:size], c.RIP, &in) {
 	case decodeShort:
 		n.Fetch = FetchFault
 		return n

@@ -172,9 +172,9 @@ func TestFaultIsPrecise(t *testing.T) {
 
 // What the processor has and the table has not stops the run, and is not #UD.
 func TestUnsupportedIsNamed(t *testing.T) {
-	m := newMachine([]byte{0x90, 0xC5, 0xF8, 0x77}) // nop; vzeroupper
+	m := newMachine([]byte{0x90, 0x62, 0xF1, 0x7C, 0x48, 0x58, 0xC0}) // nop; vaddps zmm0, zmm0, zmm0
 	s := m.Run(10)
-	if s.Reason != StopUnsupported || s.Unsup.RIP != testCode+1 || m.Retired != 1 || !bytes.Contains([]byte(s.Unsup.What), []byte("c5f877")) {
+	if s.Reason != StopUnsupported || s.Unsup.RIP != testCode+1 || m.Retired != 1 || !bytes.Contains([]byte(s.Unsup.What), []byte("62f17c4858c0")) {
 		t.Fatalf("stop %v %v after %d", s.Reason, s.Unsup, m.Retired)
 	}
 }

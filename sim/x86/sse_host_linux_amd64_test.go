@@ -109,7 +109,7 @@ func compareEncoding(t *testing.T, native *hwtest.Native, code []byte, name stri
 	fault := native.Run(code, &s)
 	ud = fault != nil && fault.Vector == uint64(UD)
 	var in Inst
-	switch status := decode(code, native.Slot(), &in); {
+	switch status := V3.decode(code, native.Slot(), &in); {
 	case ud && status == decoded:
 		t.Errorf("% x: %s, but #UD on the host", code, rows[in.row].Name)
 	case !ud && status == decodeUD:

@@ -10,14 +10,15 @@ type handler = func(c *CPU, in *Inst)
 // feature bits come from the rows.
 type Row struct {
 	// Enc is the encoding in the SDM's notation: optional mandatory prefix
-	// (NP, 66, F3, F2), optional REX.W or W0, opcode bytes in hexadecimal, then
-	// /r or /0../7, a restriction "reg" or "mem" when only that form exists, and
-	// the immediates ib iw id iz iv io cb cd mo. +r is a register in the low
+	// (NP, 66, F3, F2), optional REX.W or W0, opcode bytes in hexadecimal, or a VEX
+	// prefix such as VEX.256.66.0F38.W1 (LIG and WIG: any L or W) and the opcode;
+	// then /r or /0../7, a restriction "reg" or "mem" when only that form exists,
+	// vsib for a vector of indices, /is4 for a register in an immediate, and the immediates ib iw id iz iv io cb cd mo. +r is a register in the low
 	// three opcode bits, +i an x87 register in the low bits of the second byte; a
 	// second byte of C0 or more after D8..DF stands for itself.
 	Enc   string
 	Name  string // mnemonic
-	Args  string // operand codes in the SDM's letters: "Vps,Wps", "Ev,Gv", "Eb,Ib"
+	Args  string // operand codes in the SDM's letters: "Vps,Hps,Wps", "Ev,Gv", "Eb,Ib"; H and By are VEX.vvvv
 	Flags string // status flags written: "oszapc"
 	Undef string // status flags that the manual leaves undefined
 	// Size is the SDM's superscript: "d64" when the operand size defaults to 64
@@ -33,7 +34,7 @@ type Row struct {
 	Pick func(in *Inst) handler
 }
 
-var rows = slices.Concat(integerRows, systemRows, mmxRows, sseRows, sse3Rows, sse4Rows, x87Rows)
+var rows = slices.Concat(integerRows, systemRows, mmxRows, sseRows, sse3Rows, sse4Rows, x87Rows, avxRows)
 
 // regmem picks by ModRM.mod; nil stands for a form that is #UD.
 func regmem(reg, mem handler) func(*Inst) handler {

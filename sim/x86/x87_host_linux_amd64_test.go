@@ -398,7 +398,7 @@ func TestX87EncodingsHost(t *testing.T) {
 			fault := native.Run(code, &s)
 			ud := fault != nil && fault.Vector == uint64(UD)
 			var in Inst
-			status := decode(code, native.Slot(), &in)
+			status := V3.decode(code, native.Slot(), &in)
 			switch {
 			case ud && status == decodeUD:
 				undefined++
