@@ -141,6 +141,7 @@ type Inst struct {
 	at                      uint8  // index in its block
 	row                     uint16 // index into the instruction table
 	vvvv                    uint8  // the register that a VEX prefix names
+	long                    uint8  // VEX.L: 1 for vectors of 256 bits
 }
 
 // Bits of Inst.prefix.

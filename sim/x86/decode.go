@@ -100,7 +100,7 @@ prefixes:
 			return short
 		}
 		pos += n
-		opmap, rex, class, in.vvvv, b = v.table, v.rex, v.class, v.vvvv, v.opcode
+		opmap, rex, class, in.vvvv, in.long, b = v.table, v.rex, v.class, v.vvvv, v.long, v.opcode
 		if opmap < 0 {
 			return decodeUD
 		}
@@ -207,18 +207,19 @@ prefixes:
 // noVIndex says that there is no SIB byte, and so no vector of indices.
 const noVIndex = uint8(0xFF)
 
-// vex is a decoded VEX prefix with the opcode behind it.
-type vex struct {
+// vexPrefix is a decoded VEX prefix with the opcode behind it.
+type vexPrefix struct {
 	table  int   // in maps, -1 for an opcode map that does not exist
 	rex    byte  // W, R, X and B as in a REX prefix
 	vvvv   uint8 // not inverted: an unused field is 0
+	long   uint8
 	class  int
 	opcode byte
 }
 
 // decodeVEX reads what follows first, C4 or C5, and returns the length, -1 when
 // the bytes end.
-func decodeVEX(code []byte, first byte) (v vex, n int) {
+func decodeVEX(code []byte, first byte) (v vexPrefix, n int) {
 	n = int(0xC5-first) + 1 // bytes of the prefix after the first
 	if len(code) < n+1 {
 		return v, -1
@@ -230,7 +231,8 @@ func decodeVEX(code []byte, first byte) (v vex, n int) {
 		v.rex = ^code[0]>>5&7 | last>>4&8
 	}
 	v.vvvv, v.class, v.opcode = ^last>>3&15, int(last&3), code[n]
-	v.table = vexTable(int(opmap), int(last>>2&1))
+	v.long = last >> 2 & 1
+	v.table = vexTable(int(opmap), int(v.long))
 	if opmap < 1 || opmap > 3 {
 		v.table = -1
 	}

@@ -195,17 +195,8 @@ func (e *encoding) parseVEX(s string) (ok bool) {
 	return e.opmap != 0 && e.long != -2
 }
 
-// parseEncoding reads a Row.Enc; a mistake in one is our bug.
-func parseEncoding(s string) encoding {
-	e := encoding{class: -1, rexW: -1, digit: -1, exact: -1, mod: -1}
-	tok := strings.Fields(s)
-	bad := func() { panic("BUG: instruction table: cannot parse encoding " + strconv.Quote(s)) }
-	if strings.HasPrefix(tok[0], "VEX.") {
-		if !e.parseVEX(tok[0]) || len(tok) < 2 {
-			bad()
-		}
-		tok = tok[1:]
-	}
+// parseLegacy reads mandatory prefix, REX.W and map, and returns the rest.
+func (e *encoding) parseLegacy(tok []string) []string {
 	switch tok[0] {
 	case "NP":
 		e.class, tok = classNP, tok[1:]
@@ -229,6 +220,22 @@ func parseEncoding(s string) encoding {
 		e.opmap, tok = 3, tok[2:]
 	case tok[0] == "0F":
 		e.opmap, tok = 1, tok[1:]
+	}
+	return tok
+}
+
+// parseEncoding reads a Row.Enc; a mistake in one is our bug.
+func parseEncoding(s string) encoding {
+	e := encoding{class: -1, rexW: -1, digit: -1, exact: -1, mod: -1}
+	tok := strings.Fields(s)
+	bad := func() { panic("BUG: instruction table: cannot parse encoding " + strconv.Quote(s)) }
+	if strings.HasPrefix(tok[0], "VEX.") {
+		if !e.parseVEX(tok[0]) || len(tok) < 2 {
+			bad()
+		}
+		tok = tok[1:]
+	} else {
+		tok = e.parseLegacy(tok)
 	}
 	hexByte := func(t string) (byte, bool) {
 		v, err := strconv.ParseUint(t, 16, 8)

@@ -61,46 +61,65 @@ func byRounding(f *format, shape func(lane) handler) handler {
 	return func(c *CPU, in *Inst) { h[in.imm&15](c, in) }
 }
 
-// dpps multiplies the elements that the immediate's high half selects, adds the
-// products by pairs, and puts the sum where the low half says.
-func dpps(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
-	d := &c.V[in.reg&15]
-	a := [4]uint64{low32(d[0]), d[0] >> 32, low32(d[1]), d[1] >> 32}
-	b := [4]uint64{low32(lo), lo >> 32, low32(hi), hi >> 32}
-	var p [4]uint64
-	var flags uint32
-	for i := range p {
-		if in.imm>>(4+i)&1 != 0 {
-			var fl uint32
-			p[i], fl = mul32(c.MXCSR, a[i], b[i])
-			flags |= fl
+// dotSingles multiplies the elements that the immediate's high half selects, adds
+// the products by pairs, and puts the sum where the low half says, in each of the
+// lanes of 128 bits. The exceptions of every step come before the next step.
+func (c *CPU) dotSingles(a, b *Vec, lanes uint8, imm uint64) (r Vec) {
+	var p [8]uint64
+	step := func(n uint8, f func(i uint8) uint32) {
+		var flags uint32
+		for i := range n {
+			flags |= f(i)
 		}
+		c.fpFlags(flags)
 	}
-	c.fpFlags(flags)
-	s0, fl0 := add32(c.MXCSR, p[0], p[1])
-	s1, fl1 := add32(c.MXCSR, p[2], p[3])
-	c.fpFlags(fl0 | fl1)
-	s, fl := add32(c.MXCSR, s0, s1)
-	c.fpFlags(fl)
+	step(4*lanes, func(i uint8) (fl uint32) {
+		if imm>>(4+i&3)&1 != 0 {
+			sh := i & 1 * 32
+			p[i], fl = mul32(c.MXCSR, low32(a[i>>1]>>sh), low32(b[i>>1]>>sh))
+		}
+		return fl
+	})
+	step(2*lanes, func(i uint8) (fl uint32) {
+		p[i], fl = add32(c.MXCSR, p[2*i], p[2*i+1])
+		return fl
+	})
+	step(lanes, func(i uint8) (fl uint32) {
+		p[i], fl = add32(c.MXCSR, p[2*i], p[2*i+1])
+		return fl
+	})
 	mask := func(i uint64) uint64 { return i&1*math.MaxUint32 | i>>1&1*math.MaxUint32<<32 }
-	s |= s << 32
-	c.setX(in.reg, s&mask(in.imm), s&mask(in.imm>>2))
+	for i := range lanes {
+		s := p[i] | p[i]<<32
+		r[2*i], r[2*i+1] = s&mask(imm), s&mask(imm>>2)
+	}
+	return r
 }
 
-func dppd(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
-	d := &c.V[in.reg&15]
+// dotDoubles is the same for two elements.
+func (c *CPU) dotDoubles(a, b *Vec, imm uint64) Vec {
 	var p0, p1 uint64
 	var fl0, fl1 uint32
-	if in.imm&0x10 != 0 {
-		p0, fl0 = mul64(c.MXCSR, d[0], lo)
+	if imm&0x10 != 0 {
+		p0, fl0 = mul64(c.MXCSR, a[0], b[0])
 	}
-	if in.imm&0x20 != 0 {
-		p1, fl1 = mul64(c.MXCSR, d[1], hi)
+	if imm&0x20 != 0 {
+		p1, fl1 = mul64(c.MXCSR, a[1], b[1])
 	}
 	c.fpFlags(fl0 | fl1)
 	s, fl := add64(c.MXCSR, p0, p1)
 	c.fpFlags(fl)
-	c.setX(in.reg, s&-(in.imm&1), s&-(in.imm>>1&1))
+	return Vec{s & -(imm & 1), s & -(imm >> 1 & 1)}
+}
+
+func dpps(c *CPU, in *Inst) {
+	lo, hi := c.source128(in)
+	r := c.dotSingles(&c.V[in.reg&15], &Vec{lo, hi}, 1, in.imm)
+	c.setX(in.reg, r[0], r[1])
+}
+
+func dppd(c *CPU, in *Inst) {
+	lo, hi := c.source128(in)
+	r := c.dotDoubles(&c.V[in.reg&15], &Vec{lo, hi}, in.imm)
+	c.setX(in.reg, r[0], r[1])
 }

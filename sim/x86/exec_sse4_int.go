@@ -19,22 +19,22 @@ func blendVariable(high uint64, width uint) handler {
 	}
 }
 
-// blendImmediate takes the elements of the source that the immediate selects;
-// there are 64/width to a quadword.
-func blendImmediate(width uint) handler {
+// blendImmediate takes the elements of b that the immediate selects; there are
+// 64/width to a quadword.
+func blendImmediate(width uint) op128 {
 	element := ^uint64(0) >> (64 - width)
-	return func(c *CPU, in *Inst) {
-		lo, hi := c.source128(in)
-		d := &c.V[in.reg&15]
-		i := in.imm
-		for q, s := range [2]uint64{lo, hi} {
+	return func(a, b x128, imm uint64) x128 {
+		blend := func(a, b uint64) uint64 {
 			for sh := uint(0); sh < 64; sh += width {
-				if i&1 != 0 {
-					d[q] = d[q]&^(element<<sh) | s&(element<<sh)
+				if imm&1 != 0 {
+					a = a&^(element<<sh) | b&(element<<sh)
 				}
-				i >>= 1
+				imm >>= 1
 			}
+			return a
 		}
+		lo := blend(a.lo, b.lo)
+		return x128{lo, blend(a.hi, b.hi)}
 	}
 }
 
@@ -51,34 +51,41 @@ func ptest(c *CPU, in *Inst) {
 	c.setFlags(f)
 }
 
+// extendQuad extends the lowest elements of v from from bits to to bits, as many
+// as fill a quadword.
+func extendQuad(v uint64, from, to uint, signed bool) (r uint64) {
+	for at := uint(0); at < 64; at += to {
+		x := v << (64 - from)
+		if signed {
+			x = uint64(int64(x) >> (64 - from))
+		} else {
+			x >>= 64 - from
+		}
+		r |= x << (64 - to) >> (64 - to) << at
+		v >>= from
+	}
+	return r
+}
+
+// lowBits reads the lowest size bits of the source operand, 16 to 64.
+func (c *CPU) lowBits(in *Inst, size uint) uint64 {
+	switch {
+	case in.isReg():
+		return c.V[in.rm&15][0]
+	case size == 64:
+		return c.Port.Load64(c.ea(in))
+	case size == 32:
+		return uint64(c.Port.Load32(c.ea(in)))
+	}
+	return uint64(c.Port.Load16(c.ea(in)))
+}
+
 // extend is PMOVSX and PMOVZX from elements of from bits to those of to bits.
 func extend(from, to uint, signed bool) handler {
-	size := 128 * from / to // bits of the source that are read
+	half := 64 * from / to // bits of the source that fill a quadword
 	return func(c *CPU, in *Inst) {
-		var v uint64
-		switch {
-		case in.isReg():
-			v = c.V[in.rm&15][0]
-		case size == 64:
-			v = c.Port.Load64(c.ea(in))
-		case size == 32:
-			v = uint64(c.Port.Load32(c.ea(in)))
-		default:
-			v = uint64(c.Port.Load16(c.ea(in)))
-		}
-		var r [2]uint64
-		for i := range 128 / to {
-			x := v << (64 - from)
-			if signed {
-				x = uint64(int64(x) >> (64 - from))
-			} else {
-				x >>= 64 - from
-			}
-			at := i * to
-			r[at/64] |= x << (64 - to) >> (64 - to) << (at % 64)
-			v >>= from
-		}
-		c.setX(in.reg, r[0], r[1])
+		v := c.lowBits(in, 2*half)
+		c.setX(in.reg, extendQuad(v, from, to, signed), extendQuad(v>>half, from, to, signed))
 	}
 }
 
@@ -107,30 +114,26 @@ func packUnsigned32(lo, hi uint64) (r uint64) {
 	return r
 }
 
-// phminposuw finds the smallest word and the first place where it stands.
-func phminposuw(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
+// minPosition16 finds the smallest word and the first place where it stands.
+func minPosition16(_, b x128, _ uint64) x128 {
 	best := uint64(1 << 32) // the word in the upper half, its index in the lower
 	for i := range uint64(4) {
-		best = min(best, lo>>(16*i)&0xFFFF<<16|i, hi>>(16*i)&0xFFFF<<16|i|4)
+		best = min(best, b.lo>>(16*i)&0xFFFF<<16|i, b.hi>>(16*i)&0xFFFF<<16|i|4)
 	}
-	c.setX(in.reg, best>>16|best&7<<16, 0)
+	return x128{best>>16 | best&7<<16, 0}
 }
 
-// mpsadbw adds up the differences of four bytes of the source and four of the
-// destination, at eight successive places of the latter.
-func mpsadbw(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
-	d := &c.V[in.reg&15]
-	q := in.imm & 3
-	block := word32(lo, hi, q)
-	from := in.imm >> 2 & 1 * 4
+// multipleDifferences is MPSADBW: it adds up the differences of four bytes of b
+// and four of a, at eight successive places of the latter.
+func multipleDifferences(a, b x128, imm uint64) x128 {
+	block := b.word32(imm & 3)
+	from := imm >> 2 & 1 * 4
 	var r [2]uint64
 	for i := range uint64(8) {
-		x := low32(alignRight(d[1], d[0], from+i))
+		x := low32(alignRight(a.hi, a.lo, from+i))
 		r[i>>2] |= sumDifferences(x, block) << (i & 3 * 16)
 	}
-	d[0], d[1] = r[0], r[1]
+	return x128{r[0], r[1]}
 }
 
 // extract is PEXTRB, PEXTRW, PEXTRD and EXTRACTPS, PEXTRQ by width in bits.
@@ -160,25 +163,35 @@ func pinsrbMem(c *CPU, in *Inst) { insert(c, in, 8, uint64(c.Port.Load8(c.ea(in)
 func pinsrd(c *CPU, in *Inst)    { insert(c, in, 32, uint64(c.general32(in))) }
 func pinsrq(c *CPU, in *Inst)    { insert(c, in, 64, c.general64(in)) }
 
-// insertps also clears the elements that the lowest four bits select.
-func insertps(c *CPU, in *Inst) {
-	var v uint64
-	if in.isReg() {
-		s := &c.V[in.rm&15]
-		v = word32(s[0], s[1], in.imm>>6)
-	} else {
-		v = uint64(c.Port.Load32(c.ea(in)))
-	}
-	d := c.V[in.reg&15]
-	to := in.imm >> 4 & 3
+// insertSingle also clears the elements that the lowest four bits of the
+// immediate select.
+func insertSingle(d x128, v, imm uint64) x128 {
+	q := [2]uint64{d.lo, d.hi}
+	to := imm >> 4 & 3
 	sh := to & 1 * 32
-	d[to>>1] = d[to>>1]&^(0xFFFFFFFF<<sh) | v<<sh
+	q[to>>1] = q[to>>1]&^(0xFFFFFFFF<<sh) | v<<sh
 	for i := range uint64(4) {
-		if in.imm>>i&1 != 0 {
-			d[i>>1] &^= 0xFFFFFFFF << (i & 1 * 32)
+		if imm>>i&1 != 0 {
+			q[i>>1] &^= 0xFFFFFFFF << (i & 1 * 32)
 		}
 	}
-	c.setX(in.reg, d[0], d[1])
+	return x128{q[0], q[1]}
+}
+
+// singleToInsert reads the source operand of INSERTPS.
+func (c *CPU) singleToInsert(in *Inst) uint64 {
+	if in.isReg() {
+		s := &c.V[in.rm&15]
+		return x128{s[0], s[1]}.word32(in.imm >> 6)
+	}
+	return uint64(c.Port.Load32(c.ea(in)))
+}
+
+func insertps(c *CPU, in *Inst) {
+	v := c.singleToInsert(in)
+	d := &c.V[in.reg&15]
+	r := insertSingle(x128{d[0], d[1]}, v, in.imm)
+	d[0], d[1] = r.lo, r.hi
 }
 
 // crcTable advances CRC-32C, bit-reflected, by one byte.

@@ -250,38 +250,58 @@ func (s shift) byImmediate() handler {
 	}
 }
 
-func pslldq(c *CPU, in *Inst) {
-	d, n := &c.V[in.rm&15], in.imm&0xFF*8
-	if n >= 64 {
-		d[0], d[1] = 0, d[0]<<(n-64)
-		return
+func shiftBytesLeft(x x128, n uint64) x128 {
+	if n *= 8; n >= 64 {
+		return x128{0, x.lo << (n - 64)}
 	}
-	d[0], d[1] = d[0]<<n, d[1]<<n|d[0]>>(64-n)
+	return x128{x.lo << n, x.hi<<n | x.lo>>(64-n)}
 }
 
-func psrldq(c *CPU, in *Inst) {
-	d, n := &c.V[in.rm&15], in.imm&0xFF*8
-	if n >= 64 {
-		d[0], d[1] = d[1]>>(n-64), 0
-		return
+func shiftBytesRight(x x128, n uint64) x128 {
+	if n *= 8; n >= 64 {
+		return x128{x.hi >> (n - 64), 0}
 	}
-	d[0], d[1] = d[0]>>n|d[1]<<(64-n), d[1]>>n
+	return x128{x.lo>>n | x.hi<<(64-n), x.hi >> n}
+}
+
+// bytesByImmediate is PSLLDQ and PSRLDQ.
+func bytesByImmediate(f func(x x128, n uint64) x128) handler {
+	return func(c *CPU, in *Inst) {
+		d := &c.V[in.rm&15]
+		r := f(x128{d[0], d[1]}, in.imm&0xFF)
+		d[0], d[1] = r.lo, r.hi
+	}
+}
+
+// x128 is a vector of 128 bits: an XMM register, or a half of a YMM register,
+// within which most instructions on the latter work.
+type x128 struct{ lo, hi uint64 }
+
+// op128 is an operation on such vectors with an immediate.
+type op128 = func(a, b x128, imm uint64) x128
+
+// onX applies an operation to XMM operands.
+func onX(f op128) handler {
+	return func(c *CPU, in *Inst) {
+		lo, hi := c.source128(in)
+		d := &c.V[in.reg&15]
+		r := f(x128{d[0], d[1]}, x128{lo, hi}, in.imm)
+		d[0], d[1] = r.lo, r.hi
+	}
 }
 
 // Shuffles.
 
-// word32 picks doubleword i of lo:hi.
-func word32(lo, hi, i uint64) uint64 {
+// word32 picks doubleword i.
+func (x x128) word32(i uint64) uint64 {
 	if i&2 != 0 {
-		lo = hi
+		x.lo = x.hi
 	}
-	return low32(lo >> (i & 1 * 32))
+	return low32(x.lo >> (i & 1 * 32))
 }
 
-func pshufd(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
-	i := in.imm
-	c.setX(in.reg, word32(lo, hi, i)|word32(lo, hi, i>>2)<<32, word32(lo, hi, i>>4)|word32(lo, hi, i>>6)<<32)
+func shuffle32(_, b x128, i uint64) x128 {
+	return x128{b.word32(i) | b.word32(i>>2)<<32, b.word32(i>>4) | b.word32(i>>6)<<32}
 }
 
 func shuffle16(x, i uint64) (r uint64) {
@@ -292,32 +312,22 @@ func shuffle16(x, i uint64) (r uint64) {
 	return r
 }
 
-func pshuflw(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
-	c.setX(in.reg, shuffle16(lo, in.imm), hi)
+func shuffleLow16(_, b x128, i uint64) x128  { return x128{shuffle16(b.lo, i), b.hi} }
+func shuffleHigh16(_, b x128, i uint64) x128 { return x128{b.lo, shuffle16(b.hi, i)} }
+
+func shuffleSingles(a, b x128, i uint64) x128 {
+	return x128{a.word32(i) | a.word32(i>>2)<<32, b.word32(i>>4) | b.word32(i>>6)<<32}
 }
 
-func pshufhw(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
-	c.setX(in.reg, lo, shuffle16(hi, in.imm))
-}
-
-func shufps(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
-	d, i := &c.V[in.reg&15], in.imm
-	c.setX(in.reg, word32(d[0], d[1], i)|word32(d[0], d[1], i>>2)<<32, word32(lo, hi, i>>4)|word32(lo, hi, i>>6)<<32)
-}
-
-func shufpd(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
-	d := &c.V[in.reg&15]
-	if in.imm&1 != 0 {
-		d[0] = d[1]
+// quad picks a quadword by the lowest bit of i.
+func (x x128) quad(i uint64) uint64 {
+	if i&1 != 0 {
+		return x.hi
 	}
-	if d[1] = lo; in.imm&2 != 0 {
-		d[1] = hi
-	}
+	return x.lo
 }
+
+func shuffleDoubles(a, b x128, i uint64) x128 { return x128{a.quad(i), b.quad(i >> 1)} }
 
 // spread puts the elements of a doubleword into the even places of a quadword.
 func spread8(x uint64) uint64 {
@@ -334,36 +344,22 @@ func spread16(x uint64) uint64 {
 func spread32(x uint64) uint64 { return low32(x) }
 
 // unpack interleaves the elements of one half of both operands.
-func unpack(high bool, width uint, spread func(uint64) uint64) handler {
-	return func(c *CPU, in *Inst) {
-		lo, hi := c.source128(in)
-		d := &c.V[in.reg&15]
-		a, b := d[0], lo
+func unpack(high bool, width uint, spread func(uint64) uint64) op128 {
+	return func(a, b x128, _ uint64) x128 {
+		x, y := a.lo, b.lo
 		if high {
-			a, b = d[1], hi
+			x, y = a.hi, b.hi
 		}
-		d[0], d[1] = spread(a)|spread(b)<<width, spread(a>>32)|spread(b>>32)<<width
+		return x128{spread(x) | spread(y)<<width, spread(x>>32) | spread(y>>32)<<width}
 	}
 }
 
-func unpackLow64(c *CPU, in *Inst) {
-	lo, _ := c.source128(in)
-	c.V[in.reg&15][1] = lo
-}
-
-func unpackHigh64(c *CPU, in *Inst) {
-	_, hi := c.source128(in)
-	d := &c.V[in.reg&15]
-	d[0], d[1] = d[1], hi
-}
+func unpackLow64(a, b x128, _ uint64) x128  { return x128{a.lo, b.lo} }
+func unpackHigh64(a, b x128, _ uint64) x128 { return x128{a.hi, b.hi} }
 
 // pack narrows the elements of both operands with saturation.
-func pack(narrow func(lo, hi uint64) uint64) handler {
-	return func(c *CPU, in *Inst) {
-		lo, hi := c.source128(in)
-		d := &c.V[in.reg&15]
-		d[0], d[1] = narrow(d[0], d[1]), narrow(lo, hi)
-	}
+func pack(narrow func(lo, hi uint64) uint64) op128 {
+	return func(a, b x128, _ uint64) x128 { return x128{narrow(a.lo, a.hi), narrow(b.lo, b.hi)} }
 }
 
 func clamp16to8(lo, hi uint64, least, most int16) (r uint64) {

@@ -400,9 +400,11 @@ func (f *format) pick(a, b uint64, want order, mx uint32) (uint64, uint32) {
 	return r, fl
 }
 
-// predicate evaluates a CMPccPS predicate: all ones or zero.
+// predicate evaluates a predicate of VCMPPS, of which CMPPS has the first eight:
+// all ones or zero. Bit 3 inverts the outcome of an unordered comparison, bit 4
+// whether a quiet NaN is invalid.
 func (f *format) predicate(a, b uint64, p uint8, mx uint32) (uint64, uint32) {
-	o, fl := f.compare(a, b, p&3 == 1 || p&3 == 2, mx)
+	o, fl := f.compare(a, b, (p&3 == 1 || p&3 == 2) != (p&16 != 0), mx)
 	var yes bool
 	switch p & 3 {
 	case 0:
@@ -413,6 +415,9 @@ func (f *format) predicate(a, b uint64, p uint8, mx uint32) (uint64, uint32) {
 		yes = o == less || o == equal
 	case 3:
 		yes = o == unordered
+	}
+	if p&8 != 0 && o == unordered {
+		yes = !yes
 	}
 	if yes != (p&4 != 0) {
 		return 1<<(f.signBit()+1) - 1, fl

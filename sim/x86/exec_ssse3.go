@@ -11,18 +11,15 @@ func pshufb64(a, b uint64) (r uint64) {
 	return r &^ fill(b&high8, 8)
 }
 
-func pshufb(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
-	d := &c.V[in.reg&15]
-	from := [2]uint64{d[0], d[1]}
+func shuffleBytes(a, b x128, _ uint64) x128 {
 	pick := func(b uint64) (r uint64) {
 		for sh := uint(0); sh < 64; sh += 8 {
 			i := b >> sh
-			r |= from[i>>3&1] >> (i & 7 * 8) & 0xFF << sh
+			r |= a.quad(i>>3) >> (i & 7 * 8) & 0xFF << sh
 		}
 		return r &^ fill(b&high8, 8)
 	}
-	d[0], d[1] = pick(lo), pick(hi)
+	return x128{pick(b.lo), pick(b.hi)}
 }
 
 // even16 gathers the even words of lo and hi, odd16 the odd ones.
@@ -99,14 +96,11 @@ func palignrMM(c *CPU, in *Inst) {
 	c.setMM(in.reg, alignRight(c.mm(in.reg), b, in.imm&0xFF))
 }
 
-func palignr(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
-	d := &c.V[in.reg&15]
-	q := [6]uint64{lo, hi, d[0], d[1]}
-	i, n := in.imm&0xFF>>3, in.imm&7
+func alignBytes(a, b x128, imm uint64) x128 {
+	q := [6]uint64{b.lo, b.hi, a.lo, a.hi}
+	i, n := imm&0xFF>>3, imm&7
 	if i > 3 {
-		d[0], d[1] = 0, 0
-		return
+		return x128{}
 	}
-	d[0], d[1] = alignRight(q[i+1], q[i], n), alignRight(q[i+2], q[i+1], n)
+	return x128{alignRight(q[i+1], q[i], n), alignRight(q[i+2], q[i+1], n)}
 }

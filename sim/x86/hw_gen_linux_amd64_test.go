@@ -20,12 +20,14 @@ type hwCase struct {
 	gpr     [16]uint64
 	flags   uint64
 	xmm     [16][2]uint64
+	high    [16][2]uint64 // upper halves of the YMM registers
 	mxcsr   uint32
 	fpu     X87
 	operand uint64     // address of the memory operand, 0 when there is none
 	memory  []byte     // content from operand (rounded down to 16) on
 	fixed   [16]uint64 // registers whose values the address depends on: mask in used
 	used    uint16
+	vex     hwOperands
 }
 
 // newHWCase draws a case; ok is false when the draw cannot be run safely.
@@ -38,6 +40,7 @@ func newHWCase(r *rand.Rand, f *form, slot, scratch, size uint64) (c *hwCase, ok
 	kind := r.IntN(4)
 	for i := range c.xmm {
 		c.xmm[i] = [2]uint64{hwLanes(r, kind), hwLanes(r, kind)}
+		c.high[i] = [2]uint64{hwLanes(r, kind), hwLanes(r, kind)}
 	}
 	c.memory = make([]byte, 64)
 	if hwEnvironment[f.row.Name] {
@@ -182,6 +185,10 @@ func (c *hwCase) drawFPU() {
 // encode draws the bytes of the instruction and the registers its address needs.
 func (c *hwCase) encode() {
 	r, e := c.r, c.form.enc
+	if e.vex {
+		c.encodeVEX()
+		return
+	}
 	var rex byte
 	if e.rexW == 1 || e.rexW < 0 && r.IntN(3) == 0 {
 		rex |= 0x48
@@ -249,7 +256,7 @@ func (c *hwCase) immediate(rex byte) []byte {
 	v := binary.LittleEndian.AppendUint64(nil, hwEdge(c.r))
 	opsize := slices.Contains(c.code, 0x66)
 	switch c.form.imm {
-	case immIb, immCb:
+	case immIb, immCb, immIs4:
 		return v[:1]
 	case immIw:
 		return v[:2]
@@ -294,7 +301,7 @@ func (c *hwCase) target() uint64 {
 	default:
 		a &^= 15
 	}
-	if r.IntN(40) == 0 {
+	if r.IntN(40) == 0 || c.masked() && r.IntN(2) == 0 {
 		a = c.size - r.Uint64N(18)
 	}
 	c.operand = c.scratch + a
@@ -370,6 +377,9 @@ func stringOp(name string) bool {
 // accesses inside scratch memory; false when the address registers forbid that.
 func (c *hwCase) adapt() bool {
 	r, name, feature := c.r, c.form.row.Name, c.form.row.Feature
+	if c.form.enc.vex {
+		name = strings.TrimPrefix(name, "V")
+	}
 	middle := func() uint64 { return c.scratch + 2048 + r.Uint64N(4096) }
 	implicit := func(reg int, v uint64) {
 		c.gpr[reg] = v
@@ -403,8 +413,11 @@ func (c *hwCase) adapt() bool {
 	case name == "PTEST" && r.IntN(2) == 0:
 		for i := range c.xmm {
 			c.xmm[i] = [2]uint64{-r.Uint64N(2), -r.Uint64N(2)}
+			c.high[i] = [2]uint64{-r.Uint64N(2), -r.Uint64N(2)}
 		}
 		clear(c.memory)
+	case strings.Contains(name, "FM") || strings.Contains(name, "FNM"):
+		c.cancel()
 	case name == "DIV" || name == "IDIV":
 		if r.IntN(2) == 0 {
 			implicit(RDX, r.Uint64N(3)-1)

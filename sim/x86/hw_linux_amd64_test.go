@@ -91,13 +91,14 @@ func newHWPair(t *testing.T) *hwPair {
 		pages:   phys.Frame(len(n.Scratch()) / phys.PageSize),
 	}
 	p.cpu = New(mem.NewPort(&p.space, nil, p.store, mem.NewStore()))
+	p.cpu.SetLevel(V3)
 	p.cpu.SetMaxBlock(1)
 	return p
 }
 
 // nativeState translates the case for the host.
 func (c *hwCase) nativeState() *hwtest.State {
-	s := &hwtest.State{R: c.gpr, Flags: c.flags}
+	s := &hwtest.State{R: c.gpr, Flags: c.flags, High: c.high}
 	le := binary.LittleEndian
 	le.PutUint16(s.FX[0:], c.fpu.CW)
 	le.PutUint16(s.FX[2:], c.fpu.SW)
@@ -121,7 +122,7 @@ func modelState(s *hwtest.State, rip uint64) State {
 	le := binary.LittleEndian
 	m := State{R: s.R, RFlags: s.Flags | IF, RIP: rip, MXCSR: le.Uint32(s.FX[24:])}
 	for i := range m.V {
-		m.V[i][0], m.V[i][1] = le.Uint64(s.FX[160+16*i:]), le.Uint64(s.FX[168+16*i:])
+		m.V[i] = Vec{le.Uint64(s.FX[160+16*i:]), le.Uint64(s.FX[168+16*i:]), s.High[i][0], s.High[i][1]}
 	}
 	m.FPU = X87{CW: le.Uint16(s.FX[0:]), SW: le.Uint16(s.FX[2:]), Tag: s.FX[4]}
 	top := m.FPU.SW >> 11 & 7
@@ -236,10 +237,11 @@ func compareStates(c *hwCase, got, want State) (diff []string) {
 	if got.RIP != want.RIP {
 		say("rip = %#x, want %#x", got.RIP, want.RIP)
 	}
-	approx := strings.HasPrefix(c.form.row.Name, "RCP") || strings.HasPrefix(c.form.row.Name, "RSQRT")
+	name := strings.TrimPrefix(c.form.row.Name, "V")
+	approx := strings.HasPrefix(name, "RCP") || strings.HasPrefix(name, "RSQRT")
 	for i := range got.V {
 		if got.V[i] != want.V[i] && !(approx && closeSingles(got.V[i], want.V[i])) {
-			say("xmm%d = %016x%016x, want %016x%016x", i, got.V[i][1], got.V[i][0], want.V[i][1], want.V[i][0])
+			say("ymm%d = %016x, want %016x (low quadword first)", i, got.V[i], want.V[i])
 		}
 	}
 	if got.MXCSR != want.MXCSR {
@@ -261,7 +263,7 @@ var hwTranscendental = map[string]bool{
 // closeSingles allows each side the manual's relative error of 1.5 * 2^-12, and
 // either side to become zero where that error decides whether a result is tiny.
 func closeSingles(a, b Vec) bool {
-	for i := range 4 {
+	for i := range 8 {
 		x, y := uint32(a[i/2]>>(i%2*32)), uint32(b[i/2]>>(i%2*32))
 		if x == y {
 			continue
@@ -279,7 +281,7 @@ func closeSingles(a, b Vec) bool {
 
 // describe prints what is needed to reproduce a case.
 func (c *hwCase) describe() string {
-	return fmt.Sprintf("% x\n\tregisters %x\n\tflags %#x mxcsr %#x\n\txmm %x\n\tx87 %x\n\toperand %#x memory %x", c.code, c.gpr, c.flags, c.mxcsr, c.xmm, c.fpu, c.operand, c.memory)
+	return fmt.Sprintf("% x\n\tregisters %x\n\tflags %#x mxcsr %#x\n\txmm %x\n\tupper %x\n\tx87 %x\n\toperand %#x memory %x", c.code, c.gpr, c.flags, c.mxcsr, c.xmm, c.high, c.fpu, c.operand, c.memory)
 }
 
 // hostFeatures returns the host's CPUID features as Linux names them.

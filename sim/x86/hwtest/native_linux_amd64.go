@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/ebitengine/purego"
+	"golang.org/x/sys/cpu"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,6 +15,9 @@ type State struct {
 	R     [16]uint64 // in encoding order, RSP included
 	Flags uint64     // RFLAGS; set status flags and DF only
 	FX    [512]byte  // FXSAVE64 image: x87, XMM, MXCSR
+
+	// High is the upper halves of the YMM registers, left alone without AVX.
+	High [16][2]uint64
 }
 
 // Fault is a processor exception that the instruction raised.
@@ -51,6 +55,7 @@ type block struct {
 	code      uint64
 	addr      uint64
 	rip       uint64
+	high      [16][2]uint64
 	old       [32]uint64 // previous signal handlers, by signal number
 }
 
@@ -144,9 +149,9 @@ func (n *Native) Run(code []byte, s *State) *Fault {
 	binary.LittleEndian.PutUint32(n.mem[end+1:], uint32(n.exit-(n.base()+uint64(end)+5)))
 
 	b := n.block
-	b.fx, b.r, b.flags, b.signal = s.FX, s.R, s.Flags, 0
+	b.fx, b.high, b.r, b.flags, b.signal = s.FX, s.High, s.R, s.Flags, 0
 	purego.SyscallN(uintptr(n.base()))
-	s.FX, s.R, s.Flags = b.fx, b.r, b.flags
+	s.FX, s.High, s.R, s.Flags = b.fx, b.high, b.r, b.flags
 	if b.signal != 0 {
 		return &Fault{Signal: b.signal, Vector: b.vector, Code: b.code, Addr: b.addr, RIP: b.rip}
 	}
@@ -169,6 +174,25 @@ func (a *assembler) rip(target uint64, code ...byte) {
 	a.emit(binary.LittleEndian.AppendUint32(nil, uint32(target-a.here()-4))...)
 }
 
+// high emits code that loads or stores the upper halves of the YMM registers,
+// where there are any; after storing them they are clear.
+func (a *assembler) high(data uint64, load bool) {
+	if !cpu.X86.HasAVX {
+		return
+	}
+	for r := range 16 {
+		vvvv, opcode := byte(15), byte(0x19) // vextractf128 [high+16r], ymm, 1
+		if load {
+			vvvv, opcode = byte(^r&15), 0x18 // vinsertf128 ymm, ymm, [high+16r], 1
+		}
+		a.rip(data+uint64(16*r)-1, 0xC4, 0xE3&^byte(r>>3<<7), vvvv<<3|5, opcode, byte(r&7<<3|5))
+		a.emit(1)
+	}
+	if !load {
+		a.emit(0xC5, 0xF8, 0x77) // vzeroupper
+	}
+}
+
 // assemble writes the code page: entry at its start, the exit path behind it,
 // the signal handler and its restorer after the slot.
 func (n *Native) assemble() (handler, restorer uint64) {
@@ -183,8 +207,9 @@ func (n *Native) assemble() (handler, restorer uint64) {
 	a.rip(at(unsafe.Offsetof(b.hostMXCSR)), 0x0F, 0xAE, 0x1D)          // stmxcsr [hostMXCSR]
 	a.rip(at(unsafe.Offsetof(b.hostCW)), 0xD9, 0x3D)                   // fnstcw [hostCW]
 	a.rip(at(unsafe.Offsetof(b.fx)), 0x48, 0x0F, 0xAE, 0x0D)           // fxrstor64 [fx]
-	a.rip(at(unsafe.Offsetof(b.flags)), 0xFF, 0x35)                    // push [flags]
-	a.emit(0x9D)                                                       // popfq
+	a.high(at(unsafe.Offsetof(b.high)), true)
+	a.rip(at(unsafe.Offsetof(b.flags)), 0xFF, 0x35) // push [flags]
+	a.emit(0x9D)                                    // popfq
 	for r := range 16 {
 		a.rip(reg(r), 0x48|byte(r>>3<<2), 0x8B, byte(r&7<<3|5)) // mov r, [r]
 	}
@@ -194,10 +219,11 @@ func (n *Native) assemble() (handler, restorer uint64) {
 	for r := range 16 {
 		a.rip(reg(r), 0x48|byte(r>>3<<2), 0x89, byte(r&7<<3|5)) // mov [r], r
 	}
-	a.rip(at(unsafe.Offsetof(b.hostRSP)), 0x48, 0x8B, 0x25)            // mov rsp, [hostRSP]
-	a.emit(0x9C)                                                       // pushfq
-	a.rip(at(unsafe.Offsetof(b.flags)), 0x8F, 0x05)                    // pop [flags]
-	a.rip(at(unsafe.Offsetof(b.fx)), 0x48, 0x0F, 0xAE, 0x05)           // fxsave64 [fx]
+	a.rip(at(unsafe.Offsetof(b.hostRSP)), 0x48, 0x8B, 0x25)  // mov rsp, [hostRSP]
+	a.emit(0x9C)                                             // pushfq
+	a.rip(at(unsafe.Offsetof(b.flags)), 0x8F, 0x05)          // pop [flags]
+	a.rip(at(unsafe.Offsetof(b.fx)), 0x48, 0x0F, 0xAE, 0x05) // fxsave64 [fx]
+	a.high(at(unsafe.Offsetof(b.high)), false)
 	a.emit(0xDB, 0xE3)                                                 // fninit
 	a.rip(at(unsafe.Offsetof(b.hostCW)), 0xD9, 0x2D)                   // fldcw [hostCW]
 	a.rip(at(unsafe.Offsetof(b.hostMXCSR)), 0x0F, 0xAE, 0x15)          // ldmxcsr [hostMXCSR]

@@ -28,6 +28,9 @@ func TestRoundTrip(t *testing.T) {
 	for i := 160; i < 160+256; i++ {
 		s.FX[i] = byte(i * 7)
 	}
+	for i := range s.High {
+		s.High[i] = [2]uint64{uint64(i+1) * 0x0123456789ABCDEF, ^uint64(i)}
+	}
 	s.Flags |= 1 | 1<<6 | 1<<11
 	want := *s
 	if f := n.Run([]byte{0x90}, s); f != nil {
@@ -35,6 +38,9 @@ func TestRoundTrip(t *testing.T) {
 	}
 	if s.R != want.R {
 		t.Errorf("general registers %x, want %x", s.R, want.R)
+	}
+	if s.High != want.High {
+		t.Errorf("upper halves %x, want %x", s.High, want.High)
 	}
 	if s.FX[24] != want.FX[24] || [256]byte(s.FX[160:416]) != [256]byte(want.FX[160:416]) {
 		t.Error("XMM registers or MXCSR changed")
