@@ -7,6 +7,7 @@ import (
 	"strings"
 	"unsafe"
 
+	"golang.org/x/sys/cpu"
 	"golang.org/x/sys/unix"
 
 	"zhuque/sim"
@@ -53,6 +54,7 @@ func compareHere(o Options) (*Report, error) {
 		return nil, err
 	}
 	defer p.close()
+	p.extended = m.CPU().Level() >= x86.V3 && cpu.X86.HasAVX
 	l := &lockstep{o: o, m: m, p: p, g: image{p: p}, seen: make([]bool, len(forms)), absent: map[int]bool{}, swept: m.Retired()}
 	l.r.From = o.From
 	if err := l.push(); err != nil {

@@ -32,6 +32,9 @@ type process struct {
 	regs    unix.PtraceRegs // as last read
 	fx      [512]byte       // FXSAVE64 image as last read
 	own     unix.PtraceRegs // selectors and the like that the model does not have
+
+	extended bool   // the upper halves of the YMM registers count
+	xstate   []byte // XSAVE image as last read, when they do
 }
 
 // startProcess makes a process with nothing mapped but the stub. The calling
@@ -180,6 +183,9 @@ func (p *process) setState(s *x86.State) error {
 		return err
 	}
 	p.fx = s.FXSave()
+	if p.extended {
+		return p.writeExtended(s)
+	}
 	return p.ptrace(unix.PTRACE_SETFPREGS, unsafe.Pointer(&p.fx))
 }
 

@@ -18,6 +18,11 @@ func (l *lockstep) registers(c *x86.CPU, undef uint64) error {
 	if err := l.p.readFX(); err != nil {
 		return err
 	}
+	if l.p.extended {
+		if err := l.p.readExtended(); err != nil {
+			return err
+		}
+	}
 	s := c.State()
 	var fields []string
 	note := func(name string, model, cpu uint64) {
@@ -80,6 +85,9 @@ func (l *lockstep) floating(s *x86.State) (fields []string) {
 			at := fxXMM + 16*i
 			fields = different(fields, fmt.Sprintf("xmm%d", i), model[at:at+16], cpu[at:at+16])
 		}
+	}
+	if l.p.extended {
+		fields = append(fields, l.p.upperHalves(s)...)
 	}
 	for _, part := range []struct {
 		name   string
