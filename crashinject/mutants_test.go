@@ -18,6 +18,7 @@ func TestEveryMutantIsCaught(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := Campaign{Setup: guestSetup(t, m.Guest), Strategy: strategy}
+			c.Setup.CPU = m.CPU
 			key := m.Guest + " " + strategy.String()
 			if seen[key] == nil {
 				seen[key] = c.mustRun(t)

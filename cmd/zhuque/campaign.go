@@ -139,6 +139,9 @@ func (f *campaignFlags) mutant(c *cobra.Command) (camp crashinject.Campaign, err
 	if camp.Setup, err = f.setup.setup(c, []string{crashinject.GuestPrefix + m.Guest}); err != nil {
 		return camp, err
 	}
+	if !c.Flags().Changed("cpu") {
+		camp.Setup.CPU = m.CPU
+	}
 	camp.Name = m.Guest
 	camp.Strategy, err = crashinject.StrategyFor(m)
 	return camp, err

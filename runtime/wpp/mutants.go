@@ -15,6 +15,7 @@ type Mutant struct {
 	Name   string
 	Broken string // what is wrong, one sentence
 	Guest  string // embedded guest that exposes it
+	CPU    x86.Level
 
 	// Strategy and Points are the campaign on Guest that exposes it, in the words
 	// of crashinject.ParseStrategy.
@@ -39,6 +40,13 @@ var mutants = []Mutant{
 		Registers: func(s *x86.State) {
 			s.FPU = x86.X87{CW: 0x37f}
 			s.MXCSR = 0x1f80
+		}},
+	{Name: "ymm-not-saved", Guest: "ymm", CPU: x86.V3, Strategy: "random", Points: 20,
+		Broken: "Only the lower halves of the vector registers are saved, as FXSAVE does.",
+		Registers: func(s *x86.State) {
+			for i := range s.V {
+				s.V[i][2], s.V[i][3] = 0, 0
+			}
 		}},
 	{Name: "fs-base-not-saved", Guest: "tls", Strategy: "random", Points: 20,
 		Broken:    "The FS base is not saved; thread-local storage is gone after the restart.",

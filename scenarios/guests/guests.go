@@ -47,6 +47,7 @@ var all = []Info{
 	{"threads", "four threads with locks, conditions, a barrier, signals, sleeps and a robust lock", 0},
 	{"tls", "all data behind the FS base", 735_337},
 	{"upper", "standard input in capitals", 0},
+	{"ymm", "YMM registers live over long loops; scalar code without AVX2, so the count depends on the processor", 0},
 }
 
 // List returns the guests in the order of their names.

@@ -10,6 +10,7 @@ import (
 	"zhuque/crashinject"
 	"zhuque/scenarios/guests"
 	"zhuque/sim"
+	"zhuque/sim/x86"
 )
 
 // setup is a machine with a file tree of its own: the host's /tmp changes while
@@ -62,6 +63,35 @@ func TestSimulatedAsNative(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// On a v3 processor the guest ymm takes its other path, to the same output.
+func TestVectorsOnV3(t *testing.T) {
+	want, err := os.ReadFile("testdata/ymm.out")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var retired [2]uint64
+	for _, level := range []x86.Level{x86.V2, x86.V3} {
+		s := setup(t, "ymm")
+		s.CPU = level
+		cfg, err := s.Config(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := s.Start(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop := m.Run()
+		if stdout, _ := m.Output(); stop.ExitCode() != 0 || !bytes.Equal(stdout, want) {
+			t.Errorf("%v: %v, printed\n%s, want\n%s", level, stop, stdout, want)
+		}
+		retired[level] = m.Retired()
+	}
+	if retired[x86.V3]*4 > retired[x86.V2] {
+		t.Errorf("%d instructions with vectors, %d without", retired[x86.V3], retired[x86.V2])
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/cpu"
+
 	"zhuque/scenarios/guests"
 	"zhuque/sim"
 	"zhuque/sim/kernel"
@@ -17,6 +19,11 @@ import (
 
 func startGuest(t *testing.T, name string) func() (*sim.Machine, error) {
 	t.Helper()
+	return startGuestOn(t, x86.V2, name)
+}
+
+func startGuestOn(t *testing.T, level x86.Level, name string) func() (*sim.Machine, error) {
+	t.Helper()
 	elf, err := guests.Guest(name)
 	if err != nil {
 		t.Fatal(err)
@@ -24,7 +31,7 @@ func startGuest(t *testing.T, name string) func() (*sim.Machine, error) {
 	root := t.TempDir()
 	return func() (*sim.Machine, error) {
 		path := "/guest/" + name
-		cfg := &sim.Config{Program: path, Args: []string{name}, Memory: sim.Native, Seed: 1, Files: vfs.Options{Root: root},
+		cfg := &sim.Config{Program: path, Args: []string{name}, Memory: sim.Native, Level: level, Seed: 1, Files: vfs.Options{Root: root},
 			Preload: map[string][]byte{path: elf}, Console: kernel.NewConsole(bytes.NewReader(nil), nil, nil)}
 		cfg.Console.Capture()
 		return sim.New(cfg, nil)
@@ -100,6 +107,29 @@ func TestDisturbedModelIsFound(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// On a v3 processor all 256 bits of the vector registers are compared.
+func TestDisturbedUpperHalfIsFound(t *testing.T) {
+	if !cpu.X86.HasAVX2 {
+		t.Skip("the host lacks AVX2")
+	}
+	const at = 90_000 // retired when the model is disturbed: in the loop of vectors
+	r, err := Run(Options{Start: startGuestOn(t, x86.V3, "ymm"), From: at - 5000, Max: 10_000, disturb: func(m *sim.Machine, _ func(uint64, []byte) error) {
+		if m.Retired() == at {
+			m.CPU().V[3][3] ^= 1 << 63
+		}
+	}})
+	var notHere *NotHere
+	if errors.As(err, &notHere) && os.Getenv("CI") != "true" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := r.Difference; d == nil || d.Instruction != at-1 || !strings.Contains(d.String(), "ymm3, upper half: model") {
+		t.Errorf("disturbed at instruction %d; found\n%v", at-1, d)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 
 	"zhuque/cachemodel"
@@ -15,6 +16,7 @@ import (
 	"zhuque/sim/kernel"
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/lockstep"
+	"zhuque/sim/x86"
 )
 
 // machine returns what starts a program under the runtime with the cache model:
@@ -78,6 +80,19 @@ func same(t *testing.T, o lockstep.Options) *lockstep.Report {
 		t.Logf("this processor lacks %q", r.Absent)
 	}
 	return r
+}
+
+// So does code for a v3 processor, with all 256 bits of the vector registers.
+func TestVectorGuest(t *testing.T) {
+	elf, err := guests.Guest("ymm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	start := machine(t, sim.Config{Program: "/guest/ymm", Args: []string{"ymm"}, Level: x86.V3, Preload: map[string][]byte{"/guest/ymm": elf}})
+	r := same(t, lockstep.Options{Start: start, From: 80_000, Max: 20_000})
+	if !strings.Contains(strings.Join(r.Forms, "\n"), "VPERMQ") && r.Absent == nil {
+		t.Errorf("forms %v: no AVX2 among them", r.Forms)
+	}
 }
 
 // Every guest does on the processor what it does in the model.
