@@ -142,10 +142,16 @@ func (in *Inst) operand(arg string) string {
 	case 'Z':
 		return registerName(in.rm, width, in)
 	case 'V':
-		return fmt.Sprintf("xmm%d", in.reg)
+		return in.vector(in.reg, arg)
+	case 'H':
+		return in.vector(in.vvvv, arg)
+	case 'L':
+		return in.vector(uint8(in.imm)>>4, arg)
+	case 'B':
+		return registerName(in.vvvv, width, in)
 	case 'W', 'U':
 		if in.isReg() {
-			return fmt.Sprintf("xmm%d", in.rm)
+			return in.vector(in.rm, arg)
 		}
 		return in.memory()
 	case 'P':
@@ -178,6 +184,25 @@ func (in *Inst) operand(arg string) string {
 	return strings.ToLower(arg)
 }
 
+// vector names a vector register; operand codes with x, ps and pd are as long as
+// VEX.L says.
+func (in *Inst) vector(n uint8, arg string) string {
+	if in.long != 0 && (arg[1:] == "x" || arg[1:] == "ps" || arg[1:] == "pd") {
+		return fmt.Sprintf("ymm%d", n)
+	}
+	return fmt.Sprintf("xmm%d", n)
+}
+
+// vectorIndex names a gather's vector of indices: it is half as long as the data
+// when four-byte indices lead to eight bytes.
+func (in *Inst) vectorIndex() string {
+	f := &forms[in.row].enc
+	if in.long != 0 && (f.rexW == 0 || f.opcode&1 != 0) {
+		return fmt.Sprintf("ymm%d", in.index)
+	}
+	return fmt.Sprintf("xmm%d", in.index)
+}
+
 func segment(seg uint8) string { return [...]string{"", "fs:", "gs:", ""}[seg&3] }
 
 func signedHex(v uint64) string {
@@ -197,7 +222,9 @@ func (in *Inst) memory() string {
 	if in.base != RZero {
 		parts = append(parts, registerName(in.base, width, in))
 	}
-	if in.index != RZero {
+	if forms[in.row].enc.vsib {
+		parts = append(parts, fmt.Sprintf("%s*%d", in.vectorIndex(), 1<<in.scale))
+	} else if in.index != RZero {
 		parts = append(parts, fmt.Sprintf("%s*%d", registerName(in.index, width, in), 1<<in.scale))
 	}
 	s := strings.Join(parts, "+")

@@ -199,12 +199,16 @@ func TestOrderingReachesCacheModel(t *testing.T) {
 		{"clflushopt", "\x66\x0F\xAE\x3B\x0F\xAE\xF0", func(s cachemodel.Stats) uint64 { return s.CLFLUSHOPT }, 1},
 		{"clwb", "\x66\x0F\xAE\x33\x0F\xAE\xF0", func(s cachemodel.Stats) uint64 { return s.CLWB }, 1},
 		{"movnti", "\x48\x0F\xC3\x03", func(s cachemodel.Stats) uint64 { return s.NTStores }, 1},
+		{"vmovntps xmm", "\xC5\xF8\x2B\x03", func(s cachemodel.Stats) uint64 { return s.NTStores }, 2},
+		{"vmovntdq ymm", "\xC5\xFD\xE7\x03", func(s cachemodel.Stats) uint64 { return s.NTStores }, 4},
+		{"vmovdqu ymm", "\xC5\xFE\x7F\x03", func(s cachemodel.Stats) uint64 { return s.NTStores }, 0},
 	} {
 		h, err := cachemodel.New(cfg, storeLines{mem.NewStore()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		m := newMachineOn([]byte(c.code+"\x0F\x05"), h.Core(0))
+		m.SetLevel(V3)
 		m.R[RBX] = testData + 64
 		if s := m.Run(10); s.Reason != StopSyscall {
 			t.Fatalf("%s: stopped by %v %v", c.name, s.Reason, s.Exc)

@@ -416,7 +416,7 @@ func (c *hwCase) adapt() bool {
 			c.high[i] = [2]uint64{-r.Uint64N(2), -r.Uint64N(2)}
 		}
 		clear(c.memory)
-	case strings.Contains(name, "FM") || strings.Contains(name, "FNM"):
+	case feature == "FMA":
 		c.cancel()
 	case name == "DIV" || name == "IDIV":
 		if r.IntN(2) == 0 {
