@@ -12,7 +12,7 @@ import (
 var caseSeeds = []string{
 	"zhuque-case 1\nprogram \"guest:list\"\narg \"-n\"\nenv \"TERM=dumb\"\nset domain \"adr\"\ncut after 1234 step 3 recovery 7\ntail\nverdict violation\nreason \"after the restart rax is 0x0 instead of 0x1\"\n",
 	"# what happened\n\nzhuque-case 1\n  program \"/bin/true\"\ncut after 0\ncut after 1 keep 0 lose-wc\n",
-	"zhuque-case 1\nprogram \"a\\n\\x00\\xff\"\narg \"\"\nset memory \"native\"\nset model \"off\"\nset cache \"clx-g1\"\nset seed \"18446744073709551615\"\nset root \"/x y\"\nset energy \"77\"\nset pmem-read \"300\"\nset mutant \"x87-not-saved\"\nset max-instructions \"5\"\ncut after 3 rep 2 energy 5\nverdict pass\n",
+	"zhuque-case 1\nprogram \"a\\n\\x00\\xff\"\narg \"\"\nset cpu \"v3\"\nset memory \"native\"\nset model \"off\"\nset cache \"clx-g1\"\nset seed \"18446744073709551615\"\nset root \"/x y\"\nset energy \"77\"\nset pmem-read \"300\"\nset mutant \"x87-not-saved\"\nset max-instructions \"5\"\ncut after 3 rep 2 energy 5\nverdict pass\n",
 }
 
 func FuzzParseCase(f *testing.F) {
