@@ -213,12 +213,12 @@ func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *x86.CPU) (*
 		space = m.Space()
 	}
 	m.port = mem.NewPort(space, core, m.dram, d.PMEM)
-	if blocks != nil && blocks.Level() == cfg.Level {
+	if blocks != nil {
 		m.cpu = x86.NewSharing(m.port, blocks)
 	} else {
 		m.cpu = x86.New(m.port)
-		m.cpu.SetLevel(cfg.Level)
 	}
+	m.cpu.SetLevel(cfg.Level)
 	m.cpu.Retired = d.Retired
 	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum})
 	m.kernel.DeferInOut(rt != nil)

@@ -23,12 +23,14 @@ func ParseLevel(s string) (Level, error) {
 	return 0, fmt.Errorf("cpu %q: expected v2 or v3", s)
 }
 
-// SetLevel makes the processor one of the level, before it runs. On one that
-// lacks a feature CPUID does not report it and its encodings are #UD, or what
-// they were before it was invented.
+// SetLevel makes the processor one of the level. On one that lacks a feature
+// CPUID does not report it and its encodings are #UD, or what they were before it
+// was invented. Blocks decoded for another level are forgotten and not shared.
 func (c *CPU) SetLevel(l Level) {
-	c.level = l
-	c.ForgetBlocks()
+	if l != c.level {
+		c.level = l
+		c.ForgetBlocks()
+	}
 }
 
 // Level returns what SetLevel set, V2 at first.

@@ -83,6 +83,25 @@ func TestDisasmVEX(t *testing.T) {
 	}
 }
 
+// What was decoded for one level is not executed on another.
+func TestLevelsShareNoBlocks(t *testing.T) {
+	m := newMachine([]byte{0xC5, 0xF8, 0x77, 0x90})
+	m.SetLevel(V3)
+	if s := m.Run(1); s.Reason != StopCount {
+		t.Fatalf("%v %v", s.Reason, s.Exc)
+	}
+	other := NewSharing(m.Port, m.CPU)
+	other.RIP = testCode
+	if s := other.Run(1); s.Reason != StopCount || other.Level() != V3 {
+		t.Errorf("sharing: %v %v on %v", s.Reason, s.Exc, other.Level())
+	}
+	other.SetLevel(V2)
+	other.RIP = testCode
+	if s := other.Run(2); s.Reason != StopException || s.Exc.Vector != UD {
+		t.Errorf("v2 after v3: %v %v", s.Reason, s.Exc)
+	}
+}
+
 // run3 executes one VEX or SSE instruction on a v3 machine.
 func run3(t *testing.T, m *machine, code string) Stop {
 	t.Helper()
