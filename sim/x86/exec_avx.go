@@ -1,6 +1,9 @@
 package x86
 
-import "zhuque/sim/mem"
+import (
+	"zhuque/sim/mem"
+	"zhuque/sim/phys"
+)
 
 // Operands of VEX instructions, and the shapes that make handlers of operations
 // on elements and on vectors of 128 bits: those that SSE has, with a destination
@@ -124,7 +127,9 @@ func (c *CPU) storeV(a uint64, v *Vec, long uint8) {
 		c.Port.Store128(a, v[0], v[1])
 		return
 	}
-	c.Port.Check(a, 32, mem.Write)
+	if a&phys.PageMask > phys.PageSize-32 {
+		c.Port.Check(a, 32, mem.Write)
+	}
 	c.Port.Store128(a, v[0], v[1])
 	c.Port.Store128(a+16, v[2], v[3])
 }
@@ -218,6 +223,15 @@ func movemask(width uint) handler {
 		}
 		c.R[in.reg&15] = r
 	}
+}
+
+func vpmovmskb(c *CPU, in *Inst) {
+	s := &c.V[in.rm&15]
+	r := signs8(s[0]) | signs8(s[1])<<8
+	if in.long != 0 {
+		r |= signs8(s[2])<<16 | signs8(s[3])<<24
+	}
+	c.R[in.reg&15] = r
 }
 
 func vzeroupper(c *CPU, _ *Inst) {

@@ -67,7 +67,7 @@ var avxMoves = slices.Concat(
 	avx("F3.0F.WIG 16 /r", "VMOVSHDUP", "Vps,Wps", onV(duplicateOdd32)),
 	avx("0F.WIG 50 /r reg", "VMOVMSKPS", "Gd,Ups", movemask(32)),
 	avx("66.0F.WIG 50 /r reg", "VMOVMSKPD", "Gd,Upd", movemask(64)),
-	both("AVX", "AVX2", "66.0F.WIG D7 /r reg", "VPMOVMSKB", "Gd,Ux", movemask(8)),
+	both("AVX", "AVX2", "66.0F.WIG D7 /r reg", "VPMOVMSKB", "Gd,Ux", vpmovmskb),
 
 	[]Row{
 		vex("LIG.F3.0F.WIG 10 /r reg", "VMOVSS", "Vss,Hss,Uss", vmovss),

@@ -176,3 +176,35 @@ func TestGatherContinues(t *testing.T) {
 		t.Errorf("continued: %v %v, %x, mask %x", s.Reason, s.Exc, m.V[0], m.V[1])
 	}
 }
+
+// BenchmarkVectors is a loop of one 256-bit instruction and a jump.
+func BenchmarkVectors(b *testing.B) {
+	for _, k := range []struct {
+		name, code string
+		one        uint64 // the number one in every element
+	}{
+		{"vpaddd", "\xC5\xFD\xFE\xC1", 1},
+		{"vpshufb", "\xC4\xE2\x7D\x00\xC1", 1},
+		{"vaddpd", "\xC5\xFD\x58\xC1", b64(1)},
+		{"vmulps", "\xC5\xFC\x59\xC1", b32(1) * (1<<32 + 1)},
+		{"vfmadd231pd", "\xC4\xE2\xED\xB8\xC1", b64(1)},
+		{"vfmadd231ps", "\xC4\xE2\x6D\xB8\xC1", b32(1) * (1<<32 + 1)},
+		{"load", "\xC5\xFE\x6F\x03", 1},
+		{"store", "\xC5\xFE\x7F\x03", 1},
+	} {
+		b.Run(k.name, func(b *testing.B) {
+			m := newMachine([]byte(k.code + "\xEB" + string([]byte{byte(-2 - len(k.code))})))
+			m.SetLevel(V3)
+			m.MXCSR = fastMode
+			for i := range 3 {
+				m.V[i] = Vec{k.one, k.one, k.one, k.one}
+			}
+			m.R[RBX] = testData
+			b.ResetTimer()
+			if s := m.Run(m.Retired + 2*uint64(b.N)); s.Reason != StopCount {
+				b.Fatalf("%+v", s)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(2*b.N), "ns/instruction")
+		})
+	}
+}
