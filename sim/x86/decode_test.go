@@ -157,7 +157,8 @@ func TestBadEncodingPanics(t *testing.T) {
 // there, the same way each time, and execution of what decoded ends in a defined
 // way with a state that another run reproduces.
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{"\x90", "\x48\x8B\x04\x25\x00\x00\x60\x00", "\xF3\xA4", "\xF0\x0F\xC1\x03", "\x0F\x05", "\xC3", "\xF7\xF1", "\xD9\xE8", "\x66\x0F\xAE\x33", "\x8F\x04\x24"} {
+	for _, s := range []string{"\x90", "\x48\x8B\x04\x25\x00\x00\x60\x00", "\xF3\xA4", "\xF0\x0F\xC1\x03", "\x0F\x05", "\xC3", "\xF7\xF1", "\xD9\xE8", "\x66\x0F\xAE\x33", "\x8F\x04\x24",
+		"\xC5\xFD\x58\x03", "\xC4\xE2\x71\x90\x04\x90", "\xC4\xE2\x75\x2F\x03", "\xC4\xE3\x75\x4A\xC2\x30", "\xC5\xFC\x77"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, code []byte) {
@@ -178,6 +179,7 @@ func FuzzDecode(f *testing.F) {
 		one, two := newMachine(code), newMachine(code)
 		two.SetMaxBlock(1)
 		for _, m := range []*machine{one, two} {
+			m.SetLevel(V3)
 			r := det.Stream(1, "registers")
 			for i := range 16 {
 				m.R[i] = testData + r.Uint64N(4096)
