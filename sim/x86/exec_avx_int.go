@@ -267,3 +267,48 @@ func distinct(h handler) func(*Inst) handler {
 		return h
 	}
 }
+
+// The ones that the string functions and the loops of compilers lean on, without
+// the detour through a function for each quadword.
+
+func vpand(c *CPU, in *Inst) {
+	var b Vec
+	c.sourceV(in, &b)
+	a := &c.V[in.vvvv&15]
+	c.setV(in, &Vec{a[0] & b[0], a[1] & b[1], a[2] & b[2], a[3] & b[3]})
+}
+
+func vpor(c *CPU, in *Inst) {
+	var b Vec
+	c.sourceV(in, &b)
+	a := &c.V[in.vvvv&15]
+	c.setV(in, &Vec{a[0] | b[0], a[1] | b[1], a[2] | b[2], a[3] | b[3]})
+}
+
+func vpxor(c *CPU, in *Inst) {
+	var b Vec
+	c.sourceV(in, &b)
+	a := &c.V[in.vvvv&15]
+	c.setV(in, &Vec{a[0] ^ b[0], a[1] ^ b[1], a[2] ^ b[2], a[3] ^ b[3]})
+}
+
+func vpaddd(c *CPU, in *Inst) {
+	var b Vec
+	c.sourceV(in, &b)
+	a := &c.V[in.vvvv&15]
+	c.setV(in, &Vec{addLanes(a[0], b[0], high32), addLanes(a[1], b[1], high32), addLanes(a[2], b[2], high32), addLanes(a[3], b[3], high32)})
+}
+
+func vpcmpeqb(c *CPU, in *Inst) {
+	var b Vec
+	c.sourceV(in, &b)
+	a := &c.V[in.vvvv&15]
+	c.setV(in, &Vec{equalLanes(a[0], b[0], high8, 8), equalLanes(a[1], b[1], high8, 8), equalLanes(a[2], b[2], high8, 8), equalLanes(a[3], b[3], high8, 8)})
+}
+
+func vpminub(c *CPU, in *Inst) {
+	var b Vec
+	c.sourceV(in, &b)
+	a := &c.V[in.vvvv&15]
+	c.setV(in, &Vec{minUnsigned(a[0], b[0], high8, 8), minUnsigned(a[1], b[1], high8, 8), minUnsigned(a[2], b[2], high8, 8), minUnsigned(a[3], b[3], high8, 8)})
+}

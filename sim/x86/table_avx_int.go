@@ -23,7 +23,7 @@ func avxIntegers() (t []Row) {
 	}
 	op("FC", "VPADDB", lanesV(high8, plain(addLanes)))
 	op("FD", "VPADDW", lanesV(high16, plain(addLanes)))
-	op("FE", "VPADDD", lanesV(high32, plain(addLanes)))
+	op("FE", "VPADDD", vpaddd)
 	op("D4", "VPADDQ", quadsV(func(a, b uint64) uint64 { return a + b }))
 	op("F8", "VPSUBB", lanesV(high8, plain(subLanes)))
 	op("F9", "VPSUBW", lanesV(high16, plain(subLanes)))
@@ -51,7 +51,7 @@ func avxIntegers() (t []Row) {
 	op("38 28", "VPMULDQ", quadsV(mulSigned32))
 	op("38 40", "VPMULLD", quadsV(mulLow32))
 
-	op("DA", "VPMINUB", lanesV(high8, minUnsigned))
+	op("DA", "VPMINUB", vpminub)
 	op("DE", "VPMAXUB", lanesV(high8, maxUnsigned))
 	op("EA", "VPMINSW", lanesV(high16, minSigned))
 	op("EE", "VPMAXSW", lanesV(high16, maxSigned))
@@ -64,7 +64,7 @@ func avxIntegers() (t []Row) {
 	op("38 3E", "VPMAXUW", lanesV(high16, maxUnsigned))
 	op("38 3F", "VPMAXUD", lanesV(high32, maxUnsigned))
 
-	op("74", "VPCMPEQB", lanesV(high8, equalLanes))
+	op("74", "VPCMPEQB", vpcmpeqb)
 	op("75", "VPCMPEQW", lanesV(high16, equalLanes))
 	op("76", "VPCMPEQD", lanesV(high32, equalLanes))
 	op("64", "VPCMPGTB", lanesV(high8, greaterSigned))
@@ -73,10 +73,10 @@ func avxIntegers() (t []Row) {
 	op("38 29", "VPCMPEQQ", quadsV(equal64))
 	op("38 37", "VPCMPGTQ", quadsV(greater64))
 
-	op("DB", "VPAND", quadsV(and64))
+	op("DB", "VPAND", vpand)
 	op("DF", "VPANDN", quadsV(andn64))
-	op("EB", "VPOR", quadsV(or64))
-	op("EF", "VPXOR", quadsV(xor64))
+	op("EB", "VPOR", vpor)
+	op("EF", "VPXOR", vpxor)
 
 	op("38 01", "VPHADDW", onV(pack(addPairs16)))
 	op("38 02", "VPHADDD", onV(pack(addPairs32)))
