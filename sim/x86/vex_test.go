@@ -208,3 +208,22 @@ func BenchmarkVectors(b *testing.B) {
 		})
 	}
 }
+
+// A row whose first operand may be memory writes it, and says so: whoever watches
+// stores asks the row.
+func TestVectorStoresSayWhatTheyDo(t *testing.T) {
+	stores := 0
+	for i := range avxRows {
+		r := &avxRows[i]
+		destination := r.Args != "" && (r.Args[0] == 'W' || r.Args[0] == 'M' || r.Args[0] == 'E')
+		masked := r.Name == "VMASKMOVDQU" // stores at RDI
+		if want := (destination || masked) && r.Name != "VLDMXCSR"; want != (r.Effect != "") {
+			t.Errorf("%s %s %s has effect %q", r.Enc, r.Name, r.Args, r.Effect)
+		} else if want {
+			stores++
+		}
+	}
+	if stores < 40 {
+		t.Errorf("%d rows that store", stores)
+	}
+}
