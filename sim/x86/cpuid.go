@@ -18,12 +18,13 @@ type featureBit struct {
 var featureBits = map[string]featureBit{
 	"FPU": {1, RDX, 0}, "TSC": {1, RDX, 4}, "CX8": {1, RDX, 8}, "CMOV": {1, RDX, 15}, "CLFSH": {1, RDX, 19},
 	"MMX": {1, RDX, 23}, "FXSR": {1, RDX, 24}, "SSE": {1, RDX, 25}, "SSE2": {1, RDX, 26},
-	"SSE3": {1, RCX, 0}, "SSSE3": {1, RCX, 9}, "CX16": {1, RCX, 13}, "SSE4.1": {1, RCX, 19}, "SSE4.2": {1, RCX, 20},
-	"MOVBE": {1, RCX, 22}, "POPCNT": {1, RCX, 23},
-	"FMA": {1, RCX, 12}, "XSAVE": {1, RCX, 26}, "OSXSAVE": {1, RCX, 27}, "AVX": {1, RCX, 28}, "F16C": {1, RCX, 29},
-	"BMI1": {7, RBX, 3}, "AVX2": {7, RBX, 5}, "BMI2": {7, RBX, 8}, "LZCNT": {0x80000001, RCX, 5},
-	"FSGSBASE": {7, RBX, 0}, "ERMS": {7, RBX, 9}, "CLFLUSHOPT": {7, RBX, 23}, "CLWB": {7, RBX, 24}, "FSRM": {7, RDX, 4},
-	"LAHF": {0x80000001, RCX, 0}, "PREFETCHW": {0x80000001, RCX, 8}, "SYSCALL": {0x80000001, RDX, 11},
+	"SSE3": {1, RCX, 0}, "PCLMULQDQ": {1, RCX, 1}, "SSSE3": {1, RCX, 9}, "FMA": {1, RCX, 12}, "CX16": {1, RCX, 13},
+	"SSE4.1": {1, RCX, 19}, "SSE4.2": {1, RCX, 20}, "MOVBE": {1, RCX, 22}, "POPCNT": {1, RCX, 23}, "AES": {1, RCX, 25},
+	"XSAVE": {1, RCX, 26}, "OSXSAVE": {1, RCX, 27}, "AVX": {1, RCX, 28}, "F16C": {1, RCX, 29}, "RDRAND": {1, RCX, 30},
+	"FSGSBASE": {7, RBX, 0}, "BMI1": {7, RBX, 3}, "AVX2": {7, RBX, 5}, "BMI2": {7, RBX, 8}, "ERMS": {7, RBX, 9}, "RDSEED": {7, RBX, 18},
+	"ADX": {7, RBX, 19}, "CLFLUSHOPT": {7, RBX, 23}, "CLWB": {7, RBX, 24}, "SHA": {7, RBX, 29},
+	"RDPID": {7, RCX, 22}, "FSRM": {7, RDX, 4},
+	"LAHF": {0x80000001, RCX, 0}, "LZCNT": {0x80000001, RCX, 5}, "PREFETCHW": {0x80000001, RCX, 8}, "SYSCALL": {0x80000001, RDX, 11},
 	"NX": {0x80000001, RDX, 20}, "RDTSCP": {0x80000001, RDX, 27}, "LM": {0x80000001, RDX, 29},
 }
 

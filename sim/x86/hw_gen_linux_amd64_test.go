@@ -404,6 +404,9 @@ func (c *hwCase) adapt() bool {
 	case name == "MOVSXD" && slices.Contains(c.code, 0x66):
 		// With a 16-bit operand Intel's processors read two bytes, AMD's four.
 		return c.operand <= c.scratch+c.size-4
+	case feature == "SHA":
+		// Intel's manual demands alignment, AMD's processors do not.
+		return c.operand%16 == 0
 	case name == "LDMXCSR":
 		c.validMXCSR(c.operand & 15)
 	case strings.HasPrefix(name, "FXRSTOR"):

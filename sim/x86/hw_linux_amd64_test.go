@@ -303,7 +303,7 @@ func hostFeatures(t *testing.T) map[string]bool {
 }
 
 // linuxFeature is the name in /proc/cpuinfo where it is not the lower-case one.
-var linuxFeature = map[string]string{"CLFSH": "clflush", "SSE3": "pni", "SSE4.1": "sse4_1", "SSE4.2": "sse4_2", "LAHF": "lahf_lm", "LZCNT": "abm", "CMPXCHG16B": "cx16", "PREFETCHW": "3dnowprefetch"}
+var linuxFeature = map[string]string{"CLFSH": "clflush", "SSE3": "pni", "SSE4.1": "sse4_1", "SSE4.2": "sse4_2", "LAHF": "lahf_lm", "LZCNT": "abm", "SHA": "sha_ni", "CMPXCHG16B": "cx16", "PREFETCHW": "3dnowprefetch"}
 
 // TestAgainstHost compares every row with the host.
 func TestAgainstHost(t *testing.T) {

@@ -34,7 +34,7 @@ type Row struct {
 	Pick func(in *Inst) handler
 }
 
-var rows = slices.Concat(integerRows, systemRows, mmxRows, sseRows, sse3Rows, sse4Rows, x87Rows, avxRows)
+var rows = slices.Concat(integerRows, systemRows, mmxRows, sseRows, sse3Rows, sse4Rows, cryptoRows, x87Rows, avxRows)
 
 // regmem picks by ModRM.mod; nil stands for a form that is #UD.
 func regmem(reg, mem handler) func(*Inst) handler {
