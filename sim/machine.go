@@ -13,6 +13,7 @@ import (
 
 	"zhuque/cachemodel"
 	"zhuque/eadr"
+	"zhuque/sim/det"
 	"zhuque/sim/kernel"
 	"zhuque/sim/kernel/mm"
 	"zhuque/sim/kernel/vfs"
@@ -220,6 +221,7 @@ func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *x86.CPU) (*
 	}
 	m.cpu.SetLevel(cfg.Level)
 	m.cpu.Retired = d.Retired
+	m.cpu.Entropy = det.Stream(cfg.Seed, "RDRAND").Uint64()
 	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum})
 	m.kernel.DeferInOut(rt != nil)
 	m.Attach()

@@ -112,6 +112,8 @@ type CPU struct {
 	RIP     uint64
 	Retired uint64 // instructions completed since the program's first; a REP string instruction counts once
 
+	Entropy uint64 // what RDRAND and RDSEED draw from, besides Retired: see draw
+
 	Port *mem.Port
 
 	level Level // see SetLevel

@@ -31,7 +31,7 @@ var featureBits = map[string]featureBit{
 // featureLevel is the lowest level of processor that has a feature, V2 for those
 // not listed.
 var featureLevel = map[string]Level{
-	"AVX": V3, "AVX2": V3, "FMA": V3, "F16C": V3, "XSAVE": V3, "OSXSAVE": V3, "BMI1": V3, "BMI2": V3, "LZCNT": V3,
+	"AVX": V3, "AVX2": V3, "FMA": V3, "F16C": V3, "XSAVE": V3, "OSXSAVE": V3,
 }
 
 // extraFeatures are advertised without rows of their own.

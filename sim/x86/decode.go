@@ -12,8 +12,8 @@ const (
 	decoded       decodeStatus = iota
 	decodeShort                // the bytes end before the instruction does
 	decodeLong                 // more than 15 bytes: #GP
-	decodeUD                   // #UD
-	decodeUnknown              // defined on some processor, not in our table: Unsupported
+	decodeUD                   // #UD: an encoding that no feature in CPUID defines
+	decodeUnknown              // a row that is not modelled: Unsupported
 )
 
 // decode reads the instruction at rip from code as a processor of the level does
@@ -92,7 +92,7 @@ prefixes:
 	opmap := 0
 	switch {
 	case b&0xFE == 0xC4:
-		if l < V3 || pre&(prefixREX|prefixOpsize|prefixRep|prefixRepne|prefixLock) != 0 {
+		if pre&(prefixREX|prefixOpsize|prefixRep|prefixRepne|prefixLock) != 0 {
 			return decodeUD
 		}
 		v, n := decodeVEX(code[pos:], b)
@@ -122,10 +122,7 @@ prefixes:
 	}
 	o := maps[l][opmap][b]
 	if o == nil {
-		if opmap >= vexTables || never[opmap][b] {
-			return decodeUD
-		}
-		return decodeUnknown
+		return decodeUD
 	}
 
 	var num uint16
@@ -163,10 +160,7 @@ prefixes:
 		}
 	}
 	if num == 0 {
-		if opmap == 0 || opmap >= vexTables {
-			return decodeUD
-		}
-		return decodeUnknown
+		return decodeUD
 	}
 	f := &forms[num-1]
 	in.row = num - 1

@@ -92,9 +92,8 @@ func cell(class int, rexW, mod3, digit uint8) int {
 }
 
 var (
-	forms []form               // parallel to rows
-	maps  [levels]opcodeMaps   // by processor level
-	never [vexTables][256]bool // opcodes that are #UD in 64-bit mode on every processor
+	forms []form             // parallel to rows
+	maps  [levels]opcodeMaps // by processor level
 )
 
 // opcodeMaps are the one-byte map, 0F, 0F 38 and 0F 3A, then the maps of VEX with
@@ -113,15 +112,6 @@ func init() {
 		forms[i] = newForm(&rows[i])
 		for l := forms[i].level(); l < levels; l++ {
 			place(&maps[l], i, rank)
-		}
-	}
-	for m, list := range []string{
-		"06 07 0E 16 17 1E 1F 27 2F 37 3F 60 61 82 9A CE D4 D5 D6 EA",
-		"04 0A 0C 24 25 26 27 36 39 3B 3C 3D 3E 3F A6 A7",
-	} {
-		for _, s := range strings.Fields(list) {
-			b, _ := strconv.ParseUint(s, 16, 8)
-			never[m][b] = true
 		}
 	}
 }
@@ -153,12 +143,7 @@ func newForm(r *Row) form {
 }
 
 // level is the lowest processor level that has the form.
-func (f *form) level() Level {
-	if f.enc.vex {
-		return V3
-	}
-	return featureLevel[f.row.Feature]
-}
+func (f *form) level() Level { return featureLevel[f.row.Feature] }
 
 // parseVEX reads the first part of an encoding such as VEX.256.66.0F38.W1.
 func (e *encoding) parseVEX(s string) (ok bool) {

@@ -52,7 +52,8 @@ func TestDecode(t *testing.T) {
 		{"\x67\xA0\x08\x07\x06\x05", "mov al, [0x5060708]"},
 		{"\xF0\x48\x0F\xC7\x0E", "lock cmpxchg16b [rsi]"},
 		{"\xF0\x0F\xC7\x0E", "lock cmpxchg8b qword ptr [rsi]"},
-		{"\xF3\x0F\xBC\xC1", "bsf eax, ecx"}, // TZCNT where there is no BMI
+		{"\xF3\x0F\xBC\xC1", "tzcnt eax, ecx"},
+		{"\xF2\x0F\xBC\xC1", "bsf eax, ecx"},
 		{"\x66\xF3\x0F\xB8\xC1", "popcnt ax, cx"},
 		{"\x66\x0F\xAE\x3E", "clflushopt byte ptr [rsi]"},
 		{"\x66\x0F\xAE\x36", "clwb byte ptr [rsi]"},
@@ -68,10 +69,15 @@ func TestDecode(t *testing.T) {
 		{"\xFF\xF8", "#UD"},     // FF /7
 		{"\x0F\x0D\xC0", "#UD"}, // PREFETCHW of a register
 		{"\xC5\xF8\x77", "#UD"}, // AVX
-		{"\xCF", "unsupported"}, // IRET
+		{"\x48\xCF", "iret"},
 		{"\x66\x0F\x38\xF0\x00", "movbe ax, word ptr [rax]"},
 		{"\x66\xF2\x0F\x38\xF1\xC1", "crc32 eax, cx"},
-		{"\x0F\x38\xF0\xC0", "unsupported"},
+		{"\x0F\x38\xF0\xC0", "#UD"},
+		{"\x66\x41\x0F\xC7\xF1", "rdrand r9w"},
+		{"\xF3\x0F\xC7\xFB", "rdpid rbx"},
+		{"\xF3\x0F\xC7\xF3", "#UD"},         // SENDUIPI
+		{"\x62\xF1\x7C\x48\x58\xC0", "#UD"}, // AVX-512
+		{"\x0F\x01\xE8", "#UD"},             // SERIALIZE
 		{"\x48\x8B", "short"},
 		{"\x48\xB8\x01\x02\x03", "short"},
 		{strings.Repeat("\x66", 14) + "\x90", "nop"},

@@ -74,6 +74,29 @@ func bsrGE(c *CPU, in *Inst) {
 	c.setZF(v == 0)
 }
 
+// TZCNT and LZCNT count the whole operand when it is zero, and say so in CF.
+
+func tzcntGE(c *CPU, in *Inst) {
+	c.counted(in, uint64(bits.TrailingZeros64(c.loadRM(in))))
+}
+
+func lzcntGE(c *CPU, in *Inst) {
+	c.counted(in, uint64(bits.LeadingZeros64(c.loadRM(in)<<((64-8*uint(in.width))&63))))
+}
+
+// counted stores a count of zeros, cut off at the operand size, and its flags.
+func (c *CPU) counted(in *Inst, n uint64) {
+	var f uint64
+	if n >= 8*uint64(in.width) {
+		n, f = 8*uint64(in.width), CF
+	}
+	if n == 0 {
+		f = ZF
+	}
+	c.setReg(in.reg, in, n)
+	c.setFlags(f)
+}
+
 func popcntGE(c *CPU, in *Inst) {
 	v := c.loadRM(in)
 	c.setReg(in.reg, in, uint64(bits.OnesCount64(v)))

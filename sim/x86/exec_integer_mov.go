@@ -178,14 +178,19 @@ func popfE(c *CPU, in *Inst) {
 	if in.width == 2 {
 		f |= c.rest &^ 0xFFFF
 	}
-	if f&TF != 0 {
-		panic(&Unsupported{What: "POPF that sets the trap flag"})
-	}
-	if f&AC != 0 {
-		panic(&Unsupported{What: "POPF that turns on alignment checks"})
-	}
+	c.refuseTraps("POPF", f)
 	c.R[RSP] += uint64(in.width)
 	c.SetRFlags(f)
+}
+
+// refuseTraps stops the run when flags that an instruction loads ask for traps.
+func (c *CPU) refuseTraps(name string, f uint64) {
+	if f&TF != 0 {
+		panic(&Unsupported{What: name + " that sets the trap flag"})
+	}
+	if f&AC != 0 {
+		panic(&Unsupported{What: name + " that turns on alignment checks"})
+	}
 }
 
 func leave(c *CPU, in *Inst) {

@@ -34,6 +34,26 @@ func mulE(c *CPU, in *Inst) {
 	}
 }
 
+// ADCX and ADOX add with a carry in CF or OF and leave the other flags alone.
+
+func adcx(c *CPU, in *Inst) { c.setCF(c.addCarry(in, c.flagAux>>63)) }
+
+func adox(c *CPU, in *Inst) {
+	of := (c.flagAux>>63 ^ c.flagAux>>62) & 1
+	c.setCFOF(c.flagAux>>63, c.addCarry(in, of))
+}
+
+// addCarry adds the source and a carry to register reg and returns the carry out.
+func (c *CPU) addCarry(in *Inst, carry uint64) uint64 {
+	a, b := c.reg(in.reg, in), c.loadRM(in)
+	r, out := bits.Add64(a, b, carry)
+	c.setReg(in.reg, in, r)
+	if in.width == 4 {
+		return r >> 32
+	}
+	return out
+}
+
 // signedProduct returns the 128-bit product of a and b.
 func signedProduct(a, b int64) (hi, lo uint64) {
 	hi, lo = bits.Mul64(uint64(a), uint64(b))

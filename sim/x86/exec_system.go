@@ -4,10 +4,13 @@ import "zhuque/cachemodel"
 
 // System instructions as a user program meets them.
 
-// rdtsc reads the time-stamp counter: one tick per retired instruction, so that it
-// is the same with and without a cache model. Retired counts whole blocks.
+// tsc returns the time-stamp counter at an instruction: one tick per retired
+// instruction, so that it is the same with and without a cache model. Retired
+// counts whole blocks.
+func (c *CPU) tsc(in *Inst) uint64 { return c.Retired + uint64(in.at) }
+
 func rdtsc(c *CPU, in *Inst) {
-	t := c.Retired + uint64(in.at)
+	t := c.tsc(in)
 	c.R[RAX], c.R[RDX] = uint64(uint32(t)), t>>32
 }
 
@@ -49,30 +52,6 @@ func mfence(c *CPU, _ *Inst) { c.Port.Fence(cachemodel.MFENCE) }
 func clflush(c *CPU, in *Inst)    { c.Port.Flush(c.ea(in), cachemodel.CLFLUSH) }
 func clflushopt(c *CPU, in *Inst) { c.Port.Flush(c.ea(in), cachemodel.CLFLUSHOPT) }
 func clwb(c *CPU, in *Inst)       { c.Port.Flush(c.ea(in), cachemodel.CLWB) }
-
-// Selectors that Linux gives a 64-bit process: CS, SS; DS, ES, FS and GS are null.
-var selectors = [8]uint64{1: 0x33, 2: 0x2B}
-
-func movES(c *CPU, in *Inst) {
-	if in.isReg() {
-		c.setReg(in.rm, in, selectors[in.reg&7])
-		return
-	}
-	c.Port.Store16(c.ea(in), uint16(selectors[in.reg&7]))
-}
-
-// movSE accepts only what changes nothing: null into DS and ES.
-func movSE(c *CPU, in *Inst) {
-	var v uint16
-	if in.isReg() {
-		v = uint16(c.R[in.rm&15])
-	} else {
-		v = c.Port.Load16(c.ea(in))
-	}
-	if r := in.reg & 7; v != 0 || r != 0 && r != 3 {
-		panic(&Unsupported{What: "load of a segment register"})
-	}
-}
 
 func rdfsbase(c *CPU, in *Inst) { c.setReg(in.rm, in, c.SegBase[SegFS]) }
 func rdgsbase(c *CPU, in *Inst) { c.setReg(in.rm, in, c.SegBase[SegGS]) }

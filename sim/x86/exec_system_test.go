@@ -50,8 +50,9 @@ func TestCPUID(t *testing.T) {
 	if v := cpuidOf(t, 0x80000001, 0); v[2]&1 == 0 {
 		t.Errorf("leaf 80000001 ECX %#x lacks LAHF", v[2])
 	}
-	if random := uint32(1 << 30); v[2]&random != 0 {
-		t.Errorf("leaf 1 ECX %#x advertises RDRAND", v[2])
+	const more = 1<<1 | 1<<22 | 1<<25 | 1<<30
+	if v[2]&more != more {
+		t.Errorf("leaf 1 ECX %#x lacks PCLMULQDQ, MOVBE, AES or RDRAND", v[2])
 	}
 	if avx := uint32(1<<28 | 1<<27 | 1<<26 | 1<<12); v[2]&avx != 0 {
 		t.Errorf("leaf 1 ECX %#x advertises XSAVE, AVX or FMA", v[2])

@@ -407,6 +407,16 @@ func (c *hwCase) adapt() bool {
 	case feature == "SHA":
 		// Intel's manual demands alignment, AMD's processors do not.
 		return c.operand%16 == 0
+	case name == "RETF" || name == "IRET" || name == "CALLF" || name == "JMPF" || name == "LSS":
+		return c.far() && c.addressKept()
+	case name == "LAR" || name == "LSL" || name == "VERR" || name == "VERW":
+		if name == "VERW" && slices.Contains(c.code, 0xF0) {
+			return false // the manual forbids LOCK, AMD's processors allow it
+		}
+		c.selectors()
+	case name == "SGDT" || name == "SIDT" || name == "SLDT" || name == "STR" || name == "SMSW":
+		// Linux, which stores for the processor, copies as far as it can before a fault.
+		return c.operand <= c.scratch+c.size-10
 	case name == "LDMXCSR":
 		c.validMXCSR(c.operand & 15)
 	case strings.HasPrefix(name, "FXRSTOR"):
@@ -440,12 +450,84 @@ func (c *hwCase) adapt() bool {
 			c.gpr[reg] &= 0xFFFF
 		}
 	}
+	return c.addressKept()
+}
+
+// addressKept reports whether the registers of the address still have the values it needs.
+func (c *hwCase) addressKept() bool {
 	for reg := range c.fixed {
 		if c.used>>reg&1 != 0 && c.gpr[reg] != c.fixed[reg] {
 			return false
 		}
 	}
 	return true
+}
+
+// hwSelectors are Linux's, but for that of 32-bit code, and some that are refused.
+var hwSelectors = [...]uint16{userCS, userCS, userCS, userDS, 0, 3, 0x30, 0x28, 0x37, 0x10, 0x1B, 0x63, 0x83, 0xFFFF}
+
+// far gives a far transfer a pointer or a stack that leads to the end of the
+// instruction. Far pointers with REX.W have 64-bit offsets on Intel's processors only.
+func (c *hwCase) far() bool {
+	r, name := c.r, c.form.row.Name
+	wide := c.rexByte()&8 != 0
+	if slices.Contains(c.code, 0x66) || wide && c.operand != 0 {
+		return false
+	}
+	end, code, stack := c.slot+uint64(len(c.code)), uint64(hwSelectors[r.IntN(len(hwSelectors))]), uint64(userDS)
+	if name == "LSS" && r.IntN(2) == 0 {
+		code = userDS
+	}
+	if r.IntN(4) == 0 {
+		stack = uint64(hwSelectors[r.IntN(len(hwSelectors))])
+	}
+	if c.form.imm == immIw {
+		c.code[len(c.code)-1] = 0 // AMD's processors look at an outer stack before they refuse a selector
+	}
+	if name == "CALLF" {
+		c.gpr[RSP] = c.scratch + 2048 + r.Uint64N(4096)
+	}
+	if c.operand != 0 {
+		at := c.memory[c.operand&15:]
+		binary.LittleEndian.PutUint32(at, uint32(end))
+		binary.LittleEndian.PutUint16(at[4:], uint16(code))
+		return true
+	}
+	c.operand = c.scratch + 2048 + r.Uint64N(256)*16
+	c.gpr[RSP] = c.operand
+	for i, v := range []uint64{end, code, r.Uint64()&(StatusFlags|DF) | 2, r.Uint64(), stack} {
+		if wide {
+			binary.LittleEndian.PutUint64(c.memory[8*i:], v)
+		} else {
+			binary.LittleEndian.PutUint32(c.memory[4*i:], uint32(v))
+		}
+	}
+	return true
+}
+
+// selectors makes operands that are read as selectors name segments. The limit
+// of the segment for the processor's number is the host's own affair.
+func (c *hwCase) selectors() {
+	draw := func() uint64 {
+		s := uint64(hwSelectors[c.r.IntN(len(hwSelectors))])
+		switch c.r.IntN(6) {
+		case 0:
+			s = user32
+		case 1:
+			if c.form.row.Name != "LSL" {
+				s = cpuNode
+			}
+		}
+		return s | c.r.Uint64()<<16
+	}
+	for reg := range c.gpr {
+		if c.used>>reg&1 == 0 {
+			c.gpr[reg] = draw()
+		}
+	}
+	for i := 0; i+2 <= len(c.memory); i += 2 {
+		binary.LittleEndian.PutUint16(c.memory[i:], uint16(draw()))
+	}
 }
 
 // strings makes the operands of the string comparisons texts of a small alphabet,

@@ -32,7 +32,7 @@ var (
 var hwSkipped = map[string]string{
 	"SYSCALL": "control flow", "INT": "control flow", "INT3": "control flow", "INT1": "control flow",
 	"JMP": "control flow", "CALL": "control flow", "RET": "control flow", "JRCXZ": "control flow", "JECXZ": "control flow",
-	"LOOP": "control flow", "LOOPE": "control flow", "LOOPNE": "control flow", "IRET": "control flow",
+	"LOOP": "control flow", "LOOPE": "control flow", "LOOPNE": "control flow", "LFS": "segment register", "LGS": "segment register",
 	"POPF": "could set TF", "CPUID": "the model has its own", "RDTSC": "virtual time", "RDTSCP": "virtual time", "RDPMC": "virtual time",
 	"RDFSBASE": "segment base", "RDGSBASE": "segment base", "WRFSBASE": "segment base", "WRGSBASE": "segment base",
 	"XGETBV": "the model has its own", "RDPID": "the model has its own", "RDRAND": "random", "RDSEED": "random",
@@ -43,7 +43,7 @@ func hwReason(r *Row) string {
 	if why := hwSkipped[r.Name]; why != "" {
 		return why
 	}
-	if r.Name[0] == 'J' {
+	if r.Name[0] == 'J' && r.Name != "JMPF" {
 		return "control flow"
 	}
 	for arg := range strings.SplitSeq(r.Args, ",") {
@@ -200,6 +200,9 @@ func compareFaults(c *hwCase, stop Stop, fault *hwtest.Fault) (diff []string) {
 	}
 	e := stop.Exc
 	if e.Vector != PageFaultVector {
+		if e.Code != fault.Code {
+			return []string{fmt.Sprintf("raised %v code %#x, the host %v", e, e.Code, fault)}
+		}
 		return nil
 	}
 	addr := fault.Addr

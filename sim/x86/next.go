@@ -87,7 +87,7 @@ func (c *CPU) Next() (n Next) {
 // odd reports whether a prefix of the instruction means different things to
 // different processors. AMD's cut RIP to 16 bits in a near branch with 66, and F2
 // or F3 turns their LOOPE and LOOPNE into each other; Intel's ignore both, as we
-// do. BSF and BSR with F3 are TZCNT and LZCNT where the processor has these.
+// do.
 func (in *Inst) odd() bool {
 	opsize, rep := in.prefix&prefixOpsize != 0, in.prefix&(prefixRep|prefixRepne) != 0
 	switch name := forms[in.row].row.Name; {
@@ -95,8 +95,6 @@ func (in *Inst) odd() bool {
 		return opsize || rep
 	case name[0] == 'J' || name == "CALL" || name == "RET":
 		return opsize
-	case name == "BSF" || name == "BSR":
-		return rep
 	}
 	return false
 }

@@ -14,9 +14,9 @@ func TestNext(t *testing.T) {
 		{"\xCD\x80", Next{Fetch: FetchDecoded, Name: "INT", Imm: ^uint64(0x7F), Len: 2}},
 		{"\x66\x75\x10", Next{Fetch: FetchDecoded, Name: "JNE", Odd: true, Len: 3}},
 		{"\xF3\xC3", Next{Fetch: FetchDecoded, Name: "RET", Len: 2}},
-		{"\xF3\x0F\xBC\xC1", Next{Fetch: FetchDecoded, Name: "BSF", Undef: StatusFlags &^ ZF, Odd: true, Len: 4}},
+		{"\xF3\x0F\xBC\xC1", Next{Fetch: FetchDecoded, Name: "TZCNT", Undef: OF | SF | AF | PF, Len: 4}},
 		{"\xF0\x01\xC8", Next{Fetch: FetchUndefined}},
-		{"\x62\xF1\x7C\x48\x10\x07", Next{Fetch: FetchUnknown}},
+		{"\x62\xF1\x7C\x48\x10\x07", Next{Fetch: FetchUndefined}},
 	} {
 		m := newMachine([]byte(c.code))
 		before := m.State()

@@ -202,7 +202,7 @@ func (in *Inst) usesStack() bool {
 		return true
 	}
 	switch forms[in.row].row.Name {
-	case "PUSH", "POP", "CALL", "RET", "LEAVE", "ENTER", "PUSHF", "POPF":
+	case "PUSH", "POP", "CALL", "RET", "LEAVE", "ENTER", "PUSHF", "POPF", "RETF", "IRET", "CALLF":
 		return in.base == RZero
 	}
 	return false

@@ -378,6 +378,13 @@ var bitRows = []Row{
 	{Enc: "0F BA /7 ib", Name: "BTC", Args: "Ev,Ib", Flags: "c", Undef: "osap", Effect: store, Lock: true, Pick: lockable(pickBit(bitEI, bitComplement))},
 	{Enc: "0F BC /r", Name: "BSF", Args: "Gv,Ev", Flags: "z", Undef: "osapc", Pick: only(bsfGE)},
 	{Enc: "0F BD /r", Name: "BSR", Args: "Gv,Ev", Flags: "z", Undef: "osapc", Pick: only(bsrGE)},
+	{Enc: "F3 0F BC /r", Name: "TZCNT", Args: "Gv,Ev", Flags: allFlags, Undef: "osap", Pick: only(tzcntGE)},
+	{Enc: "F3 0F BD /r", Name: "LZCNT", Args: "Gv,Ev", Flags: allFlags, Undef: "osap", Feature: "LZCNT", Pick: only(lzcntGE)},
+	{Enc: "66 0F 38 F6 /r", Name: "ADCX", Args: "Gy,Ey", Flags: "c", Feature: "ADX", Pick: only(adcx)},
+	{Enc: "F3 0F 38 F6 /r", Name: "ADOX", Args: "Gy,Ey", Flags: "o", Feature: "ADX", Pick: only(adox)},
+	{Enc: "0F C7 /6 reg", Name: "RDRAND", Args: "Rv", Flags: allFlags, Feature: "RDRAND", Pick: noRep(rdrand)},
+	{Enc: "0F C7 /7 reg", Name: "RDSEED", Args: "Rv", Flags: allFlags, Feature: "RDSEED", Pick: noRep(rdseed)},
+	{Enc: "F3 0F C7 /7 reg", Name: "RDPID", Args: "Rq", Size: "f64", Feature: "RDPID", Pick: only(rdpid)},
 	{Enc: "F3 0F B8 /r", Name: "POPCNT", Args: "Gv,Ev", Flags: allFlags, Feature: "POPCNT", Pick: only(popcntGE)},
 	{Enc: "F2 0F 38 F0 /r", Name: "CRC32", Args: "Gd,Eb", Feature: "SSE4.2", Pick: only(crc32E8)},
 	{Enc: "F2 0F 38 F1 /r", Name: "CRC32", Args: "Gd,Ev", Feature: "SSE4.2", Pick: only(crc32E)},
@@ -385,10 +392,10 @@ var bitRows = []Row{
 	{Enc: "0F 38 F1 /r mem", Name: "MOVBE", Args: "Mv,Gv", Feature: "MOVBE", Effect: store, Pick: noRep(movbeStore)},
 }
 
-// noRep picks h unless there is an F3 prefix, which is #UD.
+// noRep picks h unless there is an F2 or F3 prefix, which is #UD.
 func noRep(h handler) func(*Inst) handler {
 	return func(in *Inst) handler {
-		if in.prefix&prefixRep != 0 {
+		if in.prefix&(prefixRep|prefixRepne) != 0 {
 			return nil
 		}
 		return h

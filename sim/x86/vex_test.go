@@ -32,7 +32,7 @@ func TestDecodeVEX(t *testing.T) {
 		if st := V3.decode([]byte(c.code), testCode, &in); st != c.want || st == decoded && int(in.length) != len(c.code) {
 			t.Errorf("%s: % x: status %d, want %d", c.name, c.code, st, c.want)
 		}
-		if st := V2.decode([]byte(c.code), testCode, &in); st != decodeUD && c.want != decodeShort {
+		if st := V2.decode([]byte(c.code), testCode, &in); st != decodeUD && st != decodeShort {
 			t.Errorf("%s: % x: status %d on a processor without AVX, want #UD", c.name, c.code, st)
 		}
 	}
