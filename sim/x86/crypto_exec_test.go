@@ -126,8 +126,8 @@ func TestCarrylessMulBitByBit(t *testing.T) {
 			}
 		}
 		for _, in := range [][2]uint64{{a, b}, {b, a}} {
-			if l, h := carrylessMul(in[0], in[1]); l != lo || h != hi {
-				t.Fatalf("%#x * %#x = %016x%016x, want %016x%016x", in[0], in[1], h, l, hi, lo)
+			if got := carrylessMul(in[0], in[1]); got != (x128{lo, hi}) {
+				t.Fatalf("%#x * %#x = %#x, want %#x", in[0], in[1], got, x128{lo, hi})
 			}
 		}
 	}
@@ -181,8 +181,8 @@ func padded(message []byte) (w []uint32) {
 }
 
 func vecOfWords(w0, w1, w2, w3 uint32) Vec {
-	lo, hi := joined(w0, w1, w2, w3)
-	return Vec{lo, hi}
+	x := joined(w0, w1, w2, w3)
+	return Vec{x.lo, x.hi}
 }
 
 // sha256Constants are the fractions of the cube roots of the first 64 primes.
@@ -225,7 +225,7 @@ func sha256Instructions(t *testing.T, message []byte) (sum []byte) {
 			regs = v.run(t, regs)
 			regs[4], regs[5], regs[6], regs[7] = regs[5], regs[6], regs[7], regs[4]
 		}
-		abef, cdgh := words(regs[1][0], regs[1][1]), words(regs[2][0], regs[2][1])
+		abef, cdgh := regs[1].low().words(), regs[2].low().words()
 		for i, x := range []uint32{abef[3], abef[2], cdgh[3], cdgh[2], abef[1], abef[0], cdgh[1], cdgh[0]} {
 			h[i] += x
 		}
@@ -257,7 +257,7 @@ func sha1Instructions(t *testing.T, message []byte) (sum []byte) {
 			regs = v.run(t, regs)
 			regs[4], regs[5], regs[6], regs[7] = regs[5], regs[6], regs[7], regs[4]
 		}
-		abcd := words(regs[0][0], regs[0][1])
+		abcd := regs[0].low().words()
 		for i := range 4 {
 			h[i] += abcd[3-i]
 		}

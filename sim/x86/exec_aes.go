@@ -50,14 +50,16 @@ func newAESTables() *aesTables {
 
 func rotl8(x byte, n int) byte { return x<<n | x>>(8-n) }
 
-// columns splits a state into its columns, state joins them.
-func columns(lo, hi uint64) (a, b, c, d uint32) {
-	return uint32(lo), uint32(lo >> 32), uint32(hi), uint32(hi >> 32)
+// columns splits a state into its columns, joined puts one together.
+func (x x128) columns() (a, b, c, d uint32) {
+	return uint32(x.lo), uint32(x.lo >> 32), uint32(x.hi), uint32(x.hi >> 32)
 }
 
-func joined(a, b, c, d uint32) (lo, hi uint64) {
-	return uint64(a) | uint64(b)<<32, uint64(c) | uint64(d)<<32
+func joined(a, b, c, d uint32) x128 {
+	return x128{uint64(a) | uint64(b)<<32, uint64(c) | uint64(d)<<32}
 }
+
+func (x x128) xor(y x128) x128 { return x128{x.lo ^ y.lo, x.hi ^ y.hi} }
 
 // spread looks up the bytes of a column, row r being in column r of the arguments.
 func spread(t *[4][256]uint32, a, b, c, d uint32) uint32 {
@@ -69,39 +71,36 @@ func substituted(box *[256]byte, a, b, c, d uint32) uint32 {
 	return uint32(box[uint8(a)]) | uint32(box[uint8(b>>8)])<<8 | uint32(box[uint8(c>>16)])<<16 | uint32(box[d>>24])<<24
 }
 
-// The operations take a state and a round key and return a state.
+// The operations on a state and a round key; those that have one operand find
+// it in the second.
 
-func aesEncrypt(lo, hi, keyLo, keyHi uint64) (uint64, uint64) {
-	a, b, c, d := columns(lo, hi)
+func aesEncrypt(s, key x128, _ uint64) x128 {
+	a, b, c, d := s.columns()
 	t := &aes.mix
-	lo, hi = joined(spread(t, a, b, c, d), spread(t, b, c, d, a), spread(t, c, d, a, b), spread(t, d, a, b, c))
-	return lo ^ keyLo, hi ^ keyHi
+	return joined(spread(t, a, b, c, d), spread(t, b, c, d, a), spread(t, c, d, a, b), spread(t, d, a, b, c)).xor(key)
 }
 
-func aesEncryptLast(lo, hi, keyLo, keyHi uint64) (uint64, uint64) {
-	a, b, c, d := columns(lo, hi)
+func aesEncryptLast(s, key x128, _ uint64) x128 {
+	a, b, c, d := s.columns()
 	t := &aes.sbox
-	lo, hi = joined(substituted(t, a, b, c, d), substituted(t, b, c, d, a), substituted(t, c, d, a, b), substituted(t, d, a, b, c))
-	return lo ^ keyLo, hi ^ keyHi
+	return joined(substituted(t, a, b, c, d), substituted(t, b, c, d, a), substituted(t, c, d, a, b), substituted(t, d, a, b, c)).xor(key)
 }
 
-func aesDecrypt(lo, hi, keyLo, keyHi uint64) (uint64, uint64) {
-	a, b, c, d := columns(lo, hi)
+func aesDecrypt(s, key x128, _ uint64) x128 {
+	a, b, c, d := s.columns()
 	t := &aes.unmix
-	lo, hi = joined(spread(t, a, d, c, b), spread(t, b, a, d, c), spread(t, c, b, a, d), spread(t, d, c, b, a))
-	return lo ^ keyLo, hi ^ keyHi
+	return joined(spread(t, a, d, c, b), spread(t, b, a, d, c), spread(t, c, b, a, d), spread(t, d, c, b, a)).xor(key)
 }
 
-func aesDecryptLast(lo, hi, keyLo, keyHi uint64) (uint64, uint64) {
-	a, b, c, d := columns(lo, hi)
+func aesDecryptLast(s, key x128, _ uint64) x128 {
+	a, b, c, d := s.columns()
 	t := &aes.inverse
-	lo, hi = joined(substituted(t, a, d, c, b), substituted(t, b, a, d, c), substituted(t, c, b, a, d), substituted(t, d, c, b, a))
-	return lo ^ keyLo, hi ^ keyHi
+	return joined(substituted(t, a, d, c, b), substituted(t, b, a, d, c), substituted(t, c, b, a, d), substituted(t, d, c, b, a)).xor(key)
 }
 
 // aesUnmix is InvMixColumns alone: the substitution undoes the one in the table.
-func aesUnmix(lo, hi uint64) (uint64, uint64) {
-	a, b, c, d := columns(lo, hi)
+func aesUnmix(_, key x128, _ uint64) x128 {
+	a, b, c, d := key.columns()
 	s, t := &aes.sbox, &aes.unmix
 	one := func(x uint32) uint32 {
 		x = substituted(s, x, x, x, x)
@@ -110,37 +109,18 @@ func aesUnmix(lo, hi uint64) (uint64, uint64) {
 	return joined(one(a), one(b), one(c), one(d))
 }
 
-func aesKeygenAssist(lo, hi uint64, rcon uint8) (uint64, uint64) {
-	_, b, _, d := columns(lo, hi)
+func aesKeygenAssist(_, key x128, rcon uint64) x128 {
+	_, b, _, d := key.columns()
 	b, d = substituted(&aes.sbox, b, b, b, b), substituted(&aes.sbox, d, d, d, d)
-	turned := func(x uint32) uint32 { return (x>>8 | x<<24) ^ uint32(rcon) }
+	turned := func(x uint32) uint32 { return (x>>8 | x<<24) ^ uint32(uint8(rcon)) }
 	return joined(b, turned(b), d, turned(d))
-}
-
-// aesRound makes the handler of an operation on a state and a round key.
-func aesRound(op func(lo, hi, keyLo, keyHi uint64) (uint64, uint64)) handler {
-	return func(c *CPU, in *Inst) {
-		keyLo, keyHi := c.source128(in)
-		d := &c.V[in.reg&15]
-		d[0], d[1] = op(d[0], d[1], keyLo, keyHi)
-	}
-}
-
-func aesimc(c *CPU, in *Inst) {
-	lo, hi := aesUnmix(c.source128(in))
-	c.setX(in.reg, lo, hi)
-}
-
-func aeskeygenassist(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
-	lo, hi = aesKeygenAssist(lo, hi, uint8(in.imm))
-	c.setX(in.reg, lo, hi)
 }
 
 // carrylessMul multiplies polynomials over GF(2), four bits of b at a time. The
 // three topmost bits of a, which a table of quadwords cannot hold shifted, follow
 // by themselves.
-func carrylessMul(a, b uint64) (lo, hi uint64) {
+func carrylessMul(a, b uint64) x128 {
+	var lo, hi uint64
 	low := a & (1<<61 - 1)
 	var table [16]uint64
 	for i := uint64(1); i < 16; i++ {
@@ -155,15 +135,8 @@ func carrylessMul(a, b uint64) (lo, hi uint64) {
 		lo ^= b << i & chosen
 		hi ^= b >> (64 - i) & chosen
 	}
-	return lo, hi
+	return x128{lo, hi}
 }
 
 // pclmulqdq multiplies the quadwords that bits 0 and 4 of the immediate choose.
-func pclmulqdq(c *CPU, in *Inst) {
-	lo, hi := c.source128(in)
-	if in.imm&0x10 != 0 {
-		lo = hi
-	}
-	d := &c.V[in.reg&15]
-	d[0], d[1] = carrylessMul(d[in.imm&1], lo)
-}
+func pclmulqdq(a, b x128, imm uint64) x128 { return carrylessMul(a.quad(imm), b.quad(imm>>4)) }

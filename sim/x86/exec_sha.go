@@ -5,20 +5,21 @@ import "math/bits"
 // The SHA extensions. Names as in FIPS 180-4; the manual's word 0 of SHA-1 is
 // the highest doubleword of a register, that of SHA-256 the lowest.
 
-// words returns the four doublewords of a register, lowest first.
-func words(lo, hi uint64) [4]uint32 {
-	return [4]uint32{uint32(lo), uint32(lo >> 32), uint32(hi), uint32(hi >> 32)}
+// words returns the four doublewords, lowest first.
+func (x x128) words() (w [4]uint32) {
+	w[0], w[1], w[2], w[3] = x.columns()
+	return w
 }
 
 func (c *CPU) setWords(reg uint8, w [4]uint32) {
-	lo, hi := joined(w[0], w[1], w[2], w[3])
-	c.setX(reg, lo, hi)
+	x := joined(w[0], w[1], w[2], w[3])
+	c.setX(reg, x.lo, x.hi)
 }
 
 // bothWords returns destination and source operand as doublewords.
 func (c *CPU) bothWords(in *Inst) (d, s [4]uint32) {
-	s = words(c.source128(in))
-	return words(c.V[in.reg&15][0], c.V[in.reg&15][1]), s
+	lo, hi := c.source128(in)
+	return c.V[in.reg&15].low().words(), x128{lo, hi}.words()
 }
 
 func sha1msg1(c *CPU, in *Inst) {
@@ -94,7 +95,7 @@ func sha256rnds2(c *CPU, in *Inst) {
 	cdgh, abef := c.bothWords(in)
 	a, b, e, f := abef[3], abef[2], abef[1], abef[0]
 	cc, d, g, h := cdgh[3], cdgh[2], cdgh[1], cdgh[0]
-	wk := words(c.V[0][0], c.V[0][1])
+	wk := c.V[0].low().words()
 	for i := range 2 {
 		t := h + (bits.RotateLeft32(e, -6) ^ bits.RotateLeft32(e, -11) ^ bits.RotateLeft32(e, -25)) + (e&f ^ ^e&g) + wk[i]
 		s := (bits.RotateLeft32(a, -2) ^ bits.RotateLeft32(a, -13) ^ bits.RotateLeft32(a, -22)) + (a&b ^ a&cc ^ b&cc)

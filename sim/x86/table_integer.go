@@ -11,7 +11,7 @@ const (
 )
 
 // integerRows are the general-purpose instructions.
-var integerRows = slices.Concat(aluRows(), moveRows, stackRows, arithRows, shiftRows(), bitRows, conditionRows(), flowRows, flagRows, stringRows, nopRows)
+var integerRows = slices.Concat(aluRows(), moveRows, stackRows, arithRows, shiftRows(), bitRows, bmiRows, conditionRows(), flowRows, flagRows, stringRows, nopRows)
 
 // lockable gives h its LOCK form when the prefix is there.
 func lockable(pick func(in *Inst) handler) func(in *Inst) handler {
@@ -378,7 +378,6 @@ var bitRows = []Row{
 	{Enc: "0F BA /7 ib", Name: "BTC", Args: "Ev,Ib", Flags: "c", Undef: "osap", Effect: store, Lock: true, Pick: lockable(pickBit(bitEI, bitComplement))},
 	{Enc: "0F BC /r", Name: "BSF", Args: "Gv,Ev", Flags: "z", Undef: "osapc", Pick: only(bsfGE)},
 	{Enc: "0F BD /r", Name: "BSR", Args: "Gv,Ev", Flags: "z", Undef: "osapc", Pick: only(bsrGE)},
-	{Enc: "F3 0F BC /r", Name: "TZCNT", Args: "Gv,Ev", Flags: allFlags, Undef: "osap", Pick: only(tzcntGE)},
 	{Enc: "F3 0F BD /r", Name: "LZCNT", Args: "Gv,Ev", Flags: allFlags, Undef: "osap", Feature: "LZCNT", Pick: only(lzcntGE)},
 	{Enc: "66 0F 38 F6 /r", Name: "ADCX", Args: "Gy,Ey", Flags: "c", Feature: "ADX", Pick: only(adcx)},
 	{Enc: "F3 0F 38 F6 /r", Name: "ADOX", Args: "Gy,Ey", Flags: "o", Feature: "ADX", Pick: only(adox)},
