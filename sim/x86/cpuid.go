@@ -6,7 +6,7 @@ import (
 	"zhuque/cachemodel"
 )
 
-// featureBit is where CPUID reports a feature.
+// featureBit is where CPUID reports a feature: subleaf 1 of leaf 0Dh, 0 of the others.
 type featureBit struct {
 	leaf uint32
 	reg  int // RAX, RBX, RCX, RDX
@@ -24,6 +24,7 @@ var featureBits = map[string]featureBit{
 	"FSGSBASE": {7, RBX, 0}, "BMI1": {7, RBX, 3}, "AVX2": {7, RBX, 5}, "BMI2": {7, RBX, 8}, "ERMS": {7, RBX, 9}, "RDSEED": {7, RBX, 18},
 	"ADX": {7, RBX, 19}, "CLFLUSHOPT": {7, RBX, 23}, "CLWB": {7, RBX, 24}, "SHA": {7, RBX, 29},
 	"RDPID": {7, RCX, 22}, "FSRM": {7, RDX, 4},
+	"XSAVEOPT": {0x0D, RAX, 0}, "XSAVEC": {0x0D, RAX, 1}, "XGETBV1": {0x0D, RAX, 2},
 	"LAHF": {0x80000001, RCX, 0}, "LZCNT": {0x80000001, RCX, 5}, "PREFETCHW": {0x80000001, RCX, 8}, "SYSCALL": {0x80000001, RDX, 11},
 	"NX": {0x80000001, RDX, 20}, "RDTSCP": {0x80000001, RDX, 27}, "LM": {0x80000001, RDX, 29},
 }
@@ -31,11 +32,11 @@ var featureBits = map[string]featureBit{
 // featureLevel is the lowest level of processor that has a feature, V2 for those
 // not listed.
 var featureLevel = map[string]Level{
-	"AVX": V3, "AVX2": V3, "FMA": V3, "F16C": V3, "XSAVE": V3, "OSXSAVE": V3,
+	"AVX": V3, "AVX2": V3, "FMA": V3, "F16C": V3, "XSAVE": V3, "OSXSAVE": V3, "XSAVEOPT": V3, "XSAVEC": V3, "XGETBV1": V3,
 }
 
 // extraFeatures are advertised without rows of their own.
-var extraFeatures = []string{"ERMS", "FSRM", "NX", "LM"}
+var extraFeatures = []string{"ERMS", "FSRM", "NX", "LM", "OSXSAVE", "XGETBV1"}
 
 const brand = "Zhuque Sim x86-64 processor"
 
@@ -47,7 +48,7 @@ const (
 	maxExtended = 0x80000008
 )
 
-var featureLeaves = [levels]map[uint32]*cpuidLeaf{{1: {}, 7: {}, 0x80000001: {}}, {1: {}, 7: {}, 0x80000001: {}}}
+var featureLeaves = [levels]map[uint32]*cpuidLeaf{{1: {}, 7: {}, 0x0D: {}, 0x80000001: {}}, {1: {}, 7: {}, 0x0D: {}, 0x80000001: {}}}
 
 func init() {
 	set := func(name string) {
@@ -87,8 +88,8 @@ func (l Level) cpuidValues(leaf, sub uint32) (r cpuidLeaf) {
 	case 4:
 		r = cacheLeaf(sub)
 	case 0x0D:
-		if l >= V3 {
-			r = stateLeaf(sub)
+		if r = stateLeaf(sub, r[RAX]); l < V3 {
+			r = cpuidLeaf{}
 		}
 	case 0x80000000:
 		r[RAX] = maxExtended
@@ -123,10 +124,12 @@ func cacheLeaf(sub uint32) (r cpuidLeaf) {
 
 // stateLeaf is leaf 0Dh, the layout of the XSAVE area: the FXSAVE image, a header
 // of 64 bytes, and the upper halves of the YMM registers. XCR0 enables all three.
-func stateLeaf(sub uint32) (r cpuidLeaf) {
+func stateLeaf(sub, features uint32) (r cpuidLeaf) {
 	switch sub {
 	case 0:
 		r[RAX], r[RBX], r[RCX] = xcr0, xsaveSize, xsaveSize
+	case 1: // the compacted format is no shorter
+		r[RAX], r[RBX] = features, xsaveSize
 	case 2:
 		r[RAX], r[RBX] = ymmSize, ymmOffset
 	}

@@ -98,8 +98,12 @@ func featuresHaveBits(t *testing.T, l Level) {
 		want[b.leaf] = w
 	}
 	for leaf, w := range want {
-		got := l.cpuidValues(leaf, 0)
-		for _, reg := range []int{RCX, RDX} {
+		sub, regs := uint32(0), []int{RCX, RDX}
+		if leaf == 0x0D {
+			sub, regs = 1, []int{RAX, RCX, RDX}
+		}
+		got := l.cpuidValues(leaf, sub)
+		for _, reg := range regs {
 			if got[reg] != w[reg] {
 				t.Errorf("%v: leaf %#x register %d is %#x, the table has %#x", l, leaf, reg, got[reg], w[reg])
 			}

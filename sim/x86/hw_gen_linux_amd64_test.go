@@ -46,6 +46,9 @@ func newHWCase(r *rand.Rand, f *form, slot, scratch, size uint64) (c *hwCase, ok
 	if hwEnvironment[f.row.Name] {
 		c.memory = make([]byte, 528)
 	}
+	if hwExtended[f.row.Name] {
+		c.memory = make([]byte, 64+xsaveSize)
+	}
 	for i := 0; i < len(c.memory); i += 8 {
 		binary.LittleEndian.PutUint64(c.memory[i:], hwLanes(r, kind))
 	}
@@ -301,6 +304,9 @@ func (c *hwCase) target() uint64 {
 	default:
 		a &^= 15
 	}
+	if hwExtended[c.form.row.Name] && r.IntN(8) != 0 {
+		a &^= 63
+	}
 	if r.IntN(40) == 0 || c.masked() && r.IntN(2) == 0 {
 		a = c.size - r.Uint64N(18)
 	}
@@ -417,6 +423,8 @@ func (c *hwCase) adapt() bool {
 	case name == "SGDT" || name == "SIDT" || name == "SLDT" || name == "STR" || name == "SMSW":
 		// Linux, which stores for the processor, copies as far as it can before a fault.
 		return c.operand <= c.scratch+c.size-10
+	case hwExtended[name]:
+		c.extended()
 	case name == "LDMXCSR":
 		c.validMXCSR(c.operand & 15)
 	case strings.HasPrefix(name, "FXRSTOR"):
@@ -503,6 +511,40 @@ func (c *hwCase) far() bool {
 		}
 	}
 	return true
+}
+
+// extended draws the requested components and an XSAVE area whose header is
+// mostly valid. Components that the host has beyond the model's are not named. No
+// state is initial: the host takes what was written for in use whatever it holds.
+func (c *hwCase) extended() {
+	r := c.r
+	some := func() uint64 { return r.Uint64N(8) }
+	c.gpr[RAX], c.gpr[RDX] = some()|r.Uint64()<<32, r.Uint64()<<32
+	if r.IntN(3) == 0 {
+		c.gpr[RAX] |= 7
+	}
+	if r.IntN(3) == 0 {
+		c.mxcsr = initialMXCSR
+	}
+	c.validMXCSR(c.operand&15 + 24)
+	header := c.memory[c.operand&15+xsaveHeader:]
+	clear(header[:64])
+	held, layout := some(), uint64(0)
+	if r.IntN(3) == 0 {
+		if layout = 1<<63 | some(); r.IntN(4) != 0 {
+			layout |= held
+		}
+	}
+	switch r.IntN(20) {
+	case 0:
+		held |= 1 << 62
+	case 1:
+		layout |= 1 << 40
+	case 2:
+		header[16+r.IntN(48)] = 1
+	}
+	binary.LittleEndian.PutUint64(header, held)
+	binary.LittleEndian.PutUint64(header[8:], layout)
 }
 
 // selectors makes operands that are read as selectors name segments. The limit

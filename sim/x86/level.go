@@ -35,11 +35,3 @@ func (c *CPU) SetLevel(l Level) {
 
 // Level returns what SetLevel set, V2 at first.
 func (c *CPU) Level() Level { return c.level }
-
-// Layout of the extended state.
-const (
-	xcr0      = 1<<0 | 1<<1 | 1<<2 // x87, SSE, AVX
-	ymmOffset = 512 + 64
-	ymmSize   = 16 * 16
-	xsaveSize = ymmOffset + ymmSize
-)

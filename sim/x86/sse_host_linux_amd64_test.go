@@ -22,7 +22,6 @@ var hostsOwn = func() map[string]bool {
 		"2 NP F9", "2 66 F8", "2 F3 F8", "2 F2 F8", // MOVDIRI, MOVDIR64B, ENQCMD
 		"2 F3 D8", "2 F3 DC", "2 F3 DD", "2 F3 DE", "2 F3 DF", "2 F3 FA", "2 F3 FB", // Key Locker
 		"2 NP FC", "2 66 FC", "2 F3 FC", "2 F2 FC", "3 F3 F0", // RAO-INT, HRESET
-		"1 NP 01/D1", "1 NP AE/26", "1 NP AE/2E", "1 NP AE/36", "1 NP C7/26", // XSETBV, XSAVE, XRSTOR, XSAVEOPT, XSAVEC
 		"1 NP C7/1E", "1 NP C7/2E", // XRSTORS, XSAVES
 		"1 NP 01/FA", "1 F2 01/FF", // MONITORX, PVALIDATE
 	} {

@@ -7,7 +7,12 @@ var systemRows = []Row{
 	{Enc: "0F A2", Name: "CPUID", Pick: only(cpuid), Effect: "serialize"},
 	{Enc: "0F 31", Name: "RDTSC", Feature: "TSC", Pick: only(rdtsc)},
 	{Enc: "0F 01 F9", Name: "RDTSCP", Feature: "RDTSCP", Pick: only(rdtscp)},
-	{Enc: "NP 0F 01 D0", Name: "XGETBV", Pick: only(ud), Ends: true},
+	{Enc: "NP 0F 01 D0", Name: "XGETBV", Feature: "XSAVE", Pick: only(xgetbv)},
+	{Enc: "NP 0F 01 D1", Name: "XSETBV", Feature: "XSAVE", Ends: true, Pick: only(privileged)},
+	{Enc: "NP 0F AE /4 mem", Name: "XSAVE", Args: "M", Feature: "XSAVE", Effect: store, Pick: only(xsave)},
+	{Enc: "NP 0F AE /5 mem", Name: "XRSTOR", Args: "M", Feature: "XSAVE", Pick: only(xrstor)},
+	{Enc: "NP 0F AE /6 mem", Name: "XSAVEOPT", Args: "M", Feature: "XSAVEOPT", Effect: store, Pick: only(xsaveopt)},
+	{Enc: "NP 0F C7 /4 mem", Name: "XSAVEC", Args: "M", Feature: "XSAVEC", Effect: store, Pick: only(xsavec)},
 
 	{Enc: "NP 0F AE /5 reg", Name: "LFENCE", Feature: "SSE2", Effect: "lfence", Pick: only(lfence)},
 	{Enc: "NP 0F AE /6 reg", Name: "MFENCE", Feature: "SSE2", Effect: "mfence", Pick: only(mfence)},
