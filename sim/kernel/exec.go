@@ -294,6 +294,7 @@ func (k *Kernel) pushStart(c *x86.CPU, name string, p, interp *program, args, en
 
 	words := append([]uint64{uint64(len(args))}, argv...)
 	words = append(append(append(words, 0), envp...), 0)
+	words = append(words, minSignalStack(c.Level())...)
 	words = append(words, k.auxv(p, interp, execfn, platform, random)...)
 	sp = (sp - uint64(8*len(words))) &^ 15
 	var b []byte

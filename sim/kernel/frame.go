@@ -14,8 +14,7 @@ import (
 //	312 siginfo
 //	440 end
 //
-// The processor advertises no XSAVE, so the floating-point part is the 512 bytes
-// of FXSAVE, above the frame and aligned to 64.
+// The floating-point part is above the frame and aligned to 64: see xstate.go.
 const (
 	frameSize    = 440
 	frameContext = 8
@@ -53,13 +52,13 @@ func (c *call) pushFrame(q Queued, t trap, act Action) bool {
 	if act.Flags&saOnstack != 0 && !alt.holds(s.R[x86.RSP]) && alt.Flags&ssDisable == 0 && alt.Size != 0 {
 		sp = alt.SP + alt.Size
 	}
-	fp := (sp - fpSize) &^ 63
+	fx := c.fpFrame(&s)
+	fp := (sp - uint64(len(fx))) &^ 63
 	at := (fp-frameSize)&^15 - 8
 	if alt.holds(s.R[x86.RSP]) && act.Flags&saOnstack != 0 && !alt.holds(at) {
 		return false // the alternate stack overflows
 	}
-	fx := s.FXSave()
-	if c.store(fp, fx[:]) != nil || c.store(at, c.frame(&s, q, t, act, fp)) != nil {
+	if c.store(fp, fx) != nil || c.store(at, c.frame(&s, q, t, act, fp)) != nil {
 		return false
 	}
 	if alt.Flags&ssAutodisarm != 0 {
@@ -87,7 +86,7 @@ func (c *call) frame(s *x86.State, q Queued, t trap, act Action, fp uint64) []by
 			b = le.AppendUint64(b, x)
 		}
 	}
-	u64(act.Restorer, ucFlags, 0, alt.SP, uint64(alt.Flags), alt.Size)
+	u64(act.Restorer, c.contextFlags(), 0, alt.SP, uint64(alt.Flags), alt.Size)
 	for _, r := range contextRegs {
 		u64(s.R[r])
 	}
@@ -155,11 +154,7 @@ func (c *call) readContext(s *x86.State, b []byte) error {
 		s.V, s.FPU, s.MXCSR = [16]x86.Vec{}, x86.X87{CW: defaultFCW}, defaultMXCSR
 		return nil
 	}
-	var fx [fpSize]byte
-	if err := c.load(fp, fx[:]); err != nil {
-		return err
-	}
-	return s.FXRestore(&fx)
+	return c.restoreFP(s, fp)
 }
 
 // altStackFrom decodes a stack_t; one that sigaltstack would refuse leaves old.
