@@ -156,18 +156,19 @@ var forms = x86.ISA()
 
 // setAside tells of every form whether it is left to the model: what is the
 // machine's own affair (see the package comment), what would reach the host's
-// kernel, and loads of segment registers, as single-stepping misses the
-// instruction behind a load of SS.
+// kernel, loads of segment registers, as single-stepping misses the instruction
+// behind a load of SS, and behind those that the kernel emulates (SGDT and its like).
 var setAside = func() []bool {
 	list := make([]bool, len(forms))
 	for i, f := range forms {
 		switch f.Name {
 		case "SYSCALL", "CPUID", "RDTSC", "RDTSCP", "RDPID", "XGETBV", "RDRAND", "RDSEED", "INT3", "INT1",
 			"RCPPS", "RCPSS", "RSQRTPS", "RSQRTSS", "FNSTENV", "FNSAVE", "FXSAVE",
+			"XSAVE", "XSAVEOPT", "XSAVEC", "SGDT", "SIDT", "SLDT", "SMSW", "STR", "LSL", "LSS", "LFS", "LGS",
 			"F2XM1", "FYL2X", "FYL2XP1", "FPTAN", "FPATAN", "FSIN", "FCOS", "FSINCOS":
 			list[i] = true
 		default:
-			list[i] = strings.HasPrefix(f.Args, "Sw")
+			list[i] = strings.HasPrefix(f.Args, "Sw") || f.Name == "POP" && (f.Args == "FS" || f.Args == "GS")
 		}
 	}
 	return list

@@ -55,7 +55,11 @@ func randomInstruction(r *rand.Rand) (code []byte) {
 	if len(code) > 0 && code[len(code)-1] == 0x0f && slices.Contains([]byte{0x05, 0x20, 0x22}, opcode) {
 		opcode = 0x10 // no system calls; no CR0, which is CR8 with a LOCK prefix on AMD's processors
 	}
-	return append(append(code, opcode), randomOperands(r)...)
+	operands := randomOperands(r)
+	if kind := operands[0] >> 3 & 7; opcode == 0xae && kind >= 4 && kind <= 6 || opcode == 0xc7 && kind >= 3 && kind <= 5 {
+		operands[0] |= 0xc0 // no XSAVE, which the host has and the v2 processor has not
+	}
+	return append(append(code, opcode), operands...)
 }
 
 // threeByte is an instruction of SSSE3 to SSE4.2, if it is one.

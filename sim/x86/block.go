@@ -225,7 +225,7 @@ var raiser = [...]handler{
 	decodeUnknown: unsupported,
 }
 
-// unsupported stops the run: the processor has this instruction, the table does not.
+// unsupported stops the run: the table has a row for this instruction, without a handler.
 func unsupported(c *CPU, in *Inst) {
 	rip := in.next - uint64(in.length)
 	panic(&Unsupported{What: "instruction " + hexBytes(c.codeBytes(rip)), RIP: rip})

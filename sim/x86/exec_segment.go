@@ -150,8 +150,8 @@ func iret(c *CPU, in *Inst) {
 	if c.rest&NT != 0 {
 		c.raise(GP, 0)
 	}
-	var frame [5]uint64 // RIP, CS, flags, RSP, SS
-	for i := range frame {
+	var frame [5]uint64                         // RIP, CS, flags, RSP, SS
+	for _, i := range [...]int{2, 0, 1, 3, 4} { // the host's processor looks at the flags first
 		frame[i] = c.load(c.R[RSP]+uint64(i)*uint64(in.width), in.width)
 	}
 	c.checkCode(uint16(frame[1]), true)

@@ -25,7 +25,7 @@ type Next struct {
 	Name   string   // mnemonic
 	Undef  uint64   // status flags that the manual leaves undefined, as bits of RFLAGS
 	Rep    bool     // a string instruction with a REP prefix
-	Odd    bool     // has a prefix of which processors think differently: see odd
+	Odd    bool     // something of which processors think differently: see odd
 	Stores bool     // the form writes memory
 	Imm    uint64   // immediate, sign-extended
 	Len    uint8    // bytes
@@ -84,15 +84,20 @@ func (c *CPU) Next() (n Next) {
 	return n
 }
 
-// odd reports whether a prefix of the instruction means different things to
+// odd reports whether the instruction or a prefix of it means different things to
 // different processors. AMD's cut RIP to 16 bits in a near branch with 66, and F2
 // or F3 turns their LOOPE and LOOPNE into each other; Intel's ignore both, as we
-// do.
+// do. AMD's look at an outer stack before RETF refuses a selector, and know no far
+// pointers of 64 bits; we follow Intel's manual.
 func (in *Inst) odd() bool {
 	opsize, rep := in.prefix&prefixOpsize != 0, in.prefix&(prefixRep|prefixRepne) != 0
 	switch name := forms[in.row].row.Name; {
 	case strings.HasPrefix(name, "LOOP"):
 		return opsize || rep
+	case name == "RETF":
+		return true
+	case name == "CALLF" || name == "JMPF" || name == "LSS" || name == "LFS" || name == "LGS":
+		return opsize || in.width == 8
 	case name[0] == 'J' || name == "CALL" || name == "RET":
 		return opsize
 	}
