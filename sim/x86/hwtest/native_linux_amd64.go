@@ -18,6 +18,9 @@ type State struct {
 
 	// High is the upper halves of the YMM registers, left alone without AVX.
 	High [16][2]uint64
+
+	RIP            uint64 // of the instruction, and afterwards of the next; Step only
+	FSBase, GSBase uint64 // Step only
 }
 
 // Fault is a processor exception that the instruction raised.
@@ -27,6 +30,7 @@ type Fault struct {
 	Code   uint64 // error code
 	Addr   uint64 // CR2, meaningful for page faults
 	RIP    uint64
+	SiCode int32 // si_code of the signal
 }
 
 func (f *Fault) Error() string {
@@ -37,8 +41,10 @@ const (
 	page         = 4096
 	slotOffset   = 0x800 // of the instruction, in the code page
 	scratchPages = 2
-	// code, block, guard, scratch, guard; everything below 2 GiB
-	pages = 3 + scratchPages + 1
+	flowPages    = 2
+	flowPage     = 3 + scratchPages + 1
+	// code, block, guard, scratch, guard, flow, guard; everything below 2 GiB
+	pages = flowPage + flowPages + 1
 )
 
 // block is what the machine code shares with Go; it fills the second page.
@@ -56,6 +62,13 @@ type block struct {
 	addr      uint64
 	rip       uint64
 	high      [16][2]uint64
+	siCode    uint64
+	eflags    uint64     // at the signal
+	running   uint64     // not 0 while a signal is the instruction's
+	startRIP  uint64     // where stepping begins
+	fs, gs    uint64     // bases to load, then those stored
+	hostFS    uint64     // bases of the host
+	hostGS    uint64     //
 	old       [32]uint64 // previous signal handlers, by signal number
 }
 
@@ -65,6 +78,8 @@ type Native struct {
 	mem    []byte
 	block  *block
 	exit   uint64
+	step   uint64 // entry that executes one instruction under the trap flag
+	bases  bool   // RDFSBASE and its like work
 	signal map[int]sigaction
 }
 
@@ -84,16 +99,16 @@ var caught = []unix.Signal{unix.SIGILL, unix.SIGTRAP, unix.SIGBUS, unix.SIGFPE, 
 // Open maps the memory and takes over the signals that processor exceptions
 // cause; those of other code are passed on to the previous handlers.
 func Open() (*Native, error) {
-	mem, err := unix.Mmap(-1, 0, pages*page, unix.PROT_READ|unix.PROT_WRITE|unix.PROT_EXEC, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_32BIT)
+	mem, err := mapMemory()
 	if err != nil {
 		return nil, fmt.Errorf("mapping executable memory: %w", err)
 	}
-	for _, guard := range []int{2, pages - 1} {
+	for _, guard := range []int{2, flowPage - 1, pages - 1} {
 		if err := unix.Mprotect(mem[guard*page:(guard+1)*page], unix.PROT_NONE); err != nil {
 			return nil, fmt.Errorf("protecting a guard page: %w", err)
 		}
 	}
-	n := &Native{mem: mem, block: (*block)(unsafe.Pointer(&mem[page])), signal: map[int]sigaction{}}
+	n := &Native{mem: mem, block: (*block)(unsafe.Pointer(&mem[page])), bases: segmentBases(), signal: map[int]sigaction{}}
 	handler, restorer := n.assemble()
 	for _, s := range caught {
 		act := sigaction{handler: handler, flags: saSiginfo | saRestorer | saOnstack, restorer: restorer}
@@ -115,7 +130,7 @@ func (n *Native) Close() error {
 			return err
 		}
 	}
-	return unix.Munmap(n.mem)
+	return unix.MunmapPtr(unsafe.Pointer(&n.mem[0]), pages*page)
 }
 
 func setSignal(s int, act, old *sigaction) error {
@@ -150,12 +165,26 @@ func (n *Native) Run(code []byte, s *State) *Fault {
 
 	b := n.block
 	b.fx, b.high, b.r, b.flags, b.signal = s.FX, s.High, s.R, s.Flags, 0
-	purego.SyscallN(uintptr(n.base()))
+	n.enter(n.base())
 	s.FX, s.High, s.R, s.Flags = b.fx, b.high, b.r, b.flags
 	if b.signal != 0 {
-		return &Fault{Signal: b.signal, Vector: b.vector, Code: b.code, Addr: b.addr, RIP: b.rip}
+		return n.fault(s)
 	}
 	return nil
+}
+
+// enter calls machine code; signals are the instruction's meanwhile.
+func (n *Native) enter(at uint64) {
+	n.block.running = 1
+	purego.SyscallN(uintptr(at))
+	n.block.running = 0
+}
+
+// fault is what the handler stored.
+func (n *Native) fault(s *State) *Fault {
+	b := n.block
+	s.Flags = b.eflags &^ (trapFlag | resumeFlag)
+	return &Fault{Signal: b.signal, Vector: b.vector, Code: b.code, Addr: b.addr, RIP: b.rip, SiCode: int32(b.siCode)}
 }
 
 // assembler appends machine code and resolves RIP-relative operands.
@@ -202,12 +231,7 @@ func (n *Native) assemble() (handler, restorer uint64) {
 	var b block
 	reg := func(r int) uint64 { return at(unsafe.Offsetof(b.r) + uintptr(8*r)) }
 
-	a.emit(0x53, 0x55, 0x41, 0x54, 0x41, 0x55, 0x41, 0x56, 0x41, 0x57) // push rbx, rbp, r12..r15
-	a.rip(at(unsafe.Offsetof(b.hostRSP)), 0x48, 0x89, 0x25)            // mov [hostRSP], rsp
-	a.rip(at(unsafe.Offsetof(b.hostMXCSR)), 0x0F, 0xAE, 0x1D)          // stmxcsr [hostMXCSR]
-	a.rip(at(unsafe.Offsetof(b.hostCW)), 0xD9, 0x3D)                   // fnstcw [hostCW]
-	a.rip(at(unsafe.Offsetof(b.fx)), 0x48, 0x0F, 0xAE, 0x0D)           // fxrstor64 [fx]
-	a.high(at(unsafe.Offsetof(b.high)), true)
+	n.assembleEntry(a, data)
 	a.rip(at(unsafe.Offsetof(b.flags)), 0xFF, 0x35) // push [flags]
 	a.emit(0x9D)                                    // popfq
 	for r := range 16 {
@@ -219,6 +243,7 @@ func (n *Native) assemble() (handler, restorer uint64) {
 	for r := range 16 {
 		a.rip(reg(r), 0x48|byte(r>>3<<2), 0x89, byte(r&7<<3|5)) // mov [r], r
 	}
+	n.assembleBases(a, data)
 	a.rip(at(unsafe.Offsetof(b.hostRSP)), 0x48, 0x8B, 0x25)  // mov rsp, [hostRSP]
 	a.emit(0x9C)                                             // pushfq
 	a.rip(at(unsafe.Offsetof(b.flags)), 0x8F, 0x05)          // pop [flags]
@@ -235,16 +260,18 @@ func (n *Native) assemble() (handler, restorer uint64) {
 		panic("BUG: hwtest: entry code runs into the slot")
 	}
 	a.pos = slotOffset + 0x100
-	return n.assembleHandler(a, data)
+	handler, restorer = n.assembleHandler(a, data)
+	n.assembleStep(a, data)
+	return handler, restorer
 }
 
-// Offsets into the kernel's ucontext, and the length of the slot.
+// Offsets into the kernel's ucontext.
 const (
 	ucRIP   = 168
+	ucFlags = 176
 	ucErr   = 192
 	ucTrap  = 200
 	ucCR2   = 216
-	slotLen = 16
 )
 
 // assembleHandler emits handler(rdi=signal, rsi=siginfo, rdx=ucontext).
@@ -254,11 +281,9 @@ func (n *Native) assembleHandler(a *assembler, data uint64) (handler, restorer u
 	save := func(off uintptr) { a.rip(data+uint64(off), 0x48, 0x89, 0x05) }
 
 	handler = a.here()
-	load(ucRIP)
-	a.rip(a.base+slotOffset, 0x48, 0x8D, 0x0D) // lea rcx, [slot]
-	a.emit(0x48, 0x29, 0xC8)                   // sub rax, rcx
-	a.emit(0x48, 0x83, 0xF8, slotLen)          // cmp rax, slotLen
-	a.emit(0x73, 0)                            // jae other
+	a.rip(data+uint64(unsafe.Offsetof(b.running)), 0x48, 0x8B, 0x05) // mov rax, [running]
+	a.emit(0x48, 0x85, 0xC0)                                         // test rax, rax
+	a.emit(0x74, 0)                                                  // jz other
 	jump := a.pos
 	load(ucRIP)
 	save(unsafe.Offsetof(b.rip))
@@ -268,6 +293,11 @@ func (n *Native) assembleHandler(a *assembler, data uint64) (handler, restorer u
 	save(unsafe.Offsetof(b.vector))
 	load(ucCR2)
 	save(unsafe.Offsetof(b.addr))
+	load(ucFlags)
+	save(unsafe.Offsetof(b.eflags))
+	a.emit(0x8B, 0x46, 8) // mov eax, [rsi+8]: si_code
+	save(unsafe.Offsetof(b.siCode))
+	a.emit(0xC7, 0x82, ucFlags, 0, 0, 0, 2, 2, 0, 0)                // mov dword [rdx+ucFlags], IF
 	a.rip(data+uint64(unsafe.Offsetof(b.signal)), 0x48, 0x89, 0x3D) // mov [signal], rdi
 	a.rip(n.exit, 0x48, 0x8D, 0x05)                                 // lea rax, [exit]
 	a.emit(0x48, 0x89, 0x82, ucRIP, 0, 0, 0)                        // mov [rdx+ucRIP], rax
