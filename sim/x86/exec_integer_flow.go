@@ -1,5 +1,7 @@
 package x86
 
+import "zhuque/sim/mem"
+
 // Branches. Before a block runs, RIP already holds the address after its last
 // instruction, so a branch that is not taken writes nothing.
 
@@ -21,9 +23,14 @@ func callJ(c *CPU, in *Inst) {
 	c.RIP = in.imm
 }
 
-// callE reads its target before the push: it may lie on the stack.
+// callE reads its target before the push: it may lie on the stack. A target that
+// is not canonical faults after the stack was checked, and nothing is pushed.
 func callE(c *CPU, in *Inst) {
-	to := c.target(c.loadRM(in))
+	to := c.loadRM(in)
+	if uint64(int64(to<<16)>>16) != to {
+		c.Port.Check(c.R[RSP]-8, 8, mem.Write)
+		c.raise(GP, 0)
+	}
 	c.push(in.next)
 	c.RIP = to
 }

@@ -28,6 +28,7 @@ type hwCase struct {
 	fixed   [16]uint64 // registers whose values the address depends on: mask in used
 	used    uint16
 	vex     hwOperands
+	fs, gs  uint64 // segment bases
 }
 
 // newHWCase draws a case; ok is false when the draw cannot be run safely.

@@ -1,19 +1,15 @@
 package x86
 
 import (
-	"bytes"
 	"encoding/binary"
 	"flag"
 	"fmt"
-	"math"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
 	"zhuque/sim/det"
-	"zhuque/sim/mem"
-	"zhuque/sim/phys"
 	"zhuque/sim/x86/hwtest"
 )
 
@@ -27,73 +23,36 @@ var (
 	hwRow   = flag.String("hwrow", "", "compare only rows of this mnemonic or CPUID feature")
 )
 
-// hwSkipped are the mnemonics that the harness cannot run on the host: they
-// leave the straight line, need privileges or segments, or are meant to differ.
+// hwSkipped are the mnemonics whose results are the machine's own affair.
 var hwSkipped = map[string]string{
-	"SYSCALL": "control flow", "INT": "control flow", "INT3": "control flow", "INT1": "control flow",
-	"JMP": "control flow", "CALL": "control flow", "RET": "control flow", "JRCXZ": "control flow", "JECXZ": "control flow",
-	"LOOP": "control flow", "LOOPE": "control flow", "LOOPNE": "control flow", "LFS": "segment register", "LGS": "segment register",
-	"POPF": "could set TF", "CPUID": "the model has its own", "RDTSC": "virtual time", "RDTSCP": "virtual time", "RDPMC": "virtual time",
-	"RDFSBASE": "segment base", "RDGSBASE": "segment base", "WRFSBASE": "segment base", "WRGSBASE": "segment base",
+	"CPUID": "the model has its own", "RDTSC": "virtual time", "RDTSCP": "virtual time",
 	"XGETBV": "the model has its own", "RDPID": "the model has its own", "RDRAND": "random", "RDSEED": "random",
 }
 
 // hwReason returns why a row is not compared, "" when it is.
 func hwReason(r *Row) string {
-	if why := hwSkipped[r.Name]; why != "" {
-		return why
+	if r.Pick == nil {
+		return "not modelled"
 	}
-	if r.Name[0] == 'J' && r.Name != "JMPF" {
-		return "control flow"
-	}
-	for arg := range strings.SplitSeq(r.Args, ",") {
-		if arg == "Sw" || arg == "FS" || arg == "GS" {
-			return "segment register"
-		}
-	}
-	return ""
-}
-
-// hwSpace maps the pages of the native memory to frames with the same contents.
-type hwSpace struct {
-	code, scratch phys.Frame // virtual page numbers
-	pages         phys.Frame
-}
-
-func (s *hwSpace) Translate(va uint64, acc mem.Access) (mem.Translation, bool, bool) {
-	vpn := phys.Frame(va >> phys.PageShift)
-	if vpn == s.code || vpn >= s.scratch && vpn < s.scratch+s.pages {
-		return mem.Translation{Frame: vpn, Read: true, Write: true, Exec: true}, true, false
-	}
-	return mem.Translation{}, false, false
+	return hwSkipped[r.Name]
 }
 
 // hwPair is the two machines.
 type hwPair struct {
-	t      *testing.T
+	t      testing.TB
 	native *hwtest.Native
-	space  hwSpace
-	store  *mem.Store
-	cpu    *CPU
-	failed map[string]int // by row
+	*hwModel
 }
 
-func newHWPair(t *testing.T) *hwPair {
+func newHWPair(t testing.TB) *hwPair {
 	n, err := hwtest.Open()
 	if err != nil {
 		need(t, "the host gives no executable memory: %v", err)
 	}
 	t.Cleanup(func() { _ = n.Close() })
-	p := &hwPair{t: t, native: n, store: mem.NewStore(), failed: map[string]int{}}
-	p.space = hwSpace{
-		code:    phys.Frame(n.Slot() >> phys.PageShift),
-		scratch: phys.Frame(n.ScratchAddr() >> phys.PageShift),
-		pages:   phys.Frame(len(n.Scratch()) / phys.PageSize),
-	}
-	p.cpu = New(mem.NewPort(&p.space, nil, p.store, mem.NewStore()))
-	p.cpu.SetLevel(V3)
-	p.cpu.SetMaxBlock(1)
-	return p
+	return &hwPair{t: t, native: n, hwModel: newHWModel(hwLayout{
+		slot: n.Slot(), scratch: n.ScratchAddr(), size: uint64(len(n.Scratch())), flow: n.FlowAddr(), flowLen: uint64(len(n.Flow())),
+	})}
 }
 
 // nativeState translates the case for the host.
@@ -134,167 +93,72 @@ func modelState(s *hwtest.State, rip uint64) State {
 
 // run executes the case on both sides and returns the differences.
 func (p *hwPair) run(c *hwCase) (diff []string, unsupported bool) {
-	n := p.native
-	s := c.nativeState()
-	scratch := n.Scratch()
-	clear(scratch)
-	if c.operand != 0 {
-		at := int(c.operand-n.ScratchAddr()) &^ 15
-		copy(scratch[at:], c.memory)
-	}
-	for i := range p.space.pages {
-		copy(p.store.WritablePage(p.space.scratch + i)[:], scratch[i*phys.PageSize:])
-	}
-	slot := p.store.WritablePage(p.space.code)[n.Slot()&phys.PageMask:]
-	clear(slot[:32])
-	copy(slot, c.code)
-	p.cpu.codeWritten(p.space.code)
-	p.cpu.Port.FlushTLB()
-
-	start := modelState(s, n.Slot())
-	p.cpu.SetState(&start)
-	stop := p.cpu.Run(p.cpu.Retired + 1)
+	scratch, flow := p.place(c)
+	start := c.start()
+	got, stop := p.execute(&start)
 	if stop.Reason == StopUnsupported {
 		return []string{stop.Unsup.Error()}, true
 	}
-	fault := n.Run(c.code, s)
-	end := n.Slot() + uint64(len(c.code))
-	if fault != nil {
-		end = n.Slot()
-	}
-	diff = append(diff, compareFaults(c, stop, fault)...)
-	diff = append(diff, compareStates(c, p.cpu.State(), modelState(s, end))...)
-	if hwExtended[c.form.row.Name] {
-		if fault != nil {
-			return diff, false // processors write what they can before a fault
-		}
-		for i := uint64(5); i < 32; i++ { // x87 pointers, the mask of MXCSR
-			at := c.operand - n.ScratchAddr() + i
-			if i < 24 || i >= 28 {
-				p.store.WritablePage(p.space.scratch + phys.Frame(at>>phys.PageShift))[at&phys.PageMask] = scratch[at]
-			}
-		}
-	}
-	for i := range p.space.pages {
-		got, want := p.store.Page(p.space.scratch + i)[:], scratch[i*phys.PageSize:][:phys.PageSize]
-		if bytes.Equal(got, want) {
-			continue
-		}
-		k := 0
-		for got[k] == want[k] {
-			k++
-		}
-		if c.reservedMemory(n.ScratchAddr()+uint64(i)*phys.PageSize+uint64(k), got, want) {
-			continue
-		}
-		diff = append(diff, fmt.Sprintf("memory from %#x: % x, want % x", n.ScratchAddr()+uint64(i)*phys.PageSize+uint64(k), got[k:min(k+16, 4096)], want[k:min(k+16, 4096)]))
+	want, fault := p.host(c)
+	row := c.form.row
+	diff = append(diff, compareFaults(row, stop, fault)...)
+	diff = append(diff, compareStates(row, got, want)...)
+	diff = append(diff, p.compareMemory(row, p.scratch, scratch)...)
+	if c.slot != p.slot {
+		diff = append(diff, p.compareMemory(row, p.flow, flow)...)
 	}
 	return diff, false
 }
 
-// reservedMemory reports that a difference lies in an x87 image, whose pointers
-// and reserved parts processors fill differently.
-func (c *hwCase) reservedMemory(uint64, []byte, []byte) bool {
-	return hwEnvironment[c.form.row.Name]
+// place puts the case's code and operands into the memory of both sides and
+// returns the host's.
+func (p *hwPair) place(c *hwCase) (scratch, flow []byte) {
+	scratch, flow = p.native.Scratch(), p.native.Flow()
+	copy(scratch, hwBackground)
+	if c.operand != 0 {
+		at := int(c.operand-p.scratch) &^ 15
+		copy(scratch[at:], c.memory)
+	}
+	p.fill(p.scratch, scratch)
+	if c.slot != p.slot {
+		clear(flow)
+		copy(flow[c.slot-p.flow:], c.code)
+		p.fill(p.flow, flow)
+		return scratch, flow
+	}
+	p.put(p.slot, make([]byte, 32))
+	p.put(p.slot, c.code)
+	return scratch, flow
 }
 
-func compareFaults(c *hwCase, stop Stop, fault *hwtest.Fault) (diff []string) {
-	switch {
-	case fault == nil && stop.Reason == StopException:
-		return []string{fmt.Sprintf("raised %v, the host nothing", stop.Exc)}
-	case fault == nil:
-		return nil
-	case stop.Reason != StopException:
-		return []string{fmt.Sprintf("raised nothing, the host %v", fault)}
-	case uint64(stop.Exc.Vector) != fault.Vector:
-		return []string{fmt.Sprintf("raised %v, the host %v", stop.Exc, fault)}
-	}
-	e := stop.Exc
-	if e.Vector != PageFaultVector {
-		if e.Code != fault.Code {
-			return []string{fmt.Sprintf("raised %v code %#x, the host %v", e, e.Code, fault)}
-		}
-		return nil
-	}
-	addr := fault.Addr
-	if e.Fault.Addr>>phys.PageShift == addr>>phys.PageShift && (hwEnvironment[c.form.row.Name] || hwExtended[c.form.row.Name]) {
-		addr = e.Fault.Addr
-	}
-	if e.Fault.Addr != addr || e.Code != fault.Code {
-		return []string{fmt.Sprintf("raised %v code %#x, the host %v", e, e.Code, fault)}
-	}
-	return nil
+// start is the case's state before the instruction.
+func (c *hwCase) start() State {
+	s := modelState(c.nativeState(), c.slot)
+	s.FSBase, s.GSBase = c.fs, c.gs
+	return s
 }
 
-// hwEnvironment are the instructions with an x87 image in memory, which
-// processors access in an order of their own.
-var hwEnvironment = map[string]bool{
-	"FLDENV": true, "FNSTENV": true, "FRSTOR": true, "FNSAVE": true, "FXSAVE": true, "FXRSTOR": true, "FXSAVE64": true, "FXRSTOR64": true,
-}
-
-// hwExtended are those with an XSAVE area, of which the x87 pointers and the mask of
-// MXCSR differ between manufacturers.
-var hwExtended = map[string]bool{"XSAVE": true, "XSAVEOPT": true, "XSAVEC": true, "XRSTOR": true}
-
-var flagLetters = map[rune]uint64{'o': OF, 's': SF, 'z': ZF, 'a': AF, 'p': PF, 'c': CF}
-
-func compareStates(c *hwCase, got, want State) (diff []string) {
-	say := func(format string, args ...any) { diff = append(diff, fmt.Sprintf(format, args...)) }
-	for i := range got.R {
-		if got.R[i] != want.R[i] {
-			say("r%d = %#x, want %#x", i, got.R[i], want.R[i])
-		}
+// host executes the case natively.
+func (p *hwPair) host(c *hwCase) (State, *hwFault) {
+	s := c.nativeState()
+	var fault *hwtest.Fault
+	end := c.slot + uint64(len(c.code))
+	if c.slot != p.slot {
+		s.RIP, s.FSBase, s.GSBase = c.slot, c.fs, c.gs
+		fault = p.native.Step(s)
+		end = s.RIP
+	} else if fault = p.native.Run(c.code, s); fault != nil {
+		end = fault.RIP
 	}
-	defined := StatusFlags | DF
-	for _, f := range c.form.row.Undef {
-		defined &^= flagLetters[f]
+	m := modelState(s, end)
+	m.FSBase, m.GSBase = s.FSBase, s.GSBase
+	if c.form.row.Name == "SYSCALL" {
+		m.R[RAX] = c.gpr[RAX] // the kernel's answer
 	}
-	if (got.RFlags^want.RFlags)&defined != 0 {
-		say("flags = %#x, want %#x (of %#x)", got.RFlags&defined, want.RFlags&defined, defined)
+	if fault == nil {
+		return m, nil
 	}
-	if got.RIP != want.RIP {
-		say("rip = %#x, want %#x", got.RIP, want.RIP)
-	}
-	name := strings.TrimPrefix(c.form.row.Name, "V")
-	approx := strings.HasPrefix(name, "RCP") || strings.HasPrefix(name, "RSQRT")
-	for i := range got.V {
-		if got.V[i] != want.V[i] && !(approx && closeSingles(got.V[i], want.V[i])) {
-			say("ymm%d = %016x, want %016x (low quadword first)", i, got.V[i], want.V[i])
-		}
-	}
-	if got.MXCSR != want.MXCSR {
-		say("mxcsr = %#x, want %#x", got.MXCSR, want.MXCSR)
-	}
-	a, b := got.FPU, want.FPU
-	a.IP, a.DP, a.Op = 0, 0, 0
-	if a != b && !hwTranscendental[c.form.row.Name] {
-		say("x87 = %x, want %x", a, b)
-	}
-	return diff
-}
-
-// hwTranscendental instructions are rounded differently by every manufacturer.
-var hwTranscendental = map[string]bool{
-	"F2XM1": true, "FYL2X": true, "FYL2XP1": true, "FSIN": true, "FCOS": true, "FSINCOS": true, "FPTAN": true, "FPATAN": true,
-}
-
-// closeSingles allows each side the manual's relative error of 1.5 * 2^-12, and
-// either side to become zero where that error decides whether a result is tiny.
-func closeSingles(a, b Vec) bool {
-	for i := range 8 {
-		x, y := uint32(a[i/2]>>(i%2*32)), uint32(b[i/2]>>(i%2*32))
-		if x == y {
-			continue
-		}
-		fx, fy := float64(math.Float32frombits(x)), float64(math.Float32frombits(y))
-		if nearTiny := 0x1p-126 * (1 + 0x1p-11); math.Abs(fx) <= nearTiny && math.Abs(fy) <= nearTiny {
-			continue
-		}
-		if !(math.Abs(fx-fy) <= 2*1.5/4096*math.Abs(fy)) || math.IsInf(fx, 0) || math.IsInf(fy, 0) {
-			return false
-		}
-	}
-	return true
+	return m, &hwFault{fault.Vector, fault.Code, fault.Addr}
 }
 
 // describe prints what is needed to reproduce a case.
@@ -371,9 +235,9 @@ func TestAgainstHost(t *testing.T) {
 func (p *hwPair) compareRow(f *form) (compared, faults, refused int) {
 	r := det.Stream(*hwSeed, f.row.Enc+" "+f.row.Name)
 	bad, first := 0, ""
-	for range *hwCases {
-		c, ok := newHWCase(r, f, p.native.Slot(), p.native.ScratchAddr(), uint64(len(p.native.Scratch())))
-		if !ok || len(c.code) > 15 {
+	for draws := 0; compared < *hwCases && draws < 50**hwCases; draws++ {
+		c, ok := p.draw(r, f)
+		if !ok {
 			continue
 		}
 		diff, unsupported := p.run(c)
@@ -382,7 +246,7 @@ func (p *hwPair) compareRow(f *form) (compared, faults, refused int) {
 			continue
 		}
 		compared++
-		if p.cpu.RIP == p.native.Slot() {
+		if p.cpu.RIP == c.slot {
 			faults++
 		}
 		if len(diff) == 0 {

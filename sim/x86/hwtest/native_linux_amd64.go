@@ -252,7 +252,8 @@ func (n *Native) assemble() (handler, restorer uint64) {
 	a.emit(0xDB, 0xE3)                                                 // fninit
 	a.rip(at(unsafe.Offsetof(b.hostCW)), 0xD9, 0x2D)                   // fldcw [hostCW]
 	a.rip(at(unsafe.Offsetof(b.hostMXCSR)), 0x0F, 0xAE, 0x15)          // ldmxcsr [hostMXCSR]
-	a.emit(0xFC)                                                       // cld
+	a.emit(0x68, 2, 2, 0, 0)                                           // push IF: sigreturn keeps NT and ID
+	a.emit(0x9D)                                                       // popfq
 	a.emit(0x41, 0x5F, 0x41, 0x5E, 0x41, 0x5D, 0x41, 0x5C, 0x5D, 0x5B) // pop r15..r12, rbp, rbx
 	a.emit(0xC3)                                                       // ret
 
