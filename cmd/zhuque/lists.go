@@ -16,7 +16,6 @@ import (
 	"zhuque/scenarios"
 	"zhuque/sim/kernel"
 	"zhuque/sim/phys"
-	"zhuque/sim/x86"
 )
 
 // listVerb prints a table that the code runs on. rows gives each row's cells;
@@ -91,17 +90,6 @@ runs the campaign named here, which catches it.`,
 			}
 			return rows
 		}, nil)
-}
-
-func isaVerb() *cobra.Command {
-	return listVerb("isa", "List the instruction forms that work", "Isa prints the instruction table that the decoder runs on.",
-		[]string{"ENCODING", "INSTRUCTION", "FEATURE", "FLAGS", "UNDEFINED", "PERSISTENCE"},
-		func() (rows [][]string) {
-			for _, f := range x86.ISA() {
-				rows = append(rows, []string{f.Enc, f.Name + " " + f.Args, f.Feature, f.Flags, f.Undef, f.Effect})
-			}
-			return rows
-		}, func() any { return x86.ISA() })
 }
 
 func syscallsVerb() *cobra.Command {

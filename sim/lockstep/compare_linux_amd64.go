@@ -55,8 +55,8 @@ func compareHere(o Options) (*Report, error) {
 	}
 	defer p.close()
 	p.extended = m.CPU().Level() >= x86.V3 && cpu.X86.HasAVX
-	l := &lockstep{o: o, m: m, p: p, g: image{p: p}, seen: make([]bool, len(forms)), absent: map[int]bool{}, swept: m.Retired()}
-	l.r.From = o.From
+	l := &lockstep{o: o, m: m, p: p, g: image{p: p}, absent: map[int]bool{}, swept: m.Retired()}
+	l.r.From, l.r.Executed = o.From, make([]uint64, len(forms))
 	if err := l.push(); err != nil {
 		return nil, err
 	}
@@ -74,7 +74,6 @@ type lockstep struct {
 	p      *process
 	g      image
 	r      Report
-	seen   []bool // by form
 	absent map[int]bool
 	swept  uint64 // instructions retired at the last sweep
 
@@ -147,7 +146,7 @@ func (l *lockstep) instruction() (sim.Stop, error) {
 		l.o.disturb(l.m, l.p.write)
 	}
 	l.r.Compared++
-	l.seen[l.next.Form] = true
+	l.r.Executed[l.next.Form]++
 	return stop, l.registers(l.m.CPU(), l.next.Undef)
 }
 
@@ -377,7 +376,7 @@ func (l *lockstep) differ(model x86.State, fields ...string) {
 // finish fills in what is told once.
 func (l *lockstep) finish() {
 	for i, f := range forms {
-		if l.seen[i] {
+		if l.r.Executed[i] > 0 {
 			l.r.Forms = append(l.r.Forms, f.Name+" "+f.Enc)
 		}
 		if l.absent[i] {

@@ -69,6 +69,8 @@ type Report struct {
 	// Forms are the instruction forms compared, in the order of the table, as
 	// mnemonic and encoding.
 	Forms []string `json:"forms"`
+	// Executed counts the instructions compared by form, an index into x86.ISA().
+	Executed []uint64 `json:"-"`
 	// Absent are the forms, among those mirrored, that the host's processor does
 	// not have.
 	Absent     []string    `json:"absent,omitempty"`

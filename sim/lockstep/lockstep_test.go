@@ -103,10 +103,13 @@ func TestGuests(t *testing.T) {
 			if testing.Short() {
 				n = 2_000
 			}
+			if *record {
+				n *= recordTimes
+			}
 			start := guest(t, g.Name)
-			same(t, lockstep.Options{Start: start, Max: n})
+			count(same(t, lockstep.Options{Start: start, Max: n}))
 			if later := g.Instructions / 2; later > n {
-				same(t, lockstep.Options{Start: start, From: later, Max: n})
+				count(same(t, lockstep.Options{Start: start, From: later, Max: n}))
 			}
 		})
 	}

@@ -29,7 +29,7 @@ func TestRealPrograms(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path, err := real.Path(c.program)
-			if errors.As(err, new(*real.Missing)) && os.Getenv("CI") != "true" && os.Getenv("ZHUQUE_REAL") != "need" {
+			if errors.As(err, new(*real.Missing)) && !*record && os.Getenv("CI") != "true" && os.Getenv("ZHUQUE_REAL") != "need" {
 				t.Skip(err)
 			}
 			if err != nil {
@@ -39,8 +39,12 @@ func TestRealPrograms(t *testing.T) {
 				c.from = c.from[:1]
 			}
 			start := machine(t, sim.Config{Program: path, Args: append([]string{path}, c.args...), Env: []string{"PATH=/bin", "HOME=/"}, Files: vfs.Options{Root: "/"}})
+			n := uint64(30_000)
+			if *record {
+				n *= recordTimes
+			}
 			for _, from := range c.from {
-				same(t, lockstep.Options{Start: start, From: from, Max: 30_000})
+				count(same(t, lockstep.Options{Start: start, From: from, Max: n}))
 			}
 		})
 	}

@@ -158,7 +158,7 @@ func (p *hwPair) host(c *hwCase) (State, *hwFault) {
 	if fault == nil {
 		return m, nil
 	}
-	return m, &hwFault{fault.Vector, fault.Code, fault.Addr}
+	return m, faultOf(fault)
 }
 
 // describe prints what is needed to reproduce a case.
@@ -193,6 +193,10 @@ func TestAgainstHost(t *testing.T) {
 	has := hostFeatures(t)
 	compared, faulted, rowsDone := 0, 0, 0
 	left := map[string][]string{}
+	if *hwRecord {
+		*hwCases = max(*hwCases, fullCases)
+	}
+	rec := newRecorder(t, p)
 	for i := range forms {
 		f := &forms[i]
 		row := f.row
@@ -201,6 +205,7 @@ func TestAgainstHost(t *testing.T) {
 		}
 		if why := hwReason(row); why != "" {
 			left[why] = append(left[why], row.Name)
+			rec.without(row, why)
 			continue
 		}
 		linux := linuxFeature[row.Feature]
@@ -209,11 +214,18 @@ func TestAgainstHost(t *testing.T) {
 		}
 		if linux != "" && !has[linux] {
 			left["host lacks "+row.Feature] = append(left["host lacks "+row.Feature], row.Name)
+			rec.without(row, "no processor with "+row.Feature+" at hand")
 			continue
 		}
 		n, faults, refused := p.compareRow(f)
 		if refused > 0 {
 			left["unsupported by the model"] = append(left["unsupported by the model"], fmt.Sprintf("%s (%d cases)", row.Name, refused))
+		}
+		if n < *hwCases {
+			t.Errorf("%s (%s %s): only %d cases compared", row.Enc, row.Name, row.Args, n)
+		}
+		if *hwRecord && !t.Failed() {
+			rec.compared(f, n, faults)
 		}
 		compared, faulted, rowsDone = compared+n, faulted+faults, rowsDone+1
 	}
@@ -226,8 +238,8 @@ func TestAgainstHost(t *testing.T) {
 		t.Logf("not compared, %s: %s", k, strings.Join(slices.Compact(left[k]), " "))
 	}
 	t.Logf("seed %d: %d cases of %d rows compared, %d of them with an exception", *hwSeed, compared, rowsDone, faulted)
-	if *hwRow == "" && compared < *hwCases*100 {
-		t.Errorf("only %d cases compared", compared)
+	if *hwRecord && !t.Failed() {
+		rec.write(t)
 	}
 }
 

@@ -9,6 +9,14 @@ type Form struct {
 	Flags   string `json:"flags"`   // status flags written
 	Undef   string `json:"undef"`   // of these, undefined in the manual
 	Effect  string `json:"effect"`  // persistence effect
+
+	// How the form was tested, as the comparisons recorded it; see OracleHost.
+	Oracle     string `json:"oracle"`
+	Cases      uint64 `json:"cases"`               // single instructions compared with a processor
+	Exceptions uint64 `json:"exceptions"`          // of these, how many raised one
+	Processor  string `json:"processor,omitempty"` // vendor, family, model, stepping
+	Executed   uint64 `json:"lockstep"`            // instructions compared in whole programs
+	Reason     string `json:"reason,omitempty"`    // why there is no better oracle
 }
 
 // ISA returns every form that the interpreter executes, in table order.
@@ -19,7 +27,9 @@ func ISA() []Form {
 		if r.Pick == nil {
 			continue
 		}
-		list = append(list, Form{Enc: r.Enc, Name: r.Name, Args: r.Args, Feature: r.Feature, Flags: r.Flags, Undef: r.Undef, Effect: r.Effect})
+		o, executed := oracles()(r)
+		list = append(list, Form{Enc: r.Enc, Name: r.Name, Args: r.Args, Feature: r.Feature, Flags: r.Flags, Undef: r.Undef, Effect: r.Effect,
+			Oracle: o.oracle, Cases: o.cases, Exceptions: o.exceptions, Processor: o.processor, Executed: executed, Reason: o.reason})
 	}
 	return list
 }
