@@ -200,6 +200,18 @@ func (p *Port) fill(va uint64, acc Access) *entry {
 	return e
 }
 
+// span checks an access to [va, va+size) that reaches into a second page, before
+// anything is counted or changed. When the second is beyond the canonical
+// addresses, the processor does not look at the first.
+func (p *Port) span(va uint64, size uint64, acc Access) {
+	last := va + size - 1
+	if !canonical(last) {
+		p.fail(NonCanonical, va, acc, false)
+	}
+	p.fill(va, acc)
+	p.fill(last&^phys.PageMask, acc)
+}
+
 // FetchPage returns the page that holds va for instruction fetch.
 func (p *Port) FetchPage(va uint64) (*Page, phys.Frame) {
 	if !canonical(va) {
@@ -303,16 +315,16 @@ func (p *Port) Load64(va uint64) uint64 {
 
 // loadSlow loads up to 8 bytes after a TLB miss or across a page.
 func (p *Port) loadSlow(va uint64, size uint) uint64 {
-	e := p.fill(va, Read)
 	off := uint(va & phys.PageMask)
 	if off+size <= phys.PageSize {
+		e := p.fill(va, Read)
 		if p.core != nil {
 			p.touch(e.base+phys.Addr(off), size)
 		}
 		return get(e.page[off : off+size])
 	}
 	first := phys.PageSize - off
-	p.fill(va+uint64(first), Read) // fault before anything is counted
+	p.span(va, uint64(size), Read)
 	lo := p.loadSlow(va, first)
 	hi := p.loadSlow(va+uint64(first), size-first)
 	return lo | hi<<(8*first)
@@ -394,8 +406,7 @@ func (p *Port) storeSlow(va uint64, size uint, v uint64) {
 	off := uint(va & phys.PageMask)
 	if off+size > phys.PageSize {
 		first := phys.PageSize - off
-		p.fill(va, Write)
-		p.fill(va+uint64(first), Write) // fault before anything is changed
+		p.span(va, uint64(size), Write)
 		p.storeSlow(va, first, v)
 		p.storeSlow(va+uint64(first), size-first, v>>(8*first))
 		return
@@ -414,8 +425,7 @@ func (p *Port) Load128(va uint64) (lo, hi uint64) {
 	off := va & phys.PageMask
 	if e.rtag != va>>phys.PageShift || off > phys.PageSize-16 {
 		if off > phys.PageSize-16 {
-			p.fill(va, Read)
-			p.fill((va+15)&^phys.PageMask, Read)
+			p.span(va, 16, Read)
 		}
 		return p.loadSlow(va, 8), p.loadSlow(va+8, 8)
 	}
@@ -431,13 +441,13 @@ func (p *Port) Store128(va uint64, lo, hi uint64) {
 	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
 	off := va & phys.PageMask
 	if e.wtag != va>>phys.PageShift || off > phys.PageSize-16 {
-		p.fill(va, Write)
 		if off > phys.PageSize-16 {
-			p.fill((va+15)&^phys.PageMask, Write)
+			p.span(va, 16, Write)
 			p.storeSlow(va, 8, lo)
 			p.storeSlow(va+8, 8, hi)
 			return
 		}
+		p.fill(va, Write)
 	}
 	b := e.page[off : off+16]
 	if p.core != nil {
@@ -455,10 +465,11 @@ func (p *Port) Store128(va uint64, lo, hi uint64) {
 
 // Check panics with a *Fault unless [va, va+size) may be accessed.
 func (p *Port) Check(va uint64, size uint64, acc Access) {
-	p.fill(va, acc)
 	if last := va + size - 1; last>>phys.PageShift != va>>phys.PageShift {
-		p.fill(last&^phys.PageMask, acc)
+		p.span(va, size, acc)
+		return
 	}
+	p.fill(va, acc)
 }
 
 // StoreNT stores size (4, 8 or 16) bytes past the caches into a write-combining buffer.

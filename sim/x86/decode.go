@@ -89,12 +89,13 @@ prefixes:
 		class = class66
 	}
 
-	opmap := 0
+	opmap, refused := 0, false
 	switch {
 	case b&0xFE == 0xC4:
-		if pre&(prefixREX|prefixOpsize|prefixRep|prefixRepne|prefixLock) != 0 {
-			return decodeUD
+		if payload := int(0xC5-b) + 1; pre&prefixREX != 0 && len(code)-pos >= payload {
+			return decodeUD // before the rest is read, unlike with other prefixes
 		}
+		refused = pre&(prefixREX|prefixOpsize|prefixRep|prefixRepne|prefixLock) != 0
 		v, n := decodeVEX(code[pos:], b)
 		if n < 0 {
 			return short
@@ -122,6 +123,9 @@ prefixes:
 	}
 	o := maps[l][opmap][b]
 	if o == nil {
+		if opmap == 0 && cutOff(code[pos:], b, pre) {
+			return short
+		}
 		return decodeUD
 	}
 
@@ -136,6 +140,9 @@ prefixes:
 		}
 		m := code[pos]
 		pos++
+		if opmap == 1 && b&^3 == 0x20 {
+			m |= 0xC0 // moves from and to control and debug registers ignore mod
+		}
 		in.reg = m>>3&7 | rex<<1&8
 		if m >= 0xC0 {
 			pre |= prefixRegForm
@@ -160,6 +167,9 @@ prefixes:
 		}
 	}
 	if num == 0 {
+		if opmap == 0 && b&^1 == 0xC6 && len(code)-pos < movImmediate(b, rex, pre) {
+			return short // the whole group has MOV's immediate
+		}
 		return decodeUD
 	}
 	f := &forms[num-1]
@@ -189,7 +199,7 @@ prefixes:
 			return decodeUD
 		}
 	}
-	if in.vvvv != 0 && !f.vvvv {
+	if refused || in.vvvv != 0 && !f.vvvv {
 		return decodeUD
 	}
 	if pre&prefixLock != 0 && (!f.lock || pre&prefixRegForm != 0) {
@@ -231,6 +241,45 @@ func decodeVEX(code []byte, first byte) (v vexPrefix, n int) {
 		v.table = -1
 	}
 	return v, n + 1
+}
+
+// movImmediate is the length of the immediate of C6 and C7.
+func movImmediate(b, rex, pre byte) int {
+	switch {
+	case b == 0xC6:
+		return 1
+	case pre&prefixOpsize != 0 && rex&8 == 0:
+		return 2
+	}
+	return 4
+}
+
+// cutOff reports whether code ends before the operands that opcode b has outside
+// 64-bit mode: the processor reads them before it raises #UD.
+func cutOff(code []byte, b, pre byte) bool {
+	n := 0
+	switch b {
+	case 0x9A, 0xEA: // a far pointer
+		n = 6
+		if pre&prefixOpsize != 0 {
+			n = 4
+		}
+	case 0xD4, 0xD5:
+		n = 1
+	case 0x82: // as 80
+		if len(code) == 0 {
+			return true
+		}
+		n = 2
+		if code[0] < 0xC0 {
+			m := decodeMemory(code[1:], code[0], 0, &Inst{})
+			if m < 0 {
+				return true
+			}
+			n += m
+		}
+	}
+	return len(code) < n
 }
 
 // decodeMemory reads SIB and displacement after a ModRM byte m with mod != 3 and

@@ -2,7 +2,6 @@ package x86
 
 import (
 	"math"
-
 	"zhuque/sim/mem"
 )
 
@@ -107,7 +106,8 @@ func movq2dq(c *CPU, in *Inst) {
 	c.enterMMX()
 }
 
-// maskmovq is MASKMOVDQU for eight bytes.
+// maskmovq stores the selected bytes of eight. Unlike MASKMOVDQU it faults
+// whatever is selected: the manual leaves that to the implementation.
 func maskmovq(c *CPU, in *Inst) {
 	c.fpWait()
 	a := c.R[RDI]
@@ -116,11 +116,7 @@ func maskmovq(c *CPU, in *Inst) {
 	}
 	a += c.SegBase[in.seg&3]
 	data, selected := c.mm(in.reg), signs8(c.mm(in.rm))
-	for i := range uint64(8) {
-		if selected>>i&1 != 0 {
-			c.Port.Check(a+i, 1, mem.Write)
-		}
-	}
+	c.Port.Check(a, 8, mem.Write)
 	for i := range uint64(8) {
 		if selected>>i&1 != 0 {
 			c.Port.StoreNT(a+i, 1, data>>(i*8)&0xFF, 0)

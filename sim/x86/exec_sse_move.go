@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"zhuque/sim/mem"
+	"zhuque/sim/phys"
 )
 
 // Operands of SSE instructions, and the instructions that only move data.
@@ -143,9 +144,21 @@ func pmovmskb(c *CPU, in *Inst) {
 // signs8 gathers the sign bits of eight bytes.
 func signs8(x uint64) uint64 { return (x >> 7 & 0x0101010101010101) * 0x0102040810204080 >> 56 }
 
-// maskmovdqu stores the selected bytes at RDI past the caches. Every byte is
-// checked before the first is written; bytes that are not selected are not
-// touched and cannot fault.
+// checkSelected faults unless the selected of 16 bytes from a on may be written.
+// A page without a selected byte cannot fault; the fault of another is at the
+// first byte of the operand in it, selected or not.
+func (c *CPU) checkSelected(a, selected uint64) {
+	first := min(phys.PageSize-a&phys.PageMask, 16) // bytes in the first page
+	if selected&(1<<first-1) != 0 {
+		c.Port.Check(a, 1, mem.Write)
+	}
+	if selected>>first != 0 {
+		c.Port.Check(a+first, 1, mem.Write)
+	}
+}
+
+// maskmovdqu stores the selected bytes at RDI past the caches. All are checked
+// before the first is written.
 func maskmovdqu(c *CPU, in *Inst) {
 	a := c.R[RDI]
 	if in.prefix&prefixAddr32 != 0 {
@@ -154,11 +167,7 @@ func maskmovdqu(c *CPU, in *Inst) {
 	a += c.SegBase[in.seg&3]
 	data, mask := c.V[in.reg&15], c.V[in.rm&15]
 	selected := signs8(mask[0]) | signs8(mask[1])<<8
-	for i := range uint64(16) {
-		if selected>>i&1 != 0 {
-			c.Port.Check(a+i, 1, mem.Write)
-		}
-	}
+	c.checkSelected(a, selected)
 	for i := range uint64(16) {
 		if selected>>i&1 != 0 {
 			c.Port.StoreNT(a+i, 1, data[i>>3]>>(i&7*8)&0xFF, 0)

@@ -55,8 +55,11 @@ func lodsOne(c *CPU, in *Inst) {
 	c.advance(in, RSI, uint64(in.width))
 }
 
+// cmpsOne reads the second operand first: when neither can be read, its fault is
+// the one that is met.
 func cmpsOne(c *CPU, in *Inst) {
-	a, b := c.load(c.source(in), in.width), c.load(c.index(in, RDI), in.width)
+	b := c.load(c.index(in, RDI), in.width)
+	a := c.load(c.source(in), in.width)
 	c.flagsCarry(borrows(a, b, a-b), a-b, in.width)
 	c.advance(in, RSI, uint64(in.width))
 	c.advance(in, RDI, uint64(in.width))

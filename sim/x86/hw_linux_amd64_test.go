@@ -42,6 +42,7 @@ type hwPair struct {
 	t      testing.TB
 	native *hwtest.Native
 	*hwModel
+	fault *hwFault // of the last single step
 }
 
 func newHWPair(t testing.TB) *hwPair {

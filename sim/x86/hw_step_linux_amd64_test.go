@@ -2,6 +2,7 @@ package x86
 
 import (
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -37,7 +38,9 @@ func (p *hwPair) drawState(r *rand.Rand) (s State) {
 	s.FPU, s.MXCSR = c.fpu, hwMXCSR(r)
 	kind := r.IntN(4)
 	for i := range s.V {
-		s.V[i][0], s.V[i][1] = hwLanes(r, kind), hwLanes(r, kind)
+		for j := range s.V[i] {
+			s.V[i][j] = hwLanes(r, kind)
+		}
 	}
 	for i := range s.R {
 		switch r.IntN(5) {
@@ -82,17 +85,33 @@ func (p *hwPair) step(c *stepCase) (diff []string, refused string) {
 	}
 	start := c.state
 	start.RIP = c.at
-	if refused = refusal(status, row, &in, &start); refused != "" {
+	if row != nil && hwExtended[row.Name] { // components that only the host has are not asked for
+		start.R[RAX], start.R[RDX] = start.R[RAX]&7, 0
+	}
+	if refused = refusal(flow[c.at-p.flow:], status, row, &in, &start); refused != "" {
 		return nil, refused
+	}
+	if status != decoded && cutDifferently(flow[c.at-p.flow:]) {
+		return nil, "cut off: processors differ about the length"
 	}
 	got, stop := p.execute(&start)
 	if stop.Reason == StopUnsupported {
 		return nil, "unsupported by the model"
 	}
+	if row != nil && row.Feature == "SHA" && stop.Reason == StopException && stop.Exc.Vector == GP && stop.Exc.Fault == nil {
+		return nil, "a misaligned operand that only Intel's processors refuse"
+	}
 	if refused = p.stray(row, &start, stop); refused != "" {
 		return nil, refused
 	}
 	want, fault := p.steps(&start, row, &in)
+	p.fault = fault
+	if row != nil && row.Name == "MASKMOVQ" && fault != nil {
+		got.FPU, want.FPU = X87{}, X87{} // AMD's processors are in MMX mode by then
+	}
+	if ownOrder(row) && fault.ofMemory() && stop.Reason == StopException && (stop.Exc.Fault != nil || stop.Exc.Vector == GP) {
+		return nil, ""
+	}
 	diff = append(diff, compareFaults(row, stop, fault)...)
 	diff = append(diff, compareStates(row, got, want)...)
 	diff = append(diff, p.compareMemory(row, p.scratch, scratch)...)
@@ -104,18 +123,22 @@ func (p *hwPair) step(c *stepCase) (diff []string, refused string) {
 // own affair; what would enter the host's kernel by another way than a fault;
 // and prefixes that mean different things to different processors. All that user
 // mode may not do is executed: it faults.
-func refusal(status decodeStatus, row *Row, in *Inst, s *State) string {
+func refusal(code []byte, status decodeStatus, row *Row, in *Inst, s *State) string {
 	switch {
-	case status == decodeUnknown:
+	case status == decodeUnknown, status == decodeUD && in.length == 0 && escaped(code):
 		return "not in the table"
 	case status == decodeUD && in.prefix&prefixLock != 0 && strings.Contains(forms[in.row].row.Args, "Cd"):
 		return "LOCK MOV CR0 is AMD's MOV CR8"
+	case status == decodeUD && in.prefix&prefixLock != 0 && forms[in.row].row.Name == "VERW":
+		return "LOCK VERW, which AMD's processors allow"
 	case row == nil:
 		return "" // too long, cut off, or #UD: these fault
 	case hwSkipped[row.Name] != "":
 		return hwSkipped[row.Name]
 	case row.Name == "SYSCALL", row.Name == "INT" && in.imm&0xFF == 0x80:
 		return "system call"
+	case hwByKernel[row.Name]:
+		return "Linux stores in the processor's place, and the step goes on"
 	case in.odd():
 		return "a prefix of which processors think differently"
 	case row.Name == "ENTER" && in.disp&31 != 0:
@@ -126,6 +149,53 @@ func refusal(status decodeStatus, row *Row, in *Inst, s *State) string {
 		return "a long repetition"
 	}
 	return ""
+}
+
+// hwByKernel are the instructions that fault where there is UMIP.
+var hwByKernel = map[string]bool{"SGDT": true, "SIDT": true, "SLDT": true, "STR": true, "SMSW": true}
+
+// escaped reports whether code has an opcode of more than one byte: what the table
+// does not know of these might be an extension of the host.
+func escaped(code []byte) bool {
+	for _, b := range code {
+		switch b {
+		case 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3:
+		case 0x0F, 0x62, 0x8F, 0xC4, 0xC5:
+			return true
+		default:
+			if b&0xF0 != 0x40 {
+				return false
+			}
+		}
+	}
+	return false
+}
+
+// ownOrder reports whether processors access the operand of row in pieces and in
+// an order of their own: when more than one exception is due, any may come.
+func ownOrder(row *Row) bool {
+	return row != nil && (hasImage(row) || row.Name == "MASKMOVDQU" || row.Name == "VMASKMOVDQU")
+}
+
+// ofMemory reports whether an exception is one of a memory access.
+func (f *hwFault) ofMemory() bool {
+	return f != nil && (f.vector == uint64(PageFaultVector) || f.vector == uint64(GP) || f.vector == uint64(SS))
+}
+
+// cutDifferently reports whether processors disagree about the length of the
+// instruction that code begins: 8F may begin one of AMD's XOP, its UD0 and UD1 have no
+// ModRM, and a near branch with 66 has a displacement of two bytes, see odd.
+func cutDifferently(code []byte) bool {
+	var in Inst
+	status := V3.decode(append(slices.Clone(code), make([]byte, maxLength)...)[:maxLength], 0, &in)
+	if status == decodeShort {
+		return false
+	}
+	if status == decodeUD && in.length == 0 && escaped(code) {
+		return true
+	}
+	name := forms[in.row].row.Name
+	return name == "UD0" || name == "UD1" || in.odd() || status == decodeUD && slices.Contains(code, 0x8F)
 }
 
 // stray says why a case might touch memory of the host that is not ours. An
@@ -164,13 +234,19 @@ func hostMapped(va uint64) bool {
 	return errno == 0
 }
 
+// steppedInside reports whether the trap flag can stop an instruction before its
+// end: between the iterations of a repetition, and of a gather between elements.
+func steppedInside(row *Row, in *Inst) bool {
+	return row.isString() && in.prefix&(prefixRep|prefixRepne) != 0 || forms[in.row].enc.vsib
+}
+
 // steps executes the instruction at s.RIP natively, with all its iterations.
 func (p *hwPair) steps(s *State, row *Row, in *Inst) (State, *hwFault) {
 	n := nativeOf(s)
 	var fault *hwtest.Fault
 	for {
 		fault = p.native.Step(n)
-		if fault != nil || n.RIP != s.RIP || row == nil || !row.isString() || in.prefix&(prefixRep|prefixRepne) == 0 {
+		if fault != nil || n.RIP != s.RIP || row == nil || !steppedInside(row, in) {
 			break
 		}
 	}
@@ -185,11 +261,15 @@ func (p *hwPair) steps(s *State, row *Row, in *Inst) (State, *hwFault) {
 	return end, faultOf(fault)
 }
 
-// faultOf is the processor's part of a fault. Linux pretends that the kernel's
-// half of the address space is mapped.
+// taskSize is where Linux ends the memory of programs: a page before the last
+// canonical address of their half.
+const taskSize = 1<<47 - phys.PageSize
+
+// faultOf is the processor's part of a fault. Linux pretends that what lies
+// behind the memory of programs is mapped.
 func faultOf(f *hwtest.Fault) *hwFault {
 	h := &hwFault{f.Vector, f.Code, f.Addr}
-	if h.vector == uint64(PageFaultVector) && h.addr>>63 != 0 {
+	if h.vector == uint64(PageFaultVector) && h.addr >= taskSize {
 		h.code &^= 1
 	}
 	return h
@@ -200,6 +280,7 @@ func nativeOf(s *State) *hwtest.State {
 	c := &hwCase{gpr: s.R, flags: s.RFlags, mxcsr: s.MXCSR, fpu: s.FPU}
 	for i := range c.xmm {
 		copy(c.xmm[i][:], s.V[i][:])
+		copy(c.high[i][:], s.V[i][2:])
 	}
 	n := c.nativeState()
 	n.RIP, n.FSBase, n.GSBase = s.RIP, s.FSBase, s.GSBase

@@ -161,7 +161,7 @@ func (c *CPU) memoryException(f *mem.Fault, in *Inst) *Exception {
 	switch f.Kind {
 	case mem.NonCanonical:
 		e.Vector = GP
-		if in != nil && in.usesStack() {
+		if in != nil && in.usesStack(f.Access) {
 			e.Vector = SS
 		}
 		return e
@@ -193,19 +193,22 @@ func (r *Row) modifies() bool {
 	return r.Name != "MOV" && r.Name != "POP" && r.Name != "PUSH" && r.Name != "CALL"
 }
 
-// usesStack reports whether the memory operand of in is in the stack segment.
-func (in *Inst) usesStack() bool {
-	if in.seg != SegNone {
-		return false
-	}
-	if in.base == RSP || in.base == RBP {
+// usesStack reports whether in accesses the stack segment: through RSP as PUSH
+// and POP do, which no prefix changes, or with an operand on RSP or RBP. Of the
+// instructions that have both, PUSH and CALL read their operand and POP writes it.
+func (in *Inst) usesStack(acc mem.Access) bool {
+	operand := in.seg == SegNone && (in.base == RSP || in.base == RBP)
+	row := forms[in.row].row
+	hasOperand := forms[in.row].modrm && !in.isReg()
+	switch row.Name {
+	case "PUSH", "CALL", "CALLF":
+		return !hasOperand || acc == mem.Write || operand
+	case "POP":
+		return !hasOperand || acc == mem.Read || operand
+	case "RET", "RETF", "IRET", "LEAVE", "ENTER", "PUSHF", "POPF":
 		return true
 	}
-	switch forms[in.row].row.Name {
-	case "PUSH", "POP", "CALL", "RET", "LEAVE", "ENTER", "PUSHF", "POPF", "RETF", "IRET", "CALLF":
-		return in.base == RZero
-	}
-	return false
+	return operand
 }
 
 // RunRep executes at most iterations (at least one) iterations of the REP string
