@@ -90,7 +90,7 @@ func (c *call) frame(s *x86.State, q Queued, t trap, act Action, fp uint64) []by
 	for _, r := range contextRegs {
 		u64(s.R[r])
 	}
-	u64(s.RIP, s.RFlags, userCS|userSS<<48, t.code, t.vector, mask, t.cr2, fp)
+	u64(s.RIP, s.RFlags|t.flags, userCS|userSS<<48, t.code, t.vector, mask, t.cr2, fp)
 	u64(0, 0, 0, 0, 0, 0, 0, 0, mask)
 	return append(b, siginfo(q)...)
 }

@@ -201,7 +201,16 @@ func take(queue *[]Queued, mask uint64) (q Queued, ok bool) {
 }
 
 // trap is what the signal frame tells of the exception behind a signal.
-type trap struct{ vector, code, cr2 uint64 }
+type trap struct {
+	vector, code, cr2 uint64
+	flags             uint64 // that the exception adds to RFLAGS in the frame
+}
+
+// resumeFlag is RF, which is set in what a fault saves.
+const resumeFlag = 1 << 16
+
+// taskSize is where Linux ends the memory of programs.
+const taskSize = 1<<47 - 4096
 
 // Deliver delivers what is pending before c goes on: it builds the frames of
 // handlers or ends the process. The runtime calls it after sending SIGPWR.
@@ -286,15 +295,17 @@ func (k *Kernel) Exception(c *x86.CPU, e *x86.Exception) Outcome {
 // faultSignal returns the signal of an exception (arch/x86 traps in signal(7),
 // sigaction(2)).
 func faultSignal(c *x86.CPU, e *x86.Exception) (Queued, trap) {
-	t := trap{vector: uint64(e.Vector), code: e.Code}
+	t := trap{vector: uint64(e.Vector), code: e.Code, flags: resumeFlag}
 	q := Queued{Signal: SIGSEGV, Code: siKernel}
 	switch e.Vector {
 	case x86.DE:
 		q = Queued{Signal: SIGFPE, Code: 1, Value: e.RIP}
 	case x86.DB:
-		q = Queued{Signal: SIGTRAP, Code: 1, Value: e.RIP}
+		q, t.flags = Queued{Signal: SIGTRAP, Code: 1, Value: c.RIP}, 0
 	case x86.BP:
-		q = Queued{Signal: SIGTRAP, Code: siKernel}
+		q, t.flags = Queued{Signal: SIGTRAP, Code: siKernel}, 0
+	case x86.Overflow:
+		t.flags = 0
 	case x86.UD:
 		q = Queued{Signal: SIGILL, Code: 2, Value: e.RIP}
 	case x86.SS:
@@ -329,8 +340,8 @@ func fpeCode(flags uint32) int32 {
 }
 
 func pageFault(f *mem.Fault) (Queued, trap) {
-	t := trap{vector: uint64(x86.PageFaultVector), code: 4, cr2: f.Addr}
-	if f.Mapped {
+	t := trap{vector: uint64(x86.PageFaultVector), code: 4, cr2: f.Addr, flags: resumeFlag}
+	if f.Mapped && !f.Hidden || f.Addr >= taskSize { // what is not the program's looks mapped to it
 		t.code |= 1
 	}
 	switch f.Access {
@@ -344,7 +355,7 @@ func pageFault(f *mem.Fault) (Queued, trap) {
 	case f.Kind == mem.BusError:
 		q.Signal, q.Code = SIGBUS, 2 // BUS_ADRERR
 	case f.Kind == mem.NonCanonical, f.Kind == mem.Misaligned:
-		return Queued{Signal: SIGSEGV, Code: siKernel}, trap{vector: uint64(x86.GP)}
+		return Queued{Signal: SIGSEGV, Code: siKernel}, trap{vector: uint64(x86.GP), flags: resumeFlag}
 	case f.Mapped:
 		q.Code = 2 // SEGV_ACCERR
 	}

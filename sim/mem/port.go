@@ -37,6 +37,7 @@ type Fault struct {
 	Addr   uint64 // first byte that could not be accessed
 	Access Access
 	Mapped bool // PageFault: a mapping exists but forbids the access
+	Hidden bool // Mapped, and it forbids everything: the processor sees no page
 }
 
 func (f *Fault) Error() string {
@@ -161,6 +162,12 @@ func (p *Port) fail(k FaultKind, va uint64, acc Access, mapped bool) {
 	panic(&p.fault)
 }
 
+// forbid fails an access that the mapping does not allow.
+func (p *Port) forbid(va uint64, acc Access, t Translation) {
+	p.fault = Fault{Kind: PageFault, Addr: va, Access: acc, Mapped: true, Hidden: !t.Read && !t.Write && !t.Exec}
+	panic(&p.fault)
+}
+
 func canonical(va uint64) bool { return uint64(int64(va<<16)>>16) == va }
 
 // fill loads the TLB entry for va, or panics with a *Fault.
@@ -173,7 +180,7 @@ func (p *Port) fill(va uint64, acc Access) *entry {
 	case !ok:
 		p.fail(PageFault, va, acc, false)
 	case acc == Read && !t.Read, acc == Write && !t.Write, acc == Exec && !t.Exec:
-		p.fail(PageFault, va, acc, true)
+		p.forbid(va, acc, t)
 	case bus:
 		p.fail(BusError, va, acc, false)
 	}
@@ -222,7 +229,7 @@ func (p *Port) FetchPage(va uint64) (*Page, phys.Frame) {
 	case !ok:
 		p.fail(PageFault, va, Exec, false)
 	case !t.Exec:
-		p.fail(PageFault, va, Exec, true)
+		p.forbid(va, Exec, t)
 	case bus:
 		p.fail(BusError, va, Exec, false)
 	}

@@ -170,7 +170,7 @@ func (c *CPU) memoryException(f *mem.Fault, in *Inst) *Exception {
 		return e
 	}
 	e.Code = 1 << 2 // user mode
-	if f.Mapped {
+	if f.Mapped && !f.Hidden {
 		e.Code |= 1 << 0
 	}
 	switch fault.Access {
