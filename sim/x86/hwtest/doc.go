@@ -3,9 +3,12 @@
 // a piece of code that loads every register and one that stores them all, and
 // enters that through purego, without cgo. Faults of the instruction are caught
 // by a signal handler in the same memory and reported with the exception's
-// vector, error code and address.
+// vector, error code and address. Run executes instructions that go on behind
+// themselves; Step executes any, wherever it lies and leads, under the trap flag
+// and with segment bases of its own.
 //
 // It exists on linux/amd64 only. It knows nothing of package x86 and must not
-// import it. Instructions that leave the straight line (branches, system calls)
-// or need a segment base are the caller's business to avoid.
+// import it. System calls and what else enters the kernel other than by a fault are
+// System calls and what else enters the kernel other than by a fault are the
+// caller's business to avoid, and memory of the process that is not the harness's.
 package hwtest
