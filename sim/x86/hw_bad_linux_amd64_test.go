@@ -12,7 +12,7 @@ import (
 
 // Bad input, compared with the host's processor: what is no instruction, is too
 // long, is cut off by the end of memory, has prefixes in every order, or goes to
-// addresses that are none. A tenth of a full run's cases or less by default; with
+// addresses that are none. A sample by default; with
 // -hwcases 10000 everything.
 
 // badRun counts what a test of bad input compared.
@@ -68,7 +68,7 @@ func TestBadRandom(t *testing.T) {
 	b := newBadRun(t)
 	n := 20_000
 	if full() {
-		n = 2_000_000
+		n = 500_000
 	}
 	r := det.Stream(*hwSeed, "random bytes")
 	for range n {

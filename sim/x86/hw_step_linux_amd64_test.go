@@ -145,6 +145,8 @@ func refusal(code []byte, status decodeStatus, row *Row, in *Inst, s *State) str
 		return "ENTER with a nesting level: processors probe the stack differently"
 	case row.Name == "MOVSXD" && in.width == 2:
 		return "MOVSXD of 16 bits: processors read two or four bytes"
+	case in.seg != SegNone && edgeOffset(in, s):
+		return "an offset at the edge of the canonical addresses, which AMD's check before adding the base"
 	case row.isString() && in.prefix&(prefixRep|prefixRepne) != 0 && s.R[RCX] > 256:
 		return "a long repetition"
 	}
@@ -166,6 +168,23 @@ func escaped(code []byte) bool {
 			if b&0xF0 != 0x40 {
 				return false
 			}
+		}
+	}
+	return false
+}
+
+// edgeOffset reports whether an operand's offset into a segment, or that of an
+// operand with an implied register, has bytes on both sides of a hole.
+func edgeOffset(in *Inst, s *State) bool {
+	reg := func(r uint8) uint64 {
+		if r == RZero {
+			return 0
+		}
+		return s.R[r&15]
+	}
+	for _, offset := range []uint64{reg(in.base) + reg(in.index)<<(in.scale&3) + in.disp, s.R[RSI], s.R[RDI], s.R[RBX] + s.R[RAX]&0xFF} {
+		if last := offset + 511; last>>47 != offset>>47 {
+			return true
 		}
 	}
 	return false

@@ -8,7 +8,6 @@
 // and with segment bases of its own.
 //
 // It exists on linux/amd64 only. It knows nothing of package x86 and must not
-// import it. System calls and what else enters the kernel other than by a fault are
-// System calls and what else enters the kernel other than by a fault are the
-// caller's business to avoid, and memory of the process that is not the harness's.
+// import it. The caller avoids system calls and whatever else enters the kernel
+// other than by a fault, and addresses of memory that is not the harness's.
 package hwtest
