@@ -144,10 +144,20 @@ func (r *recorder) reduce(c *hwCase) {
 			try(func(d *hwCase) { d.gpr[i] = base.R[i] })
 		}
 	}
+	try(func(d *hwCase) {
+		for i := range d.xmm {
+			d.xmm[i], d.high[i] = [2]uint64(base.V[i][:2]), [2]uint64(base.V[i][2:])
+		}
+	})
 	for i := range c.xmm {
 		try(func(d *hwCase) {
 			for j := range d.xmm[i] {
 				d.xmm[i][j] = base.V[i][j]
+			}
+		})
+		try(func(d *hwCase) {
+			for j := range d.high[i] {
+				d.high[i][j] = base.V[i][2+j]
 			}
 		})
 	}

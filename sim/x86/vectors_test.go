@@ -112,7 +112,8 @@ func vectorBase() (s State) {
 		s.R[i] = uint64(i+1) * 0x1122_3344_5566_7788
 	}
 	for i := range s.V {
-		s.V[i][0], s.V[i][1] = uint64(i+1)*0x0123_4567_89AB_CDEF, uint64(i+1)*0x0FED_CBA9_8765_4321
+		n := uint64(i + 1)
+		s.V[i] = Vec{n * 0x0123_4567_89AB_CDEF, n * 0x0FED_CBA9_8765_4321, n * 0x1032_5476_98BA_DCFE, n * 0x0EFC_DAB8_9674_5230}
 	}
 	for i := range s.FPU.Reg {
 		s.FPU.Reg[i] = F80{Mant: 1<<63 | uint64(i)<<40, SE: uint16(0x3FFF + i)}

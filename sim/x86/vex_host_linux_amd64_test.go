@@ -26,13 +26,12 @@ var beyondV3 = func() map[string]string {
 		}
 	}
 	list("AVX-512 masks", "3 1 30", "3 1 31", "3 1 32", "3 1 33")
-	list("AES, VAES", "2 1 DB", "2 1 DC", "2 1 DD", "2 1 DE", "2 1 DF", "3 1 DF")
-	list("PCLMULQDQ, VPCLMULQDQ", "3 1 44")
+	list("VAES", "2 1 DC", "2 1 DD", "2 1 DE", "2 1 DF")
+	list("VPCLMULQDQ", "3 1 44")
 	list("W=0 as if it were 1, on AMD's processors", "3 1 00", "3 1 01")
 	list("GFNI", "2 1 CF", "3 1 CE", "3 1 CF")
 	list("AVX-VNNI", "2 1 50", "2 1 51", "2 1 52", "2 1 53")
 	list("AVX-IFMA", "2 1 B4", "2 1 B5")
-	list("BMI1, BMI2", "2 0 F2", "2 0 F3", "2 0 F5", "2 2 F5", "2 3 F5", "2 3 F6", "2 0 F7", "2 1 F7", "2 2 F7", "2 3 F7", "3 3 F0")
 	return m
 }()
 
