@@ -74,9 +74,9 @@ func lastLine(s string) string {
 // Machine code of small programs. data follows the code at label 0: see program.
 var (
 	forever     = []byte{0xeb, 0xfe}
-	avx512      = []byte{0x62, 0xf1, 0x7c, 0x48, 0x10, 0x07} // vmovups zmm0, [rdi]
-	undefined   = []byte{0x0f, 0x0b}                         // ud2
-	exitSyscall = []byte{0xb8, 60, 0, 0, 0, 0x0f, 0x05}      // mov eax, exit; syscall
+	selector    = []byte{0xb8, 0x2b, 0, 0, 0, 0x8e, 0xd8} // mov eax, 0x2b; mov ds, eax
+	undefined   = []byte{0x0f, 0x0b}                      // ud2
+	exitSyscall = []byte{0xb8, 60, 0, 0, 0, 0x0f, 0x05}   // mov eax, exit; syscall
 )
 
 // openExit opens a file for reading and exits with 1 if that failed.

@@ -16,7 +16,7 @@ import (
 // command that repeats it.
 func TestVerdictsAndReplay(t *testing.T) {
 	dir := t.TempDir()
-	place(t, dir, "avx512", program(avx512, ""))
+	place(t, dir, "selector", program(selector, ""))
 	place(t, dir, "forever", program(forever, ""))
 	for _, tc := range []struct {
 		args   string
@@ -28,12 +28,12 @@ func TestVerdictsAndReplay(t *testing.T) {
 		{"campaign --strategy random --points 5 --mutant fs-base-not-saved -- guest:tls", 10, true},
 		{"campaign --points 10 list-adr", 11, true},
 		{"campaign --strategy random --points 5 --memory pmem -- guest:hello", 11, true},
-		{"campaign -- ./avx512", 12, false},
+		{"campaign -- ./selector", 12, false},
 		{"campaign --max-instructions 5000 -- ./forever", 14, false},
 		{"crash --at 5 -- guest:hello", 0, false},
 		{"crash --at 300000 --mutant x87-not-saved -- guest:fpu", 10, false},
 		{"crash --at 5 --domain adr -- guest:hello", 11, false},
-		{"crash --at 0 -- ./avx512", 12, false},
+		{"crash --at 0 -- ./selector", 12, false},
 		{"crash --at 10 --max-instructions 5000 -- ./forever", 14, false},
 	} {
 		t.Run(tc.args, func(t *testing.T) {

@@ -20,7 +20,7 @@ import (
 var (
 	hwSeed  = flag.Uint64("hwseed", 1, "seed of the comparison with the host's processor")
 	hwCases = flag.Int("hwcases", 200, "cases for each row of the instruction table")
-	hwRow   = flag.String("hwrow", "", "compare only rows of this mnemonic or CPUID feature")
+	hwRow   = flag.String("hwrow", "", "compare only rows of this mnemonic or CPUID feature, or stale: those new or changed since they were recorded")
 )
 
 // hwSkipped are the mnemonics whose results are the machine's own affair.
@@ -188,6 +188,12 @@ func hostFeatures(t *testing.T) map[string]bool {
 // linuxFeature is the name in /proc/cpuinfo where it is not the lower-case one.
 var linuxFeature = map[string]string{"CLFSH": "clflush", "SSE3": "pni", "SSE4.1": "sse4_1", "SSE4.2": "sse4_2", "LAHF": "lahf_lm", "LZCNT": "abm", "SHA": "sha_ni", "CMPXCHG16B": "cx16", "PREFETCHW": "3dnowprefetch"}
 
+// chosen reports whether a row is one of those that -hwrow names.
+func (r *Row) chosen(by string) bool {
+	o, _ := oracles()(r)
+	return by == "" || r.Name == by || r.Feature == by || by == "stale" && o.oracle == OracleStale
+}
+
 // TestAgainstHost compares every row with the host.
 func TestAgainstHost(t *testing.T) {
 	p := newHWPair(t)
@@ -201,7 +207,7 @@ func TestAgainstHost(t *testing.T) {
 	for i := range forms {
 		f := &forms[i]
 		row := f.row
-		if *hwRow != "" && row.Name != *hwRow && row.Feature != *hwRow {
+		if !row.chosen(*hwRow) {
 			continue
 		}
 		if why := hwReason(row); why != "" {
