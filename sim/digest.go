@@ -4,6 +4,7 @@ import (
 	"zhuque/cachemodel"
 	"zhuque/sim/det"
 	"zhuque/sim/kernel/mm"
+	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
 )
@@ -47,12 +48,26 @@ func (m *Machine) Digest() string {
 
 // memory hashes a mapping's touched pages that are not all zero.
 func (m *Machine) memory(d *det.Digest, v mm.VMA) {
-	if v.Kind == mm.Hole {
+	if v.Kind == mm.Direct {
+		m.shared(d, v)
 		return
 	}
 	m.Store(v.Phys).Each(v.Phys.Frame(), (v.Phys + phys.Addr(v.Size())).Frame(), func(f phys.Frame, p *mem.Page) bool {
 		if *p != (mem.Page{}) {
 			d.U64(v.Start + uint64(f.Addr()-v.Phys))
+			d.Bytes(p[:])
+		}
+		return true
+	})
+}
+
+// shared hashes what a shared mapping shows of its file, as far as mappings have
+// touched it.
+func (m *Machine) shared(d *det.Digest, v mm.VMA) {
+	m.durable.Files.EachFrame(func(id vfs.NodeID, index uint64, f phys.Frame) bool {
+		at := index << phys.PageShift
+		if p := m.durable.PMEM.ReadPage(f); id == v.Node && at >= v.Off && at < v.Off+v.Size() && *p != (mem.Page{}) {
+			d.U64(v.Start + at - v.Off)
 			d.Bytes(p[:])
 		}
 		return true

@@ -195,6 +195,7 @@ func assemble(cfg *Config, d Durable, rt Runtime, blocks *x86.CPU) (*Machine, er
 		}
 		m.hier, core = h, h.Core(0)
 	}
+	d.Files.SetMemory(d.PMEM)
 	space := mm.New(mm.Config{Placement: placement(cfg.Memory), DRAM: m.dram, PMEM: d.PMEM, Files: d.Files, PMEMBase: dataBase(rt)})
 	m.port = mem.NewPort(space, core, m.dram, d.PMEM)
 	if blocks != nil {
@@ -333,6 +334,7 @@ func (m *Machine) Fork() *Machine {
 	c.durable.from = nil
 	c.durable.PMEM = m.durable.PMEM.Fork()
 	c.durable.Files = m.durable.Files.Fork()
+	c.durable.Files.SetMemory(c.durable.PMEM)
 	c.dram = m.dram.Fork()
 	var core *cachemodel.Core
 	if m.hier != nil {

@@ -38,6 +38,7 @@ func (m *Machine) PowerCut(cut Cut) (*Durable, CutReport) {
 	d.from = m.durable.PMEM
 	d.PMEM = m.durable.PMEM.Borrow()
 	d.Files = m.durable.Files.Fork()
+	d.Files.SetMemory(d.PMEM)
 	if !m.booting {
 		d.Retired = m.cpu.Retired // a recovery that is cut has run nothing
 	}

@@ -33,7 +33,7 @@ const (
 	dataOff       = 0x0100_0000
 
 	magic   = 0x316D695571756875 // "uhuqUim1"
-	version = 2
+	version = 3
 
 	maxDescriptors = (mappingOff - descriptorOff) / fdSize
 	maxMappings    = (pipeOff - mappingOff) / mapSize
@@ -113,7 +113,7 @@ const (
 	mapFlags
 	mapNode
 	mapOffset
-	mapSpare
+	mapSeen
 	mapChecksum
 	mapSize
 )

@@ -27,6 +27,7 @@ type Mutant struct {
 	ForgetUnmap     bool
 	NoShutdownCheck bool
 	PipeBytesLate   bool // a pipe's bytes are written after the call that they belong to has committed
+	FramesInPlace   bool // a write to a file that is mapped shared changes the mapped frame
 	ClearLogFirst   bool // recovery marks the redo log applied before it is
 }
 
@@ -62,6 +63,9 @@ var mutants = []Mutant{
 	{Name: "pipe-bytes-lost", Guest: "pipes", Strategy: "calls", Points: 200,
 		Broken:        "What is written to a pipe is stored after the write has committed.",
 		PipeBytesLate: true},
+	{Name: "mapped-file-in-place", Guest: "shared", Strategy: "calls", Points: 1000,
+		Broken:        "A write to a file that is mapped shared changes the mapped page in place, before the call has committed.",
+		FramesInPlace: true},
 	{Name: "recovery-not-idempotent", Guest: "maps", Strategy: "recovery", Points: 400,
 		Broken:        "Recovery marks the redo log as applied before its records are in place, so a second failure loses them.",
 		ClearLogFirst: true},

@@ -46,6 +46,7 @@ func refuse(format string, a ...any) error {
 // would need until it publishes the next generation with its last store.
 func (r *Runtime) Recover(m *sim.Machine) error {
 	r.recovering = true
+	r.plant(m)
 	im := &image{pmem: m.Durable().PMEM}
 	if err := r.verify(m, im); err != nil {
 		return err
@@ -67,6 +68,7 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 		return err
 	}
 	files.Sweep()
+	m.Kernel().MM.Settle()
 	put(m, sbFailures, im.word(sbFailures)+1)
 	put(m, sbShutdowns, m.Durable().DirtyShutdowns)
 	fence(m)

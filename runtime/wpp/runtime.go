@@ -94,6 +94,7 @@ func fence(m *sim.Machine) { m.Port().Fence(cachemodel.SFENCE) }
 // Start implements sim.Runtime: it writes the first image. The process is
 // recoverable from the moment its generation is published.
 func (r *Runtime) Start(m *sim.Machine) error {
+	r.plant(m)
 	for i, w := range staticWords(m) {
 		put(m, sbMagic+8*uint64(i), w)
 	}
@@ -109,6 +110,13 @@ func (r *Runtime) Start(m *sim.Machine) error {
 	put(m, sbGeneration, r.generation)
 	fence(m)
 	return nil
+}
+
+// plant gives the file tree the defect that is not the runtime's own.
+func (r *Runtime) plant(m *sim.Machine) {
+	if r.bug.FramesInPlace {
+		m.Durable().Files.WriteInPlace()
+	}
 }
 
 // staticWords returns the superblock's checked part.

@@ -37,7 +37,7 @@ const (
 )
 
 func encodeMapping(v *mm.VMA) [mapSize / 8]uint64 {
-	w := [mapSize / 8]uint64{v.Start, v.End, uint64(v.Phys), flagUsed | uint64(v.Prot) | uint64(v.Kind)<<8, uint64(v.Node), v.Off}
+	w := [mapSize / 8]uint64{v.Start, v.End, uint64(v.Phys), flagUsed | uint64(v.Prot) | uint64(v.Kind)<<8, uint64(v.Node), v.Off, uint64(v.Seen)}
 	if v.Shared {
 		w[mapFlags/8] |= flagShared
 	}
@@ -51,7 +51,7 @@ func encodeMapping(v *mm.VMA) [mapSize / 8]uint64 {
 func decodeMapping(w *[mapSize / 8]uint64) mm.VMA {
 	f := w[mapFlags/8]
 	return mm.VMA{Start: w[0], End: w[1], Phys: phys.Addr(w[2]), Prot: mm.Prot(f & 7), Kind: mm.Kind(f >> 8),
-		Shared: f&flagShared != 0, Grows: f&flagGrows != 0, Node: vfs.NodeID(w[4]), Off: w[5]}
+		Shared: f&flagShared != 0, Grows: f&flagGrows != 0, Node: vfs.NodeID(w[4]), Off: w[5], Seen: phys.Addr(w[6])}
 }
 
 // process records what changed in the kernel-resident state.

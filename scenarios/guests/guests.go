@@ -39,6 +39,7 @@ var all = []Info{
 	{"pipes", "bytes to itself through pipes, results over their own arguments, epoll, a socket", 955_363},
 	{"power", "handles SIGPWR and counts the failures it is told of", 200_713},
 	{"sha", "SHA-256 of a generated buffer", 1_108_427},
+	{"shared", "one file under shared and private mappings, beside read, write and truncate", 48_051},
 	{"signals", "handlers, masks, alternate stack, repaired faults", 62_786},
 	{"strings", "REP string instructions, overlapping and backwards", 1_453_633},
 	{"tls", "all data behind the FS base", 735_337},

@@ -135,6 +135,7 @@ func (k *Kernel) Release() error {
 		k.FS.Unref(id)
 	}
 	k.unref = k.unref[:0]
+	k.FS.ReleaseFrames()
 	return k.console.release()
 }
 

@@ -112,7 +112,7 @@ func (k *Kernel) procMaps() []byte {
 			name = "[stack]"
 		case mm.Heap:
 			name = "[heap]"
-		case mm.File, mm.Copy, mm.Hole:
+		case mm.File, mm.Copy, mm.Direct:
 			node, dev = v.Node, "08:01"
 			name, _ = k.FS.Path(v.Node)
 		}

@@ -57,7 +57,7 @@ func (r *rig) sameAs(o *rig) string {
 		return "mappings:\n" + diff
 	}
 	for _, v := range r.k.MM.VMAs() {
-		if v.Kind == mm.Hole || !v.Phys.IsPMEM() {
+		if v.Kind == mm.Direct || !v.Phys.IsPMEM() {
 			continue
 		}
 		for _, s := range []*mem.Store{r.pmem, o.pmem} {

@@ -53,6 +53,7 @@ func newRig(t testing.TB, stdin io.Reader) *rig {
 }
 
 func (r *rig) start(fs *vfs.FS) {
+	fs.SetMemory(r.pmem)
 	s := mm.New(mm.Config{DRAM: r.dram, PMEM: r.pmem, Files: fs, PMEMSize: 16 << 20, Placement: mm.Placement{Anon: mm.PMEM, PrivateWritable: mm.PMEM}})
 	r.k = New(Config{MM: s, FS: fs, Console: r.con, Seed: 7, WallBase: 1_700_000_000 * second})
 	r.attach()

@@ -103,7 +103,7 @@ func (r *rig) repair() {
 		r.next = scratch
 	}
 	for va := uint64(scratch); va < stackTop; va += phys.PageSize {
-		if v, ok := r.k.MM.Find(va); ok && v.Prot&mm.Write != 0 && v.Kind != mm.Hole && va != r.next&^phys.PageMask {
+		if v, ok := r.k.MM.Find(va); ok && v.Prot&mm.Write != 0 && v.Kind != mm.Direct && va != r.next&^phys.PageMask {
 			continue
 		}
 		if r.c.Port.WriteBytes(va, []byte{0}) == nil {

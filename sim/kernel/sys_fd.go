@@ -364,6 +364,7 @@ func (c *call) truncate(id vfs.NodeID, size int64) error {
 	err := c.FS.Truncate(id, size)
 	if err == nil {
 		c.MM.FileChanged(id)
+		c.MM.FileCut(id)
 	}
 	return err
 }

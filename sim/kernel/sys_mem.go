@@ -96,10 +96,11 @@ func (c *call) mapFile(r *mm.MapRequest) error {
 		return errno.ENODEV
 	case r.Shared && r.Prot&mm.Write != 0 && !d.writable():
 		return errno.EACCES
-	case r.Shared && r.Prot&mm.Write != 0:
-		return c.lacks("a writable shared mapping of a file")
 	}
 	r.Kind, r.Node = mm.File, d.node
+	if r.Shared && d.writable() {
+		r.Kind = mm.Direct
+	}
 	return nil
 }
 
@@ -108,13 +109,6 @@ func sysMunmap(c *call) (uint64, error) { return 0, c.MM.Unmap(c.a[0], c.a[1]) }
 func sysMprotect(c *call) (uint64, error) {
 	if c.a[2]&^7 != 0 {
 		return 0, errno.EINVAL
-	}
-	if mm.Prot(c.a[2])&mm.Write != 0 {
-		for _, v := range c.MM.VMAs() {
-			if v.Kind == mm.File && v.Shared && v.Start < c.a[0]+c.a[1] && c.a[0] < v.End {
-				return 0, c.lacks("a writable shared mapping of a file")
-			}
-		}
 	}
 	return 0, c.MM.Protect(c.a[0], c.a[1], mm.Prot(c.a[2]))
 }

@@ -222,7 +222,7 @@ func fileCalls() []Call {
 
 func memoryCalls() []Call {
 	return []Call{
-		partly(9, "mmap", "ptr,size,num,flags,fd,off", "no writable shared mappings of files; MAP_GROWSDOWN does not grow", sysMmap),
+		partly(9, "mmap", "ptr,size,num,flags,fd,off", "MAP_GROWSDOWN does not grow; no MAP_32BIT", sysMmap),
 		works(10, "mprotect", "ptr,size,num", sysMprotect),
 		works(11, "munmap", "ptr,size", sysMunmap),
 		works(12, "brk", "ptr", sysBrk),

@@ -30,7 +30,7 @@ func (s *Space) alloc(m Medium, size uint64) phys.Addr {
 func (s *Space) room(m Medium, size uint64) bool {
 	end := phys.PMEMBase
 	if m == PMEM {
-		end = 1 << phys.AddrBits
+		end = vfs.FrameBase
 	}
 	return size <= uint64(end-s.next[m])
 }
@@ -101,12 +101,18 @@ func (s *Space) Install(v VMA) error {
 	if i < len(s.vmas) && s.vmas[i].Start < v.End {
 		return &BadMapping{VMA: v, Why: "it overlaps another mapping"}
 	}
-	if v.Kind != Hole {
-		m, end := DRAM, v.Phys+phys.Addr(v.Size())
-		if v.Phys.IsPMEM() {
+	if (v.Kind == Direct) != (v.Phys == 0) || (v.Kind == Copy) != (v.Seen != 0) || v.Seen&phys.PageMask != 0 {
+		return &BadMapping{VMA: v, Why: "it has not the extents of its kind"}
+	}
+	for _, at := range [...]phys.Addr{v.Phys, v.Seen} {
+		if at == 0 {
+			continue
+		}
+		m, end := DRAM, at+phys.Addr(v.Size())
+		if at.IsPMEM() {
 			m = PMEM
 		}
-		if v.Phys < s.base(m) || end < v.Phys || end > 1<<phys.AddrBits || end.IsPMEM() != v.Phys.IsPMEM() && end != phys.PMEMBase {
+		if at < s.base(m) || end < at || end > vfs.FrameBase || end.IsPMEM() != at.IsPMEM() && end != phys.PMEMBase {
 			return &BadMapping{VMA: v, Why: "its extent lies outside the memory"}
 		}
 		s.next[m] = max(s.next[m], end)

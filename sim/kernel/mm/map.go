@@ -21,7 +21,7 @@ type MapRequest struct {
 	NoReplace bool // MAP_FIXED_NOREPLACE: EEXIST instead
 	NoReserve bool // MAP_NORESERVE
 	Grows     bool
-	Kind      Kind // Anon, Stack or File; a writable private File becomes a Copy
+	Kind      Kind // Anon, Stack, File or Direct; a writable private File becomes a Copy
 	Node      vfs.NodeID
 	Off       uint64 // page-aligned
 }
@@ -57,12 +57,13 @@ func (s *Space) Map(r MapRequest) (uint64, error) {
 	if err := s.afford(&r, size, replaced); err != nil {
 		return 0, err
 	}
-	if r.Kind == File && !s.maps(r.Node) {
+	if (r.Kind == File || r.Kind == Direct) && !s.maps(r.Node) {
 		s.cfg.Files.Ref(r.Node)
 	}
 	old := s.clip(at, at+size)
 	s.release(old)
-	s.splice(at, at+size, s.back(VMA{Start: at, End: at + size, Prot: r.Prot, Shared: r.Shared, Grows: r.Grows, Kind: r.Kind, Node: r.Node, Off: r.Off}))
+	v := s.back(VMA{Start: at, End: at + size, Prot: r.Prot, Shared: r.Shared, Grows: r.Grows, Kind: r.Kind, Node: r.Node, Off: r.Off})
+	s.splice(at, at+size, []VMA{v})
 	s.letGo(old)
 	return at, nil
 }
@@ -137,7 +138,7 @@ func (s *Space) afford(r *MapRequest, size, replaced uint64) error {
 	if m == PMEM {
 		limit = s.cfg.PMEMSize
 	}
-	if limit != 0 && size > uint64(limit) && r.Prot != 0 && !r.NoReserve && r.Kind != File {
+	if limit != 0 && size > uint64(limit) && r.Prot != 0 && !r.NoReserve && r.Kind != File && r.Kind != Direct {
 		return errno.ENOMEM // Linux's heuristic refuses what can never be filled
 	}
 	return nil
@@ -154,40 +155,18 @@ func (s *Space) medium(v VMA) Medium {
 	return s.cfg.Placement.Anon
 }
 
-// back gives a new mapping its extent. A private writable file mapping is copied
-// and may end in a Hole.
-func (s *Space) back(v VMA) []VMA {
+// back gives a new mapping its extents.
+func (s *Space) back(v VMA) VMA {
 	m := s.medium(v)
-	if v.Kind != File || v.Prot&Write == 0 {
-		v.Phys = s.alloc(m, v.Size())
-		return []VMA{v}
+	switch {
+	case v.Kind == Direct:
+		return v
+	case v.Kind == Copy, v.Kind == File && v.Prot&Write != 0 && !v.Shared:
+		v.Kind = Copy
+		v.Seen = s.alloc(s.cfg.Placement.ReadOnlyFile, v.Size())
 	}
-	v.Kind = Copy
-	return s.copyFile(v, m)
-}
-
-// copyFile places the pages of v's file into fresh memory, shared until written.
-func (s *Space) copyFile(v VMA, m Medium) []VMA {
 	v.Phys = s.alloc(m, v.Size())
-	end := v.Start
-	for ; end < v.End; end += phys.PageSize {
-		p, ok := s.page(v.Node, (v.Off+end-v.Start)>>phys.PageShift)
-		if !ok {
-			break
-		}
-		s.store(v.Phys).Share((v.Phys + phys.Addr(end-v.Start)).Frame(), p)
-	}
-	if end == v.End {
-		return []VMA{v}
-	}
-	hole := v
-	hole.Start, hole.Kind, hole.Phys = end, Hole, 0
-	hole.Off += end - v.Start
-	if end == v.Start {
-		return []VMA{hole}
-	}
-	v.End = end
-	return []VMA{v, hole}
+	return v
 }
 
 // clip returns the pieces of mappings inside [lo, hi).
@@ -241,8 +220,11 @@ func join(list []VMA, from, to int) []VMA {
 // file that is mapped nowhere else is let go with them.
 func (s *Space) release(pieces []VMA) {
 	for _, v := range pieces {
-		if v.Kind != Hole {
+		if v.Phys != 0 {
 			s.freed = append(s.freed, extent{v.Phys, v.Size()})
+		}
+		if v.Seen != 0 {
+			s.freed = append(s.freed, extent{v.Seen, v.Size()})
 		}
 	}
 }
@@ -278,7 +260,8 @@ func (s *Space) Unmap(addr, length uint64) error {
 }
 
 // Protect changes what the mappings in the range allow. Like Linux it stops with
-// ENOMEM at the first address that is not mapped, having changed what is below.
+// ENOMEM at the first address that is not mapped, and with EACCES at a shared
+// mapping of a file that is not open for writing, having changed what is below.
 func (s *Space) Protect(addr, length uint64, prot Prot) error {
 	lo, hi, ok := pageRange(addr, length)
 	switch {
@@ -293,31 +276,37 @@ func (s *Space) Protect(addr, length uint64, prot Prot) error {
 	}
 	pieces := s.clip(lo, hi)
 	var repl []VMA
-	at := lo
+	at, denied := lo, false
 	for _, v := range pieces {
 		if v.Start != at {
 			break
 		}
+		if v.Kind == File && v.Shared && prot&Write != 0 {
+			denied = true // the file was not opened for writing
+			break
+		}
 		at = v.End
-		repl = append(repl, s.reprotect(v, prot)...)
+		repl = append(repl, s.reprotect(v, prot))
 	}
 	if at > lo {
 		s.splice(lo, at, repl)
 	}
-	if at < hi {
+	switch {
+	case denied:
+		return errno.EACCES
+	case at < hi:
 		return errno.ENOMEM
 	}
 	return nil
 }
 
 // reprotect returns v with another protection. A read-only private file mapping
-// that becomes writable is copied.
-func (s *Space) reprotect(v VMA, prot Prot) []VMA {
-	if v.Kind != File || v.Shared || prot&Write == 0 {
-		v.Prot = prot
-		return []VMA{v}
-	}
-	s.release([]VMA{v})
+// that becomes writable copies what is written from then on.
+func (s *Space) reprotect(v VMA, prot Prot) VMA {
 	v.Prot = prot
-	return s.back(v)
+	if v.Kind == File && !v.Shared && prot&Write != 0 {
+		v.Kind, v.Seen = Copy, v.Phys
+		v.Phys = s.alloc(s.cfg.Placement.PrivateWritable, v.Size())
+	}
+	return v
 }

@@ -133,7 +133,7 @@ func (fs *FS) file(id NodeID) (*inode, error) {
 // peek returns page i of a regular file's content for reading.
 func (fs *FS) peek(n *inode, i int64) (*mem.Page, error) {
 	if s, ok := n.pages.get(uint64(i)); ok {
-		return s.p, nil
+		return fs.content(s), nil
 	}
 	if i < (n.base+phys.PageMask)/phys.PageSize {
 		return fs.tree.page(n.low, i)
@@ -147,8 +147,12 @@ func (fs *FS) poke(n *inode, i int64, old *mem.Page) *mem.Page {
 	if ok && s.epoch == fs.epoch && !s.handed {
 		return s.p
 	}
+	if fs.inPlace && s.frame != 0 {
+		return fs.pmem.WritablePage(s.frame)
+	}
 	p := new(mem.Page)
 	*p = *old
+	fs.unpin(s)
 	if !ok {
 		fs.bytes += phys.PageSize
 	}
@@ -209,6 +213,14 @@ func (fs *FS) WriteAt(id NodeID, data []byte, off int64) (int, error) {
 	}
 	fs.begin()
 	n = fs.own(id)
+	if off+int64(len(data)) > n.size {
+		fs.clearTail(n)
+		if i := int(n.size/phys.PageSize - off/phys.PageSize); i >= 0 && i < len(pages) {
+			if pages[i], err = fs.peek(n, n.size/phys.PageSize); err != nil {
+				return 0, err
+			}
+		}
+	}
 	done := 0
 	for i, old := range pages {
 		at := off + int64(done)
@@ -273,6 +285,8 @@ func (fs *FS) Truncate(id NodeID, size int64) error {
 		}
 		fs.discard(n, (size+phys.PageMask)/phys.PageSize)
 		n.base = min(n.base, size)
+	} else {
+		fs.clearTail(n)
 	}
 	n.size = size
 	n.digest = ""
@@ -291,6 +305,8 @@ func (fs *FS) discard(n *inode, first int64) {
 		return true
 	})
 	for _, i := range past {
+		s, _ := n.pages.get(i)
+		fs.unpin(s)
 		n.pages.del(fs.epoch, i)
 		fs.bytes -= phys.PageSize
 	}
@@ -298,7 +314,8 @@ func (fs *FS) discard(n *inode, first int64) {
 
 // Page returns page index of a regular file for mapping, false beyond its end;
 // bytes after the end are zero. The page is immutable, and the same pointer as
-// long as the content is unchanged. Its error is a *Changed or *HostError, or
+// long as the content is unchanged, unless it lies in a frame: then it is valid
+// until the next store to it. Its error is a *Changed or *HostError, or
 // ENODEV for what cannot be mapped.
 func (fs *FS) Page(id NodeID, index uint64) (*mem.Page, bool, error) {
 	n, err := fs.node(id)
@@ -310,7 +327,7 @@ func (fs *FS) Page(id NodeID, index uint64) (*mem.Page, bool, error) {
 	case index >= uint64(n.size+phys.PageMask)/phys.PageSize:
 		return nil, false, nil
 	}
-	if s, ok := n.pages.get(index); ok && s.epoch == fs.epoch && !s.handed {
+	if s, ok := n.pages.get(index); ok && s.frame == 0 && s.epoch == fs.epoch && !s.handed {
 		s.handed = true
 		n = fs.own(id)
 		n.pages.set(fs.epoch, index, s)
@@ -340,7 +357,9 @@ func (fs *FS) Identity(id NodeID) (string, error) {
 		}
 		h.Write(p[:min(n.size-at, phys.PageSize)])
 	}
-	n = fs.own(id)
-	n.digest = hex.EncodeToString(h.Sum(nil))
-	return n.digest, nil
+	sum := hex.EncodeToString(h.Sum(nil))
+	if fs.framed == 0 { // stores through a mapping tell nobody
+		fs.own(id).digest = sum
+	}
+	return sum, nil
 }
