@@ -87,7 +87,7 @@ type Counters struct {
 // Counters returns the counters so far.
 func (m *Machine) Counters() Counters {
 	c := Counters{Model: m.hier != nil, PagesDRAM: m.dram.Touched(), PagesPMEM: m.durable.PMEM.Touched(),
-		Mappings: len(m.kernel.MM.VMAs()), PowerFails: m.durable.PowerCycles}
+		Mappings: m.kernel.MM.Len(), PowerFails: m.durable.PowerCycles}
 	if m.hier != nil {
 		s := m.hier.Stats()
 		c.Cache = &s

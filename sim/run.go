@@ -165,6 +165,7 @@ func (m *Machine) enter(c *Call) (stop Stop) {
 		out = m.rt.Call(m, c)
 	} else {
 		out = m.Dispatch(c)
+		m.kernel.MM.TakeChanges() // nobody makes them persistent
 		if err := m.kernel.Release(); err != nil && out.Err == nil {
 			out.Err = err
 		}

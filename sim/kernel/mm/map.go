@@ -96,28 +96,19 @@ func (s *Space) place(r *MapRequest, size uint64) (uint64, error) {
 // gap returns the highest free address below the top of the mapping area that
 // has room for size bytes.
 func (s *Space) gap(size uint64) (uint64, error) {
-	top := s.cfg.MmapTop
-	for i := s.find(top-1) - 1; ; i-- {
-		if i+1 < len(s.vmas) {
-			top = min(top, s.vmas[i+1].Start)
-		}
-		floor := MinAddr
-		if i >= 0 {
-			floor = max(floor, s.vmas[i].End)
-		}
-		if top > floor && top-floor >= size {
-			return top - size, nil
-		}
-		if i < 0 {
-			return 0, errno.ENOMEM
-		}
+	if at, ok := s.vmas.below(s.cfg.MmapTop, MinAddr, size); ok {
+		return at, nil
 	}
+	return 0, errno.ENOMEM
 }
 
 // overlap returns how many bytes of [lo, hi) are mapped.
 func (s *Space) overlap(lo, hi uint64) (n uint64) {
-	for i := s.find(lo); i < len(s.vmas) && s.vmas[i].Start < hi; i++ {
-		n += min(hi, s.vmas[i].End) - max(lo, s.vmas[i].Start)
+	for v := range s.vmas.from(lo) {
+		if v.Start >= hi {
+			break
+		}
+		n += min(hi, v.End) - max(lo, v.Start)
 	}
 	return n
 }
@@ -127,7 +118,7 @@ func (s *Space) afford(r *MapRequest, size, replaced uint64) error {
 	if s.cfg.AddressLimit != 0 && s.Mapped()-replaced+size > s.cfg.AddressLimit {
 		return errno.ENOMEM
 	}
-	if len(s.vmas) >= maxVMAs {
+	if s.vmas.n >= maxVMAs {
 		return errno.ENOMEM
 	}
 	m := s.medium(VMA{Kind: r.Kind, Prot: r.Prot, Shared: r.Shared})
@@ -172,8 +163,11 @@ func (s *Space) back(v VMA) VMA {
 // clip returns the pieces of mappings inside [lo, hi).
 func (s *Space) clip(lo, hi uint64) []VMA {
 	var out []VMA
-	for i := s.find(lo); i < len(s.vmas) && s.vmas[i].Start < hi; i++ {
-		out = append(out, s.vmas[i].Part(lo, hi))
+	for v := range s.vmas.from(lo) {
+		if v.Start >= hi {
+			break
+		}
+		out = append(out, v.Part(lo, hi))
 	}
 	return out
 }
@@ -181,39 +175,15 @@ func (s *Space) clip(lo, hi uint64) []VMA {
 // splice replaces whatever is mapped in [lo, hi) by repl, which lies inside and
 // is in order, and joins neighbours that can be one mapping.
 func (s *Space) splice(lo, hi uint64, repl []VMA) {
-	i := s.find(lo)
-	j := i
-	out := make([]VMA, 0, len(s.vmas)+len(repl)+2)
-	out = append(out, s.vmas[:i]...)
-	from := max(i-1, 0)
-	if i < len(s.vmas) && s.vmas[i].Start < lo {
-		out = append(out, s.vmas[i].Part(0, lo))
-	}
-	out = append(out, repl...)
-	for j < len(s.vmas) && s.vmas[j].Start < hi {
-		if s.vmas[j].End > hi {
-			out = append(out, s.vmas[j].Part(hi, s.vmas[j].End))
+	r, old, now := s.vmas.replace(lo, hi, repl)
+	s.vmas, s.flat = r, nil
+	s.uses.change(old, now)
+	for _, pieces := range [...][]VMA{old, now} {
+		for _, v := range pieces {
+			s.touched = append(s.touched, v.Start)
 		}
-		j++
 	}
-	to := len(out) + 1
-	out = append(out, s.vmas[j:]...)
-	s.vmas = join(out, from, min(to, len(out)))
 	s.notify()
-}
-
-// join merges neighbours among list[from:to].
-func join(list []VMA, from, to int) []VMA {
-	w := from
-	for r := from; r < len(list); r++ {
-		if r < to && w > from && list[w-1].joins(list[r]) {
-			list[w-1].End = list[r].End
-			continue
-		}
-		list[w] = list[r]
-		w++
-	}
-	return list[:w]
 }
 
 // release notes that pieces lose their extents. The caller splices them out; a
@@ -250,7 +220,7 @@ func (s *Space) Unmap(addr, length uint64) error {
 	if len(pieces) == 0 {
 		return nil
 	}
-	if len(s.vmas)+1 > maxVMAs && len(pieces) == 1 {
+	if s.vmas.n+1 > maxVMAs && len(pieces) == 1 {
 		return errno.ENOMEM
 	}
 	s.release(pieces)
@@ -271,7 +241,7 @@ func (s *Space) Protect(addr, length uint64, prot Prot) error {
 		return errno.ENOMEM
 	case lo == hi:
 		return nil
-	case len(s.vmas)+2 > maxVMAs:
+	case s.vmas.n+2 > maxVMAs:
 		return errno.ENOMEM
 	}
 	pieces := s.clip(lo, hi)

@@ -28,7 +28,6 @@ package mm
 
 import (
 	"fmt"
-	"sort"
 
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/mem"
@@ -196,13 +195,15 @@ const (
 )
 
 // Space is the address space of one process. It implements mem.AddressSpace.
-// The list of mappings is never changed in place: Fork and the journal share it.
 type Space struct {
 	cfg  Config
-	vmas []VMA // ascending, not overlapping
-	last int   // index of the last translation's mapping
+	vmas list
+	uses uses
+	last *VMA  // the last translation's mapping, nil for none
+	flat []VMA // the list in one piece, nil when nobody asked
 
-	journal []VMA // the list at the last TakeChanges
+	journal list     // as it was at the last TakeChanges
+	touched []uint64 // where mappings start or started that changed since then
 	next    [2]phys.Addr
 	freed   []extent
 	unref   []vfs.NodeID
@@ -236,6 +237,8 @@ func New(cfg Config) *Space {
 func (s *Space) Fork(dram, pmem *mem.Store, files Files) *Space {
 	c := *s
 	c.cfg.DRAM, c.cfg.PMEM, c.cfg.Files = dram, pmem, files
+	s.uses.shared, c.uses.shared = true, true
+	c.touched = append([]uint64(nil), s.touched...)
 	c.freed = append([]extent(nil), s.freed...)
 	c.unref = append([]vfs.NodeID(nil), s.unref...)
 	c.changed = nil
@@ -248,49 +251,52 @@ func (s *Space) Fork(dram, pmem *mem.Store, files Files) *Space {
 func (s *Space) OnChange(f func()) { s.changed = f }
 
 func (s *Space) notify() {
-	s.last = 0
+	s.last = nil
 	if s.changed != nil {
 		s.changed()
 	}
 }
 
 // VMAs returns the mappings in ascending order. The slice must not be changed.
-func (s *Space) VMAs() []VMA { return s.vmas }
+func (s *Space) VMAs() []VMA {
+	if s.flat == nil {
+		s.flat = s.vmas.flat()
+	}
+	return s.flat
+}
 
-// find returns the index of the first mapping that ends after va.
-func (s *Space) find(va uint64) int {
-	return sort.Search(len(s.vmas), func(i int) bool { return s.vmas[i].End > va })
+// Len returns the number of mappings.
+func (s *Space) Len() int { return s.vmas.n }
+
+// find returns the mapping that holds va, nil for none.
+func (s *Space) find(va uint64) *VMA {
+	if v := s.vmas.at(s.vmas.find(va)); v != nil && v.Start <= va {
+		return v
+	}
+	return nil
 }
 
 // Find returns the mapping that holds va.
 func (s *Space) Find(va uint64) (VMA, bool) {
-	if i := s.find(va); i < len(s.vmas) && s.vmas[i].Start <= va {
-		return s.vmas[i], true
+	if v := s.find(va); v != nil {
+		return *v, true
 	}
 	return VMA{}, false
 }
 
 // Mapped returns the total size of all mappings in bytes.
-func (s *Space) Mapped() uint64 {
-	var n uint64
-	for _, v := range s.vmas {
-		n += v.Size()
-	}
-	return n
-}
+func (s *Space) Mapped() uint64 { return s.vmas.bytes }
 
 // Translate implements mem.AddressSpace. A store to untouched memory beyond the
 // configured size of the medium is a bus error, as on a full DAX file system.
 func (s *Space) Translate(va uint64, acc mem.Access) (t mem.Translation, ok, bus bool) {
-	i := s.last
-	if i >= len(s.vmas) || va < s.vmas[i].Start || va >= s.vmas[i].End {
-		i = s.find(va)
-		if i == len(s.vmas) || va < s.vmas[i].Start {
+	v := s.last
+	if v == nil || va < v.Start || va >= v.End {
+		if v = s.find(va); v == nil {
 			return t, false, false
 		}
-		s.last = i
+		s.last = v
 	}
-	v := &s.vmas[i]
 	t.Read, t.Write, t.Exec = v.Prot != 0, v.Prot&Write != 0, v.Prot&Exec != 0
 	off := (va - v.Start) &^ phys.PageMask
 	if v.hasNode() {
@@ -365,12 +371,14 @@ func (s *Space) privatize(v *VMA, f phys.Frame, index uint64) bool {
 
 // dropSeen makes mappings look up the pages [lo, hi) of a file again where they
 // hold no state, and reports whether there are such mappings.
-func (s *Space) dropSeen(id vfs.NodeID, lo, hi uint64) (hit bool) {
-	for _, v := range s.vmas {
+func (s *Space) dropSeen(id vfs.NodeID, lo, hi uint64) bool {
+	if s.uses.count[id].indirect == 0 {
+		return false
+	}
+	for v := range s.vmas.from(0) {
 		if v.Node != id || !v.hasNode() {
 			continue
 		}
-		hit = hit || v.Kind != Direct
 		at := v.Phys
 		if v.Kind == Copy {
 			at = v.Seen
@@ -380,7 +388,7 @@ func (s *Space) dropSeen(id vfs.NodeID, lo, hi uint64) (hit bool) {
 			s.drop(at+phys.Addr(first<<phys.PageShift-v.Off), (last-first)<<phys.PageShift)
 		}
 	}
-	return hit
+	return true
 }
 
 // materialize puts a file's page behind a frame that is not touched yet.
@@ -455,8 +463,7 @@ func (s *Space) Settle() {
 
 // behindEnd returns where private copies of pages behind their file's end would lie.
 func (s *Space) behindEnd(of func(*VMA) bool) (list []extent) {
-	for i := range s.vmas {
-		v := &s.vmas[i]
+	for v := range s.vmas.from(0) {
 		if v.Kind != Copy || !of(v) {
 			continue
 		}
