@@ -168,6 +168,7 @@ func (k *Kernel) closeFD(num int) error {
 	d := f.desc(f.slots[i].desc)
 	f.slots = slices.Delete(f.slots, i, i+1)
 	k.dirty.FDs = insert(k.dirty.FDs, num)
+	k.dropLocks(d, d.refs == 1)
 	if d.refs--; d.refs > 0 {
 		return nil
 	}

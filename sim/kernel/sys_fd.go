@@ -160,13 +160,8 @@ func sysFcntl(c *call) (uint64, error) {
 		d.flags = d.flags&^settable | uint32(c.a[2])&settable
 		c.touchDesc(d.id)
 		return 0, nil
-	case 5, 36: // F_GETLK, F_OFD_GETLK: nobody else holds a lock
-		if err := c.store(c.a[2], []byte{2, 0}); err != nil { // F_UNLCK
-			return 0, err
-		}
-		return 0, nil
-	case 6, 7, 37, 38: // F_SETLK, F_SETLKW, and of descriptions: nobody contends
-		return 0, nil
+	case fGetlk, fSetlk, fSetlkw, fOfdGetlk, fOfdSetlk, fOfdWait:
+		return c.fileLock(d, cmd)
 	case 1032: // F_GETPIPE_SZ
 		if d.kind == FDPipeRead || d.kind == FDPipeWrite {
 			return PipeCapacity, nil
@@ -303,54 +298,8 @@ func cookie(name string) int64 {
 	return int64(h.Sum64()>>2) + 3
 }
 
-func sysGetdents64(c *call) (uint64, error) {
-	d, err := c.node(0, errno.ENOTDIR)
-	if err != nil {
-		return 0, err
-	}
-	list, err := c.FS.ReadDir(d.node)
-	if err != nil {
-		return 0, err
-	}
-	slices.SortStableFunc(list, func(a, b vfs.Dirent) int {
-		if x, y := cookie(a.Name), cookie(b.Name); x != y {
-			return int(min(max(x-y, -1), 1))
-		}
-		return 0
-	})
-	var out []byte
-	pos, room := d.off, int(min(uint64(uint32(c.a[2])), chunk))
-	for _, e := range list {
-		at := cookie(e.Name)
-		if at <= d.off {
-			continue
-		}
-		size := (19 + len(e.Name) + 1 + 7) &^ 7
-		if len(out)+size > room {
-			if len(out) == 0 {
-				return 0, errno.EINVAL
-			}
-			break
-		}
-		b := le.AppendUint64(nil, uint64(e.ID))
-		b = le.AppendUint64(b, uint64(at))
-		b = le.AppendUint16(b, uint16(size))
-		b = append(append(b, e.Type), e.Name...)
-		out = append(out, append(b, make([]byte, size-len(b))...)...)
-		pos = at
-	}
-	if err := c.store(c.a[1], out); err != nil {
-		return 0, err
-	}
-	if pos != d.off {
-		d.off = pos
-		c.touchDesc(d.id)
-	}
-	return uint64(len(out)), nil
-}
-
 func sysFtruncate(c *call) (uint64, error) {
-	d, err := c.node(0, errno.EINVAL)
+	d, err := c.opened(0, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
@@ -372,38 +321,8 @@ func (c *call) truncate(id vfs.NodeID, size int64) error {
 // sysFsync is also fdatasync, syncfs and msync's check of a descriptor: the file
 // tree is durable when the call commits.
 func sysFsync(c *call) (uint64, error) {
-	_, err := c.node(0, errno.EINVAL)
+	_, err := c.opened(0, errno.EINVAL)
 	return 0, err
-}
-
-func sysFallocate(c *call) (uint64, error) {
-	const keepSize = 1
-	d, err := c.node(0, errno.ESPIPE)
-	if err != nil {
-		return 0, err
-	}
-	off, n := int64(c.a[2]), int64(c.a[3])
-	switch {
-	case off < 0 || n <= 0:
-		return 0, errno.EINVAL
-	case !d.writable():
-		return 0, errno.EBADF
-	case c.a[1]&^keepSize != 0:
-		return 0, errno.EOPNOTSUPP
-	case off+n < off:
-		return 0, errno.EFBIG
-	}
-	st, err := c.FS.Stat(d.node)
-	if err != nil {
-		return 0, err
-	}
-	if !st.Regular() {
-		return 0, errno.ENODEV
-	}
-	if c.a[1]&keepSize != 0 || off+n <= st.Size {
-		return 0, nil
-	}
-	return 0, c.truncate(d.node, off+n)
 }
 
 // pollfd events.
@@ -641,18 +560,8 @@ func (c *call) selectTimeout() (t phys.Nanos, forever bool, err error) {
 	return phys.Nanos(min(sec, maxSleep))*second + phys.Nanos(min(us, 1<<40))*1000, false, err
 }
 
-// sysFlock grants every lock: nobody contends.
-func sysFlock(c *call) (uint64, error) {
-	const unlock, nonblock = 8, 4
-	if op := int32(c.a[1]) &^ nonblock; op != 1 && op != 2 && op != unlock {
-		return 0, errno.EINVAL
-	}
-	_, err := c.desc(0)
-	return 0, err
-}
-
 func sysFadvise64(c *call) (uint64, error) {
-	if _, err := c.node(0, errno.ESPIPE); err != nil {
+	if _, err := c.opened(0, errno.ESPIPE); err != nil {
 		return 0, err
 	}
 	if uint32(c.a[3]) > 5 {

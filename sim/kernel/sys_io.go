@@ -436,7 +436,7 @@ func (c *call) transfer(in, out *desc, inOff, outOff int64, n uint64) (uint64, e
 		got, err := c.sink(out, data, to)
 		c.consume(in, got)
 		done, from, to = done+uint64(got), from+int64(got), to+int64(got)
-		if inOff == ownOffset {
+		if inOff == ownOffset && (in != out || outOff != ownOffset) {
 			c.advance(in, got)
 		}
 		if outOff == ownOffset {
@@ -469,7 +469,7 @@ func sysSendfile(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	in, err := c.node(1, errno.EINVAL)
+	in, err := c.opened(1, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
@@ -487,12 +487,46 @@ func sysSendfile(c *call) (uint64, error) {
 	return n, err
 }
 
+// copyable checks the two ends of copy_file_range.
+func (c *call) copyable(in, out *desc, inOff, outOff int64) error {
+	for _, d := range []*desc{in, out} {
+		st, err := c.FS.Stat(d.node)
+		switch {
+		case err != nil:
+			return err
+		case st.Dir():
+			return errno.EISDIR
+		case !st.Regular():
+			return errno.EINVAL
+		}
+	}
+	if inOff == ownOffset {
+		inOff = in.off
+	}
+	if outOff == ownOffset {
+		outOff = out.off
+	}
+	n := int64(min(c.a[4], maxCount))
+	switch {
+	case c.a[5] != 0:
+		return errno.EINVAL
+	case !in.readable() || !out.writable() || out.flags&oAppend != 0:
+		return errno.EBADF
+	case inOff+n < inOff || outOff+n < outOff:
+		return errno.EOVERFLOW
+	}
+	if n = min(n, max(0, c.FS.Size(in.node)-inOff)); in.node == out.node && inOff < outOff+n && outOff < inOff+n {
+		return errno.EINVAL
+	}
+	return nil
+}
+
 func sysCopyFileRange(c *call) (uint64, error) {
-	in, err := c.node(0, errno.EINVAL)
+	in, err := c.opened(0, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
-	out, err := c.node(2, errno.EINVAL)
+	out, err := c.opened(2, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
@@ -504,18 +538,8 @@ func sysCopyFileRange(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c.a[5] != 0 || in.node == out.node {
-		return 0, errno.EINVAL
+	if err := c.copyable(in, out, inOff, outOff); err != nil {
+		return 0, err
 	}
-	if out.flags&oAppend != 0 {
-		return 0, errno.EBADF
-	}
-	n, err := c.transfer(in, out, inOff, outOff, c.a[4])
-	if err == nil && inOff != ownOffset {
-		err = c.put64(c.a[1], uint64(inOff)+n)
-	}
-	if err == nil && outOff != ownOffset {
-		err = c.put64(c.a[3], uint64(outOff)+n)
-	}
-	return n, err
+	return c.between(in, out, c.a[1], c.a[3], c.a[4])
 }

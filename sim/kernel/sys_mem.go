@@ -89,13 +89,13 @@ func (c *call) mapFile(r *mm.MapRequest) error {
 		return errno.EBADF
 	case !d.readable():
 		return errno.EACCES
+	case r.Shared && r.Prot&mm.Write != 0 && !d.writable():
+		return errno.EACCES
 	case c.FS.Device(d.node) == vfs.DevZero:
 		r.Off = 0
 		return nil
 	case !st.Regular():
 		return errno.ENODEV
-	case r.Shared && r.Prot&mm.Write != 0 && !d.writable():
-		return errno.EACCES
 	}
 	r.Kind, r.Node = mm.File, d.node
 	if r.Shared && d.writable() {

@@ -68,7 +68,7 @@ const maxNr = 512
 var rowIndex = indexCalls(calls)
 
 func sortedCalls() []Call {
-	all := slices.Concat(fileCalls(), memoryCalls(), processCalls(), signalCalls(), socketCalls(), otherCalls())
+	all := slices.Concat(fileCalls(), memoryCalls(), processCalls(), signalCalls(), socketCalls(), otherCalls(), rarerFileCalls())
 	slices.SortFunc(all, func(a, b Call) int { return cmp.Compare(a.Nr, b.Nr) })
 	return all
 }
@@ -150,8 +150,8 @@ func fileCalls() []Call {
 		works(32, "dup", "fd", sysDup),
 		works(33, "dup2", "fd,fd", sysDup2),
 		works(40, "sendfile", "fd,fd,ptr,size", sysSendfile),
-		partly(72, "fcntl", "fd,num,num", "locks always succeed; no leases, signals or seals", sysFcntl),
-		works(73, "flock", "fd,num", sysFlock),
+		partly(72, "fcntl", "fd,num,num", "no leases, signals or seals; waiting for a lock stops the run", sysFcntl),
+		partly(73, "flock", "fd,num", "waiting for a lock stops the run", sysFlock),
 		works(74, "fsync", "fd", sysFsync),
 		works(75, "fdatasync", "fd", sysFsync),
 		works(76, "truncate", "path,size", sysTruncate),
@@ -201,7 +201,7 @@ func fileCalls() []Call {
 		works(280, "utimensat", "fd,path,ptr,flags", sysUtimensat),
 		partly(281, "epoll_pwait", "fd,ptr,num,num,ptr,size", "no signal mask; waiting without a timeout stops the run", sysEpollWait).class(Wait),
 		partly(284, "eventfd", "num", "waiting stops the run", sysEventfd),
-		partly(285, "fallocate", "fd,mode,off,size", "allocation only, no punched holes", sysFallocate),
+		partly(285, "fallocate", "fd,mode,off,size", "no collapsed, inserted or unshared ranges: EOPNOTSUPP", sysFallocate),
 		partly(290, "eventfd2", "num,flags", "waiting stops the run", sysEventfd2),
 		works(291, "epoll_create1", "flags", sysEpollCreate1),
 		works(292, "dup3", "fd,fd,flags", sysDup3),
@@ -351,7 +351,7 @@ func socketCalls() []Call {
 
 // otherCalls are those that are not there.
 func otherCalls() []Call {
-	const objects, xattr = "no such descriptors yet", "the file tree keeps no extended attributes"
+	const objects = "no such descriptors yet"
 	list := []Call{
 		noSys(282, "signalfd", objects), noSys(289, "signalfd4", objects),
 		noSys(324, "membarrier", "there is one thread"),
@@ -363,9 +363,6 @@ func otherCalls() []Call {
 		noSys(448, "process_mrelease", "no other processes"),
 		noSys(449, "futex_waitv", "programs fall back to futex"),
 	}
-	for i, name := range []string{"setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "removexattr", "lremovexattr", "fremovexattr"} {
-		list = append(list, noSys(188+uint64(i), name, xattr))
-	}
 	for _, r := range []struct {
 		nr        uint64
 		name, why string
@@ -374,7 +371,6 @@ func otherCalls() []Call {
 		{101, "ptrace", "one process only so far"},
 		{222, "timer_create", "no timer that interrupts"},
 		{253, "inotify_init", objects}, {294, "inotify_init1", objects}, {283, "timerfd_create", objects},
-		{275, "splice", "use of splice is rare"}, {276, "tee", "use of tee is rare"}, {278, "vmsplice", "use of vmsplice is rare"},
 		{322, "execveat", "one process only so far"},
 	} {
 		list = append(list, refused(r.nr, r.name, r.why))

@@ -295,6 +295,76 @@ func (fs *FS) Truncate(id NodeID, size int64) error {
 	return nil
 }
 
+// Zero makes the bytes off to off+count of a regular file zero, as far as the file
+// goes: a punched hole.
+func (fs *FS) Zero(id NodeID, off, count int64) error {
+	n, err := fs.file(id)
+	if err != nil {
+		return err
+	}
+	if off < 0 || count <= 0 {
+		return errno.EINVAL
+	}
+	end := min(n.size, off+min(count, n.size-min(off, n.size)))
+	if off >= end {
+		return nil
+	}
+	first, last := (off+phys.PageMask)/phys.PageSize, end/phys.PageSize
+	if end == n.size {
+		last = int64(pagesOf(n.size))
+	}
+	var edges [2][2]int64
+	switch {
+	case first > last: // within one page
+		edges[0] = [2]int64{off, end}
+	default:
+		edges[0], edges[1] = [2]int64{off, first * phys.PageSize}, [2]int64{last * phys.PageSize, end}
+	}
+	var old [2]*mem.Page
+	for i, e := range edges {
+		if e[0] < e[1] {
+			if old[i], err = fs.peek(n, e[0]/phys.PageSize); err != nil {
+				return err
+			}
+		}
+	}
+	fs.begin()
+	n = fs.own(id)
+	for i, e := range edges {
+		if old[i] != nil && old[i] != &zeroPage {
+			p := fs.poke(n, e[0]/phys.PageSize, old[i])
+			clear(p[e[0]&phys.PageMask : (e[1]-1)&phys.PageMask+1])
+		}
+	}
+	fs.hollow(n, first, last)
+	n.digest = ""
+	n.mtime = fs.now()
+	n.ctime = n.mtime
+	return nil
+}
+
+// hollow makes the pages first to last-1 of n, owned by fs, holes: where the host's
+// file has pages, zeros hide them.
+func (fs *FS) hollow(n *inode, first, last int64) {
+	var held []uint64
+	n.pages.each(func(i uint64, _ slot) bool {
+		if i >= uint64(first) && i < uint64(last) {
+			held = append(held, i)
+		}
+		return true
+	})
+	for _, i := range held {
+		s, _ := n.pages.get(i)
+		fs.unpin(s)
+		n.pages.del(fs.epoch, i)
+		fs.bytes -= phys.PageSize
+	}
+	for i := first; i < min(last, int64(pagesOf(n.base))); i++ {
+		fs.bytes += phys.PageSize
+		n.pages.set(fs.epoch, uint64(i), slot{p: &zeroPage, handed: true})
+	}
+}
+
 // discard removes the overlay's pages from first on.
 func (fs *FS) discard(n *inode, first int64) {
 	var past []uint64

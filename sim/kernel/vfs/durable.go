@@ -171,6 +171,7 @@ func (e *encoder) state(fs *FS, s *state) {
 	if !e.digest {
 		e.u(s.frames)
 	}
+	e.locks(s)
 	e.u(uint64(s.nodes.n))
 	s.nodes.each(func(_ uint64, n *inode) bool {
 		e.inode(fs, n)
@@ -388,6 +389,7 @@ func (l *lower) recall(h hostNode) (*lowerNode, error) {
 func (d *decoder) state(fs *FS, s *state) {
 	s.next = NodeID(d.u())
 	s.frames = d.u()
+	d.locks(fs, s)
 	for range d.count(16) {
 		n := d.inode(fs.epoch, s)
 		if d.err != nil {
@@ -493,6 +495,8 @@ func (fs *FS) Same(other *FS, id NodeID) bool {
 	return errA == nil && errB == nil && a == b
 }
 
-// SameTree reports whether two forks of one file tree hold the very same nodes,
-// so that nothing was changed in either since they parted. False tells nothing.
-func (fs *FS) SameTree(other *FS) bool { return fs.nodes.root == other.nodes.root }
+// SameTree reports whether two forks of one file tree hold the very same nodes and
+// locks, so that nothing was changed in either since they parted. False tells nothing.
+func (fs *FS) SameTree(other *FS) bool {
+	return fs.nodes.root == other.nodes.root && fs.locks.root == other.locks.root
+}

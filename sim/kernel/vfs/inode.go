@@ -110,6 +110,7 @@ func (n *inode) forget(name string) {
 type state struct {
 	nodes trie[*inode]
 	refs  trie[int32]
+	locks trie[[]Lock]
 	next  NodeID // of the next node made by the guest
 	bytes phys.Bytes
 
