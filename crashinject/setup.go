@@ -34,6 +34,7 @@ type Setup struct {
 	Seed     uint64
 	Root     string // host directory the guest sees, "" for /
 	Overlay  string // host directory that receives the guest's changes, "" to throw them away
+	PMEMDir  string // host directory that holds the files of /mnt/pmem between runs, "" to start empty and throw them away
 	Dir      string // working directory in the guest tree, "" for /
 	Stdin    string // host file, "" for none
 	Mutant   string
@@ -74,7 +75,7 @@ func (s *Setup) fields() map[string]string {
 	}
 	f := map[string]string{
 		"memory": string(s.Memory), "model": model, "cache": s.Cache, "domain": s.Domain.String(),
-		"seed": strconv.FormatUint(s.Seed, 10), "dir": s.Dir, "root": s.Root, "overlay": s.Overlay, "stdin": s.Stdin, "mutant": s.Mutant,
+		"seed": strconv.FormatUint(s.Seed, 10), "dir": s.Dir, "root": s.Root, "overlay": s.Overlay, "pmem-dir": s.PMEMDir, "stdin": s.Stdin, "mutant": s.Mutant,
 		"energy":           strconv.FormatUint(uint64(s.Energy), 10),
 		"pmem-read":        strconv.FormatUint(uint64(s.PMEMRead), 10),
 		"max-instructions": strconv.FormatUint(s.MaxInstructions, 10),
@@ -118,6 +119,8 @@ func (s *Setup) Set(name, value string) error {
 		s.Dir = value
 	case "overlay":
 		s.Overlay = value
+	case "pmem-dir":
+		s.PMEMDir = value
 	case "stdin":
 		s.Stdin = value
 	case "mutant":
@@ -179,7 +182,7 @@ func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
 	cfg := &sim.Config{
 		Program: s.Program, Args: append([]string{s.Program}, s.Args...), Env: s.Env, Memory: s.Memory, Model: s.Model,
 		Cache: cache, Power: power, Seed: s.Seed, WallBase: startWallClock,
-		Files: vfs.Options{Root: s.Root, Overlay: s.Overlay}, Dir: s.Dir, Console: console, MaxInstructions: s.MaxInstructions,
+		Files: vfs.Options{Root: s.Root, Overlay: s.Overlay, Pools: s.PMEMDir}, Dir: s.Dir, Console: console, MaxInstructions: s.MaxInstructions,
 	}
 	if name, ok := strings.CutPrefix(s.Program, GuestPrefix); ok {
 		if s.Guest == nil {

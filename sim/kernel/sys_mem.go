@@ -23,6 +23,16 @@ const (
 	mapFixedNoreplace = 0x100000
 )
 
+// mapKnown are the flags that MAP_SHARED_VALIDATE knows: those above and
+// MAP_DENYWRITE, MAP_EXECUTABLE, MAP_LOCKED, MAP_POPULATE, MAP_NONBLOCK, MAP_STACK.
+const mapKnown = mapFixed | mapAnonymous | map32bit | mapGrowsdown | mapNoreserve | mapHugetlb | mapSync | mapFixedNoreplace | 0x3b800
+
+// onPMEM reports whether argument i is a descriptor of a file for direct access.
+func (c *call) onPMEM(i int) bool {
+	d := c.files.get(c.fd(i))
+	return d != nil && d.kind == FDNode && c.FS.Mount(d.node) == vfs.PMEMMount
+}
+
 func sysBrk(c *call) (uint64, error) {
 	_, before := c.MM.BrkRange()
 	after := c.MM.Brk(c.a[0], finite(c.proc.rlimits[rlimitData][0]))
@@ -50,7 +60,7 @@ func sysMmap(c *call) (uint64, error) {
 	case mapShared:
 		r.Shared = true
 	case mapSharedValidate:
-		if flags&mapSync != 0 {
+		if flags&^(mapType|mapKnown) != 0 || flags&mapSync != 0 && !c.onPMEM(4) {
 			return 0, errno.EOPNOTSUPP
 		}
 		r.Shared = true

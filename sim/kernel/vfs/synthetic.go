@@ -55,6 +55,22 @@ var synthLinks = []struct{ path, target string }{
 	{"proc/self/root", "/"},
 }
 
+// synthTexts describe the one region of persistent memory, the namespace on it and
+// the block device that PMEMDir is on, as ndctl and PMDK look them up.
+var synthTexts = []struct{ path, text string }{
+	{"sys/bus/nd/devices/region0/size", "1099511627776\n"},
+	{"sys/bus/nd/devices/region0/mappings", "1\n"},
+	{"sys/bus/nd/devices/region0/nstype", "4\n"},
+	{"sys/bus/nd/devices/region0/numa_node", "0\n"},
+	{"sys/bus/nd/devices/region0/deep_flush", "1\n"},
+	{"sys/bus/nd/devices/namespace0.0/size", "1099511627776\n"},
+	{"sys/bus/nd/devices/namespace0.0/mode", "memory\n"},
+	{"sys/bus/nd/devices/namespace0.0/numa_node", "0\n"},
+	{"sys/block/pmem0/dev", "259:0\n"},
+	{"sys/block/pmem0/size", "2147483648\n"},
+	{"sys/block/pmem0/queue/dax", "1\n"},
+}
+
 // magicLinks are symbolic links whose text comes from Hooks.Synthetic. Following
 // one resolves the text, so a link to a removed file leads nowhere, unlike Linux.
 var magicLinks = map[string]bool{"proc/self/exe": true, "proc/self/cwd": true}
@@ -64,6 +80,7 @@ func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 		n := l.addNode(top, d.path, ModeDir|d.mode)
 		n.fixed, n.mount = d.fixed, d.mount
 	}
+	l.addPMEM(top)
 	for _, d := range synthDevices {
 		n := l.addNode(top, "dev/"+d.name, ModeChar|0o666)
 		n.proto.dev, n.proto.rdev = d.dev, d.major<<8|d.minor
@@ -73,6 +90,9 @@ func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 		n.proto.target, n.proto.size = s.target, int64(len(s.target))
 	}
 	l.addNode(top, domainPath, ModeFile|0o444).text = cmp.Or(o.Domain, "cpu_cache") + "\n"
+	for _, f := range synthTexts {
+		l.addNode(top, f.path, ModeFile|0o444).text = f.text
+	}
 
 	paths := make([]string, 0, len(o.Synthetic))
 	for p := range o.Synthetic {
