@@ -196,7 +196,8 @@ func assemble(cfg *Config, d Durable, rt Runtime, blocks *x86.CPU) (*Machine, er
 		m.hier, core = h, h.Core(0)
 	}
 	d.Files.SetMemory(d.PMEM)
-	space := mm.New(mm.Config{Placement: placement(cfg.Memory), DRAM: m.dram, PMEM: d.PMEM, Files: d.Files, PMEMBase: dataBase(rt)})
+	space := mm.New(mm.Config{Placement: placement(cfg.Memory), DRAM: m.dram, PMEM: d.PMEM, Files: d.Files, PMEMBase: dataBase(rt),
+		DRAMSize: memorySize, PMEMSize: memorySize})
 	m.port = mem.NewPort(space, core, m.dram, d.PMEM)
 	if blocks != nil {
 		m.cpu = x86.NewSharing(m.port, blocks)
@@ -209,6 +210,10 @@ func assemble(cfg *Config, d Durable, rt Runtime, blocks *x86.CPU) (*Machine, er
 	m.kernel.Attach(m.cpu)
 	return m, nil
 }
+
+// memorySize is how much of each kind of memory there is: what /proc/meminfo tells.
+// A guest that touches more gets SIGBUS, and ENOMEM when it maps more at once.
+const memorySize = phys.Bytes(4) << 30
 
 // preload puts executables into the file tree.
 func preload(fs *vfs.FS, files map[string][]byte) error {

@@ -11,10 +11,13 @@ import (
 
 // Hooks returns the hooks that the file tree of a kernel must be made with: the
 // synthetic paths are all there, their content comes with the kernel.
-func Hooks() vfs.Hooks { return (&Kernel{}).hooks() }
+func Hooks() vfs.Hooks {
+	h := (&Kernel{}).hooks()
+	h.Texts = steadyTexts
+	return h
+}
 
 func (k *Kernel) hooks() vfs.Hooks {
-	text := func(s string) func() []byte { return func() []byte { return []byte(s) } }
 	link := func(id *vfs.NodeID) func() []byte {
 		return func() []byte {
 			p, ok := k.FS.Path(*id)
@@ -24,36 +27,25 @@ func (k *Kernel) hooks() vfs.Hooks {
 			return []byte(p)
 		}
 	}
-	return vfs.Hooks{
-		Now: k.Now,
-		FDs: k.listFDs,
-		Synthetic: map[string]func() []byte{
-			"/proc/self/exe":     link(&k.proc.exe),
-			"/proc/self/cwd":     link(&k.proc.cwd),
-			"/proc/self/maps":    k.procMaps,
-			"/proc/self/cmdline": k.procCmdline,
-			"/proc/self/comm":    func() []byte { return append([]byte(cString(k.proc.comm[:])), '\n') },
-			"/proc/self/status":  k.procStatus,
-			"/proc/self/stat":    k.procStat,
-			"/proc/self/statm":   k.procStatm,
-			"/proc/self/mounts":  text("zhuque / tmpfs rw 0 0\n"),
-			"/proc/mounts":       text("zhuque / tmpfs rw 0 0\n"),
-			"/proc/filesystems":  text("nodev\ttmpfs\n"),
-			"/proc/cpuinfo":      text(cpuinfo),
-			"/proc/meminfo":      k.procMeminfo,
-			"/proc/version":      text("Linux version " + kernelRelease + " (zhuque) " + kernelVersion + "\n"),
-			"/proc/uptime":       func() []byte { return fmt.Appendf(nil, "%d.%02d 0.00\n", k.mono()/second, k.mono()%second/1e7) },
-			"/proc/loadavg":      text("0.00 0.00 0.00 1/1 1000\n"),
-			"/proc/stat":         text("cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n"),
+	return vfs.Hooks{Now: k.Now, FDs: k.listFDs, Synthetic: map[string]func() []byte{
+		"/proc/self/exe":     link(&k.proc.exe),
+		"/proc/self/cwd":     link(&k.proc.cwd),
+		"/proc/self/maps":    k.procMaps,
+		"/proc/self/cmdline": k.procCmdline,
+		"/proc/self/comm":    func() []byte { return append([]byte(cString(k.proc.comm[:])), '\n') },
+		"/proc/self/status":  k.procStatus,
+		"/proc/self/stat":    k.procStat,
+		"/proc/self/statm":   k.procStatm,
+		"/proc/meminfo":      k.procMeminfo,
+		"/proc/uptime":       func() []byte { return fmt.Appendf(nil, "%d.%02d 0.00\n", k.mono()/second, k.mono()%second/1e7) },
 
-			"/proc/sys/kernel/osrelease":       text(kernelRelease + "\n"),
-			"/proc/sys/kernel/pid_max":         text("32768\n"),
-			"/proc/sys/vm/overcommit_memory":   text("0\n"),
-			"/proc/sys/vm/max_map_count":       text("65530\n"),
-			"/sys/devices/system/cpu/online":   text("0\n"),
-			"/sys/devices/system/cpu/possible": text("0\n"),
-		},
-	}
+		"/proc/self/environ":              k.procEnviron,
+		"/proc/self/auxv":                 k.procAuxv,
+		"/proc/self/smaps":                k.procSmaps,
+		"/proc/self/limits":               k.procLimits,
+		"/proc/sys/kernel/random/boot_id": func() []byte { return []byte(uuid(k.cfg.Seed, "boot") + "\n") },
+		"/proc/sys/kernel/random/uuid":    func() []byte { return []byte(uuid(k.cfg.Seed, "uuid") + "\n") },
+	}}
 }
 
 const cpuinfo = `processor	: 0

@@ -46,7 +46,7 @@ func (s *Space) Map(r MapRequest) (uint64, error) {
 		return 0, errno.ENOMEM
 	}
 	size := roundUp(r.Length)
-	if r.Off+size < r.Off || r.Off+size > 1<<63 {
+	if r.Off+size < r.Off || r.Off+size >= 1<<63 {
 		return 0, errno.EOVERFLOW
 	}
 	at, err := s.place(&r, size)

@@ -53,6 +53,8 @@ var synthLinks = []struct{ path, target string }{
 	{"dev/stdout", "/proc/self/fd/1"},
 	{"dev/stderr", "/proc/self/fd/2"},
 	{"proc/self/root", "/"},
+	{"proc/self/task/1000", ".."},
+	{"proc/1000", "self"},
 }
 
 // synthTexts describe the one region of persistent memory, the namespace on it and
@@ -94,8 +96,11 @@ func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 		l.addNode(top, f.path, ModeFile|0o444).text = f.text
 	}
 
-	paths := make([]string, 0, len(o.Synthetic))
+	paths := make([]string, 0, len(o.Synthetic)+len(o.Texts))
 	for p := range o.Synthetic {
+		paths = append(paths, p)
+	}
+	for p := range o.Texts {
 		paths = append(paths, p)
 	}
 	slices.Sort(paths)
@@ -110,7 +115,7 @@ func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 		if n, err := l.resolve(p[1:]); err == nil && (n.proto.kind() != mode&ModeType || n.proto.target != "") {
 			return fmt.Errorf("synthetic file %q: there already is a node of another kind", p)
 		}
-		l.addNode(top, p[1:], mode)
+		l.addNode(top, p[1:], mode).text = o.Texts[p]
 	}
 	return nil
 }

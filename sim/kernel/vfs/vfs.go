@@ -85,6 +85,8 @@ type Hooks struct {
 	// function gives the target of a symbolic link. The set of paths is fixed by
 	// New; SetHooks only replaces the functions.
 	Synthetic map[string]func() []byte
+	// Texts are files below /proc and /sys that never change. Only New looks at them.
+	Texts map[string]string
 	// FDs lists the open descriptors, ascending, for /proc/self/fd.
 	FDs func() []FD
 }

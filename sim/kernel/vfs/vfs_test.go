@@ -328,7 +328,7 @@ func TestSandbox(t *testing.T) {
 		read /proc/self/root/../a/file => "fine"
 		read /in => "fine"
 		read /a/up => "fine"
-		ls /proc => self
+		ls /proc => 1000 self
 		read /dev/sda => ENOENT
 		read /loop => ELOOP
 		read /ping => ELOOP
