@@ -114,6 +114,7 @@ type survivor struct {
 	ref  *sim.Machine // never fails
 	m    *sim.Machine // fails and recovers
 	held *sim.Durable // borrowed from ref by a plain cut
+	left *sim.Durable // what the last cut left
 
 	failures uint64 // survived so far
 	told     bool   // the program was sent SIGPWR
@@ -170,6 +171,7 @@ func (s *survivor) note(rep sim.CutReport) {
 
 // restart boots what a cut left, through the recovery failures asked for.
 func (s *survivor) restart(d *sim.Durable, recovery []uint64) bool {
+	s.left = d
 	for _, step := range recovery {
 		m, err := s.boot(d, sim.BootOptions{CutAtStep: step})
 		if !errors.Is(err, sim.ErrPowerLost) {

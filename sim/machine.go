@@ -46,9 +46,12 @@ type Config struct {
 	// power failure adds Outage to the clock.
 	WallBase, Outage phys.Nanos
 	Files            vfs.Options
-	Console          *kernel.Console                                // standard streams; forks and booted machines capture instead
-	Preload          map[string][]byte                              // executables placed in the file tree before the start, by absolute path
-	Strace           func(nr uint64, args [6]uint64, result uint64) // told of every system call; may be nil
+	// PageCache makes what is not synchronized get lost at a power cut, where no
+	// runtime makes the effects of each call durable (see vfs.FS.CacheWrites).
+	PageCache bool
+	Console   *kernel.Console                                // standard streams; forks and booted machines capture instead
+	Preload   map[string][]byte                              // executables placed in the file tree before the start, by absolute path
+	Strace    func(nr uint64, args [6]uint64, result uint64) // told of every system call; may be nil
 	// MaxInstructions stops a run that does not end, 0 for no limit.
 	MaxInstructions uint64
 }
@@ -76,6 +79,9 @@ type Durable struct {
 	PowerCycles    uint64
 
 	world *kernel.Console // what is outside the machine: it saw the failure, it did not fail
+
+	// Lost is what of the files was not synchronized, one sentence each.
+	Lost []string
 
 	from *mem.Store // the dead machine's PMEM, frozen until Release
 }
@@ -163,6 +169,9 @@ func New(cfg *Config, rt Runtime) (*Machine, error) {
 	m, err := assemble(cfg, Durable{PMEM: mem.NewStore(), Files: fs, world: world}, rt, nil)
 	if err != nil {
 		return nil, err
+	}
+	if cfg.PageCache && rt == nil {
+		fs.CacheWrites()
 	}
 	if cfg.Dir != "" {
 		if err := m.kernel.Chdir(cfg.Dir); err != nil {

@@ -64,6 +64,7 @@ func (m *Machine) PowerCut(cut Cut) (*Durable, CutReport) {
 	}
 	rep.Power = eadr.Run(power, inv)
 	m.takeBack(d.PMEM, cut, &power, &rep)
+	d.Lost = d.Files.LoseUnsynced()
 	if m.rt != nil && rep.Power.RegistersSaved {
 		m.rt.PowerFail(m, d.PMEM)
 		if rep.Power.Complete {

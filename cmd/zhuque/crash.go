@@ -133,7 +133,19 @@ func (f *crashFlags) crash(setup crashinject.Setup, plan crashinject.Plan, conso
 
 // finish keeps the guest's files and writes the statistics of a program that ended.
 func (f *crashFlags) finish(setup *crashinject.Setup, o *crashinject.Outcome, out *bufio.Writer, wall time.Duration) error {
-	if o.Machine == nil || f.save != "" {
+	if f.save != "" {
+		return nil
+	}
+	if o.Machine == nil {
+		if o.Left == nil {
+			return nil
+		}
+		for _, what := range o.Left.Lost {
+			fmt.Fprintf(os.Stderr, "lost, as it was not synchronized: %s\n", what)
+		}
+		if err := o.Left.Files.Close(); err != nil {
+			return exit(exitBadInput, "%v", err)
+		}
 		return nil
 	}
 	if err := errors.Join(out.Flush(), o.Machine.Close()); err != nil {

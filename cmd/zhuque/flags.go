@@ -35,6 +35,7 @@ var settings = []struct {
 	{"seed", "seed of everything random", nil},
 	{"root", "host directory that is the guest's whole file tree (default the host's, read-only)", nil},
 	{"overlay", "host directory that keeps the guest's file changes (default: thrown away)", nil},
+	{"files", "when changes of files are durable: durable (at the end of each call), pagecache (when synchronized; the same under zhuque)", words(crashinject.DurableFiles, crashinject.PageCache)},
 	{"pmem-dir", "host directory that keeps the files of /mnt/pmem between runs (default: empty at the start, thrown away)", nil},
 	{"dir", "the guest's working directory (default: the present one; / with --root and for embedded guests)", nil},
 	{"mutant", "run with a deliberate defect (see zhuque mutants)", mutantNames},

@@ -318,11 +318,27 @@ func (c *call) truncate(id vfs.NodeID, size int64) error {
 	return err
 }
 
-// sysFsync is also fdatasync, syncfs and msync's check of a descriptor: the file
-// tree is durable when the call commits.
+// sysFsync is also fdatasync. Without a page cache the file tree is durable when
+// any call commits.
 func sysFsync(c *call) (uint64, error) {
-	_, err := c.opened(0, errno.EINVAL)
+	d, err := c.opened(0, errno.EINVAL)
+	if err == nil {
+		c.FS.SyncNode(d.node)
+	}
 	return 0, err
+}
+
+func sysSyncfs(c *call) (uint64, error) {
+	_, err := c.opened(0, errno.EINVAL)
+	if err == nil {
+		c.FS.SyncAll()
+	}
+	return 0, err
+}
+
+func sysSync(c *call) (uint64, error) {
+	c.FS.SyncAll()
+	return 0, nil
 }
 
 // pollfd events.

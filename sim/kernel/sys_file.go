@@ -105,7 +105,11 @@ func sysPwritev2(c *call) (uint64, error) {
 		d.flags |= oAppend // for this call
 		defer func() { c.files.get(c.fd(0)).flags &^= oAppend }()
 	}
-	return c.writeVector(off)
+	n, err := c.writeVector(off)
+	if n > 0 && d.kind == FDNode && c.a[5]&(rwfDsync|rwfSync) != 0 {
+		c.FS.SyncNode(d.node)
+	}
+	return n, err
 }
 
 func sysReadahead(c *call) (uint64, error) {

@@ -198,6 +198,9 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 	n, err := c.FS.WriteAt(d.node, data, off)
 	if n > 0 {
 		c.MM.FileChanged(d.node)
+		if d.flags&(oSync|oDsync) != 0 {
+			c.FS.SyncNode(d.node)
+		}
 	}
 	return n, err
 }

@@ -156,6 +156,11 @@ func sysMsync(c *call) (uint64, error) {
 	if !c.MM.Covers(c.a[0], c.a[1]) {
 		return 0, errno.ENOMEM
 	}
+	if c.a[2]&sync != 0 {
+		for _, id := range c.MM.SharedFiles(c.a[0], c.a[1]) {
+			c.FS.SyncNode(id)
+		}
+	}
 	return 0, nil
 }
 

@@ -28,6 +28,7 @@ package mm
 
 import (
 	"fmt"
+	"slices"
 
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/mem"
@@ -494,6 +495,17 @@ func (s *Space) Page(v *VMA, va uint64) *mem.Page {
 func (s *Space) Covers(addr, length uint64) bool {
 	lo, hi, ok := pageRange(addr, length)
 	return ok && s.overlap(lo, hi) == hi-lo
+}
+
+// SharedFiles returns the files that writable shared mappings show in a range.
+func (s *Space) SharedFiles(addr, length uint64) (ids []vfs.NodeID) {
+	lo, hi, ok := pageRange(addr, length)
+	for _, v := range s.clip(lo, hi) {
+		if ok && v.Kind == Direct && !slices.Contains(ids, v.Node) {
+			ids = append(ids, v.Node)
+		}
+	}
+	return ids
 }
 
 // SetAddressLimit changes RLIMIT_AS, in bytes; zero for none.

@@ -130,6 +130,8 @@ type FS struct {
 	pmem *mem.Store   // holds the frames
 	dead []phys.Frame // given up since ReleaseFrames
 
+	cache *cache // nil: what calls do is durable
+
 	inPlace bool // the defect of WriteInPlace
 }
 
