@@ -1,6 +1,7 @@
 package cachemodel_test
 
 import (
+	"fmt"
 	"testing"
 
 	"zhuque/cachemodel"
@@ -58,9 +59,58 @@ func BenchmarkStoreHit(b *testing.B) {
 	c := newBench(b).core
 	for i := 0; b.Loop(); i++ {
 		if c.SB.Push(phys.PMEMBase+phys.Addr(i&0xff8), 8, 1, 0) {
-			c.CommitOldest()
+			c.Pushed()
 		}
 	}
+}
+
+// benchCores runs a benchmark with several numbers of cores.
+func benchCores(b *testing.B, fn func(b *testing.B, d *driver, cores int)) {
+	for _, cores := range []int{1, 2, 8} {
+		b.Run(fmt.Sprint(cores, "cores"), func(b *testing.B) {
+			cfg, err := cachemodel.Preset("")
+			if err != nil {
+				b.Fatal(err)
+			}
+			cfg.Cores = cores
+			fn(b, newDriver(b, cfg), cores)
+		})
+	}
+}
+
+// One core stores to its own lines while the others are idle.
+func BenchmarkStoreHitAmongCores(b *testing.B) {
+	benchCores(b, func(b *testing.B, d *driver, _ int) {
+		c := d.core
+		for i := 0; b.Loop(); i++ {
+			if c.SB.Push(phys.PMEMBase+phys.Addr(i&0xff8), 8, 1, 0) {
+				c.Pushed()
+			}
+		}
+	})
+}
+
+// One core loads lines of its L1 that the filter does not hold.
+func BenchmarkLoadL1AmongCores(b *testing.B) {
+	benchCores(b, func(b *testing.B, d *driver, _ int) {
+		for i := 0; b.Loop(); i++ {
+			touch(d.core, pmemLine+phys.LineAddr(i&7)*64)
+		}
+	})
+}
+
+// All cores store to one line in turn and load it first.
+func BenchmarkPingPong(b *testing.B) {
+	benchCores(b, func(b *testing.B, d *driver, cores int) {
+		d.mem.line(pmemLine)
+		for i := 0; b.Loop(); i++ {
+			c := d.h.Core(i % cores)
+			touch(c, pmemLine)
+			if c.SB.Push(phys.PMEMBase, 8, 1, 0) {
+				c.Pushed()
+			}
+		}
+	})
 }
 
 // Every store dirties a clean line; once the caches are full it pushes a dirty one out of the LLC.
@@ -71,7 +121,7 @@ func BenchmarkStoreMiss(b *testing.B) {
 	}
 	for i := 0; b.Loop(); i++ {
 		if d.core.SB.Push(phys.PMEMBase+phys.Addr(i&(1<<20-1))<<phys.LineShift, 8, 1, 0) {
-			d.core.CommitOldest()
+			d.core.Pushed()
 		}
 	}
 }

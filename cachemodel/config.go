@@ -7,6 +7,9 @@ import (
 	"zhuque/sim/phys"
 )
 
+// MaxCores is the largest number of modelled cores.
+const MaxCores = 64
+
 // Geometry is the shape and the load-to-use latency of one cache level.
 type Geometry struct {
 	Size    phys.Bytes
@@ -20,7 +23,7 @@ func (g Geometry) Sets() int { return int(g.Size) / (phys.LineSize * g.Ways) }
 // Config is one processor's hierarchy and the memory behind it.
 type Config struct {
 	Name    string
-	Cores   int // modelled cores
+	Cores   int // modelled cores, each with its own L1D, L2 and buffers; the LLC is shared
 	CoreMHz int
 
 	L1D Geometry
@@ -40,6 +43,11 @@ type Config struct {
 	DRAMNT, PMEMNT       phys.Nanos // until it accepts a write-combining buffer
 	FlushGap, NTGap      phys.Nanos // each further line that one barrier waits for
 
+	// CoreTransfer is the time beyond an LLC look-up until a line arrives from
+	// another core's L1D or L2; CoreUpgrade until the copies of other cores are
+	// invalidated, for a store to a line that the core holds already.
+	CoreTransfer, CoreUpgrade phys.Nanos
+
 	// StoreOverlap divides the fill latency of store misses, which the store
 	// buffer mostly hides.
 	StoreOverlap int
@@ -51,6 +59,7 @@ const (
 	sourceUops    = "uops.info/cache.html, client Ice Lake"
 	sourceFAST20  = "NVSL/OptaneStudy 61d0b5e, 02-best_case_latency (FAST'20)"
 	sourceFAST4   = "NVSL/OptaneStudy 61d0b5e, 04-bandwidth_thcount, 64 B at one thread's bandwidth"
+	sourceCores   = "about 50 ns with the LLC look-up, the order of published core-to-core tests within a socket"
 	sourcePerma   = "hpides/perma-bench 92dcb50, double-flush latency ratio"
 )
 
@@ -67,6 +76,7 @@ func Preset(name string) (Config, error) {
 	c := Config{
 		Cores: 1, LLCSlices: 16, PendingFlushes: 256,
 		DRAMWrite: 57, PMEMWrite: 62, DRAMNT: 87, PMEMNT: 90, FlushGap: 45, NTGap: 15,
+		CoreTransfer: 25, CoreUpgrade: 20,
 		StoreOverlap: 4, FenceCycles: fenceCycles,
 	}
 	switch name {
@@ -105,13 +115,16 @@ func (c Config) Validate() error {
 		return fmt.Errorf("cache model %s: latencies of %d, %d and %d cycles: an inner cache must not be slower than an outer one",
 			c.Name, c.L1D.Latency, c.L2.Latency, c.LLC.Latency)
 	}
-	if c.Cores != 1 {
-		return fmt.Errorf("cache model %s: %d cores: only one core is modelled so far", c.Name, c.Cores)
+	if c.Cores < 1 || c.Cores > MaxCores {
+		return fmt.Errorf("cache model %s: %d cores; there must be 1 to %d", c.Name, c.Cores, MaxCores)
 	}
 	for _, p := range c.integers() {
 		if v := p.value; v < p.min || v > p.max {
 			return fmt.Errorf("cache model %s: %s is %d; it must be %d to %d", c.Name, p.name, v, p.min, p.max)
 		}
+	}
+	if n := c.images(); n >= 1<<indexBits {
+		return fmt.Errorf("cache model %s: the caches and pending flushes of %d cores hold up to %d lines; the model can number %d", c.Name, c.Cores, n, 1<<indexBits-1)
 	}
 	return nil
 }
@@ -126,6 +139,13 @@ func (g Geometry) validate() error {
 		return fmt.Errorf("%d bytes in %d ways make %d sets; the number of sets must be a power of two", g.Size, g.Ways, g.Sets())
 	}
 	return nil
+}
+
+// images returns how many line images can be in use at once: one for each cached
+// line and one for each pending flush.
+func (c Config) images() uint64 {
+	lines := func(g Geometry) uint64 { return uint64(g.Size) / phys.LineSize }
+	return lines(c.LLC) + uint64(c.Cores)*(lines(c.L1D)+lines(c.L2)+uint64(c.PendingFlushes)+1)
 }
 
 // integer is one integer parameter with its accepted range.
@@ -164,6 +184,8 @@ func (c Config) integers() []integer {
 		ns("pmem.nt_accept", c.PMEMNT, sourceFAST20+", ntstore"),
 		ns("flush.gap", c.FlushGap, sourceFAST4+" (clwb 1.42 GB/s)"),
 		ns("nt.gap", c.NTGap, sourceFAST4+" (ntstore 4.13 GB/s)"),
+		{"core.transfer", int64(c.CoreTransfer), 0, wideNanos, "ns", assumed, sourceCores},
+		{"core.upgrade", int64(c.CoreUpgrade), 0, wideNanos, "ns", assumed, sourceCores},
 		{"store.overlap", int64(c.StoreOverlap), 1, 64, "ratio", assumed, "store misses that overlap"},
 	}
 	for k := range FenceKinds {
@@ -188,7 +210,7 @@ func (c Config) Params() []phys.Param {
 	}
 	statusL2 := statusLLC
 	rows := []phys.Param{
-		{Name: "cores", Value: float64(c.Cores), Unit: "cores", Status: phys.Assumed, Source: "one core is modelled", Range: "1"},
+		{Name: "cores", Value: float64(c.Cores), Unit: "cores", Status: phys.Assumed, Source: "each has its own L1D, L2 and buffers", Range: fmt.Sprintf("1..%d", MaxCores)},
 		{Name: "l1d.size", Value: float64(c.L1D.Size), Unit: "B", Status: phys.Cited, Source: size, Range: rangeSize},
 		{Name: "l1d.ways", Value: float64(c.L1D.Ways), Unit: "ways", Status: phys.Cited, Source: size, Range: rangeWays},
 		{Name: "l1d.latency", Value: float64(c.L1D.Latency), Unit: "cycles", Status: phys.Cited, Source: latency, Range: "<= l2.latency"},

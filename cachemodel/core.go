@@ -18,23 +18,24 @@ type StoreBuffer struct {
 	ring       [ringSize]Buffered
 	head, tail uint32 // tail-head entries are live
 	capacity   uint32
+	quiet      uint32 // Push asks for Core.Pushed beyond so many entries: capacity, or 0 among several cores
 	flushes    uint32 // live entries that are flushes
 }
 
-// Push appends a store. The caller calls Core.CommitOldest when it reports true:
-// the buffer holds more than its capacity. The store's new bytes may be written
-// to memory before or after.
-func (b *StoreBuffer) Push(a phys.Addr, size uint8, lo, hi uint64) (full bool) {
+// Push appends a store of size bytes that replaces lo and hi. When it reports
+// true the caller calls Core.Pushed. The new bytes are written to memory after that.
+func (b *StoreBuffer) Push(a phys.Addr, size uint8, lo, hi uint64) (ask bool) {
 	e := &b.ring[b.tail%ringSize]
 	e.Addr, e.Size, e.Old[0], e.Old[1] = a, size, lo, hi
 	b.tail++
-	return b.tail-b.head > b.capacity
+	return b.tail-b.head > b.quiet
 }
 
 // Core is one processor core's private part of the hierarchy.
 type Core struct {
 	// MRU filters loads: when MRU[line&MRUMask]==line, a load of the line hits
-	// the L1 and changes no state, so the caller need not call Load.
+	// the L1 and changes no state, so the caller need not call Load. Other cores'
+	// stores and flushes take lines out of it.
 	MRU     [64]phys.LineAddr
 	MRUMask phys.LineAddr
 
@@ -44,6 +45,9 @@ type Core struct {
 	mruDirty  uint64 // bit i: a store to MRU[i] changes no state either
 	committed uint64 // stores
 	h         *Hierarchy
+	id        int
+	claims    *claims           // the hierarchy's, nil when this is the only core
+	held      *[heldSlots]uint8 // this core's part of claims.held
 	l1, l2    level
 	wc        wcBuffers
 	flushes   []pendingFlush // oldest first
@@ -89,10 +93,13 @@ func (k FenceKind) String() string {
 
 // Load brings a line into the L1 for reading.
 func (c *Core) Load(l phys.LineAddr) {
+	if c.claims != nil {
+		c.meet(l)
+	}
 	set := c.l1.own(l, c.h.epoch)
 	if i := find(set, l); i < 0 {
 		c.h.stats.L1LoadMisses++
-		c.Stall += c.fetch(l)
+		c.Stall += c.fetch(l, false)
 	} else if i > 0 {
 		toFront(set, i)
 	}
@@ -117,30 +124,56 @@ func (c *Core) dropMRU(l phys.LineAddr) {
 	}
 }
 
-// CommitOldest makes the oldest buffered store visible in the L1, or lets the
-// oldest flush act. It does nothing when the buffer is empty.
-func (c *Core) CommitOldest() {
-	b := &c.SB
-	if b.head == b.tail {
-		return
+// refreshMRU notes a changed state of a line that may be in the MRU filter.
+func (c *Core) refreshMRU(l phys.LineAddr) {
+	if c.MRU[l&c.MRUMask&63] == l {
+		c.setMRU(l, c.l1.peek(l)[0])
 	}
+}
+
+// Pushed goes with StoreBuffer.Push: it keeps the buffer within its capacity,
+// and other cores out of the line.
+func (c *Core) Pushed() {
+	switch {
+	case c.claims != nil:
+		c.pushedAmongCores()
+	case !c.commitFast():
+		c.commitOldest()
+	}
+}
+
+// commitFast is commitOldest of a store that changes no state but the buffer's.
+func (c *Core) commitFast() bool {
+	b := &c.SB
 	e := &b.ring[b.head%ringSize]
 	l := e.Addr.Line()
 	i := l & c.MRUMask & 63
-	if c.MRU[i] == l && c.mruDirty>>i&1 != 0 && e.Size != 0 {
-		b.head++
-		c.committed++
-		return
+	if c.MRU[i] != l || c.mruDirty>>i&1 == 0 || e.Size == 0 {
+		return false
 	}
+	b.head++
+	c.committed++
+	return true
+}
+
+// commitOldest makes the oldest buffered store visible in the L1, or lets the
+// oldest flush act. The buffer must not be empty.
+func (c *Core) commitOldest() {
+	b := &c.SB
+	e := &b.ring[b.head%ringSize]
+	l := e.Addr.Line()
 	if e.Size == 0 {
 		b.head++
 		b.flushes--
 		c.flushLeaves(l, FlushKind(e.Old[0]))
 		return
 	}
-	c.commitSlow(l)
-	b.head++
-	c.committed++
+	if !c.commitFast() {
+		c.commitSlow(l)
+		b.head++
+		c.committed++
+	}
+	c.release(l)
 }
 
 // commitSlow makes the line of the oldest store the most recent of the L1 and
@@ -153,9 +186,12 @@ func (c *Core) commitSlow(l phys.LineAddr) {
 	set := c.l1.own(l, h.epoch)
 	if i := find(set, l); i < 0 {
 		h.stats.L1StoreMisses++
-		c.Stall += c.fetch(l) / phys.Cycles(h.cfg.StoreOverlap)
-	} else if i > 0 {
+		c.Stall += c.fetch(l, true) / phys.Cycles(h.cfg.StoreOverlap)
+	} else {
 		toFront(set, i)
+		if set[0]&shared != 0 {
+			c.upgrade(&set[0])
+		}
 	}
 	w := &set[0]
 	switch {
@@ -169,17 +205,15 @@ func (c *Core) commitSlow(l phys.LineAddr) {
 		*w |= dirty
 		c.l1.count(*w, 1)
 	case *w&armed != 0:
-		i, m := h.images.alloc(h.epoch)
-		c.visible(l, m)
-		h.stats.PreImages++
-		c.flushes[c.pendingFlush(l)].image = i
+		c.saveForFlushes(l)
 		*w &^= armed
 	}
 	c.setMRU(l, *w)
 }
 
 // visible copies to m the line as other cores see it: current bytes with the
-// buffered stores undone, newest first. No write-combining entry may cover l.
+// buffered stores undone, newest first. No write-combining entry may cover l, and
+// no other core may have buffered stores to it.
 func (c *Core) visible(l phys.LineAddr, m *image) {
 	c.h.reader.ReadLine(l, (*[phys.LineSize]byte)(m))
 	b := &c.SB

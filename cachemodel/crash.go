@@ -20,7 +20,7 @@ type Inventory struct {
 // Inventory counts in constant time.
 func (h *Hierarchy) Inventory() (v Inventory) {
 	for _, c := range h.cores {
-		v.BufferedStores += int(c.SB.tail - c.SB.head - c.SB.flushes)
+		v.BufferedStores += c.BufferedStores()
 		v.WCEntries += c.wc.n
 		for i, l := range [2]*level{&c.l1, &c.l2} {
 			v.DirtyLines[i] += l.dirty
@@ -31,12 +31,17 @@ func (h *Hierarchy) Inventory() (v Inventory) {
 	return v
 }
 
+// BufferedStores returns how many of the core's stores are retired and not yet
+// visible: what Loss.KeepStores chooses from.
+func (c *Core) BufferedStores() int { return int(c.SB.tail - c.SB.head - c.SB.flushes) }
+
 // Loss is what a power cut loses. The zero Loss drains everything.
 type Loss struct {
 	// KeepStores is, for each core, how many of the oldest buffered stores
 	// became visible before the end: at most all of them, -1 for drained. Flushes
 	// older than the youngest kept store have left the buffer too; drained lets
-	// all leave. Cores beyond the end of the slice are drained.
+	// all leave. Cores beyond the end of the slice are drained. What leaves at the
+	// end leaves core by core, core 0 first.
 	KeepStores []int
 	// Tear is, for each core, which parts of the oldest store that is not kept
 	// became visible nonetheless: bit i for the part in the i-th aligned 8 bytes
@@ -79,8 +84,9 @@ func (h *Hierarchy) losesNothing(loss Loss) bool {
 
 func (h *Hierarchy) takeBacks(loss Loss, put func(a phys.Addr, old []byte)) {
 	var flushed []phys.LineAddr // by CLFLUSHes among what the cores let go at the end
-	for i, c := range h.cores {
-		t := takeBack{c: c, loss: &loss, put: put, end: c.kept(loss.KeepStores, i)}
+	for i := len(h.cores) - 1; i >= 0; i-- {
+		c := h.cores[i]
+		t := takeBack{c: c, loss: &loss, put: put, end: c.kept(loss.KeepStores, i), flushed: flushed}
 		if i < len(loss.Tear) && loss.Tear[i] != 0 {
 			t.tearAt(loss.Tear[i])
 		}
@@ -90,7 +96,7 @@ func (h *Hierarchy) takeBacks(loss Loss, put func(a phys.Addr, old []byte)) {
 		if loss.WCLost {
 			t.writeCombining()
 		}
-		flushed = append(flushed, t.flushed...)
+		flushed = t.flushed
 	}
 	if loss.CachesLost == nil {
 		return
@@ -142,7 +148,7 @@ type takeBack struct {
 	put     func(phys.Addr, []byte)
 	end     uint32 // ring position: older entries left the buffer
 	tear    uint8
-	flushed []phys.LineAddr
+	flushed []phys.LineAddr // by CLFLUSHes that left at the end, of younger entries and later cores
 	old     [16]byte
 }
 
@@ -171,7 +177,7 @@ func (t *takeBack) stores() {
 			if left && FlushKind(e.Old[0]) == CLFLUSH {
 				t.flushed = append(t.flushed, l)
 			}
-		case left && (t.loss.CachesLost == nil || slices.Contains(t.flushed, l) || !t.loss.CachesLost(l)):
+		case left && t.safe(l):
 		default:
 			t.undo(e, t.torn(i-1, l))
 		}
@@ -180,10 +186,15 @@ func (t *takeBack) stores() {
 
 // torn returns which parts of the entry at position i stay although it did not leave.
 func (t *takeBack) torn(i uint32, l phys.LineAddr) uint8 {
-	if i != t.end || t.tear == 0 || t.loss.CachesLost != nil && t.loss.CachesLost(l) {
+	if i != t.end || !t.safe(l) {
 		return 0
 	}
 	return t.tear
+}
+
+// safe reports whether what leaves the store buffer into a line now is not lost.
+func (t *takeBack) safe(l phys.LineAddr) bool {
+	return t.loss.CachesLost == nil || slices.Contains(t.flushed, l) || !t.loss.CachesLost(l)
 }
 
 // undo puts back a store's old bytes except in the parts of keep.

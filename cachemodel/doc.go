@@ -1,6 +1,7 @@
 // Package cachemodel models what stands between a processor and its memory: the
 // store buffer, the write-combining buffers and a hierarchy of L1D, L2 and LLC,
-// as far as timing and a power failure can tell. An event goes in (Load, a
+// as far as timing and a power failure can tell. Each core has its own buffers,
+// L1D and L2; the LLC is shared. An event of a core goes in (Load, a
 // buffered store, NTStore, Flush, Fence), effects come out (stall cycles,
 // counters, and at a power cut the bytes that are taken back).
 //
@@ -36,12 +37,39 @@
 // first, at every draining barrier, and before a later normal store or CLFLUSH of
 // its line takes effect. A load of the line leaves the entry where it is.
 //
-// Hierarchy: a line is in at most one of L1D, L2 and LLC. Memory fills the L1D, a
-// victim moves one level out, a hit moves the line to the L1D. The LLC as a
+// Hierarchy: a line that one core uses is in at most one of L1D, L2 and LLC. Memory
+// fills the L1D, a victim moves one level out, a hit moves the line to the L1D. The LLC as a
 // non-inclusive victim cache is what Skylake-SP and Ice Lake-SP have; that L1D and
 // L2 are exclusive too is a simplification (there, L2 may keep a copy). True LRU
 // in each set; the hardware's policies are not public and approximate it. CLWB
 // evicts or retains the line as configured.
+//
+// Coherence: a dirty line in an L1D or L2 is the only copy of it. Another core's
+// load moves it to the LLC, dirty as it is, with its pre-image and its pending
+// flushes, and leaves clean copies with both cores; a clean line is copied from
+// core to core. Another core's store moves it whole and invalidates all other
+// copies; a store to a line that the core holds shared is an upgrade. A shared
+// victim of an L2 goes to the LLC only when it is the last copy. A flush acts on
+// the line, wherever it is and whoever stored to it; the guarantee of a CLFLUSHOPT
+// or CLWB begins at the next barrier of the core that executed it, and is the line
+// as it was when the flush left that core's buffer. Fences order their own core.
+//
+// # What cores see of each other
+//
+// A store changes the current bytes at once, so loads see one global order of all
+// stores. Before a core loads or stores a line, or decodes instructions of a page,
+// whatever another core has buffered for it becomes visible: its store buffer up
+// to the youngest such store, oldest first, and its write-combining buffer of the
+// line. So no core ever sees a value that a power cut takes back as if it had
+// never been visible, and lines are written in the order that loads see.
+//
+// Of what TSO allows this produces all orders in which stores become visible and
+// persistent late, each core's in program order: any crash image under eADR is a
+// prefix of each core's stores, not shorter than what another core has seen of it.
+// It does not produce late stores that loads can tell: in the store-buffering test
+// (T1 x=1; read y. T2 y=1; read x) at least one core reads 1, where hardware may
+// give 0 and 0. A program that is wrong only by that outcome is not caught. No
+// outcome that TSO forbids is produced.
 //
 // Whoever changes current bytes without storing through a core (a device, the
 // loader, the kernel handing out a zeroed frame) says so first with
@@ -49,8 +77,10 @@
 //
 // # Left out
 //
-// Coherence between cores (Config.Cores must be 1), prefetching, speculation,
-// bandwidth, queueing and the DIMM's own buffers: latencies are first latencies.
+// Prefetching, speculation, bandwidth, queueing, the mesh and the DIMM's own
+// buffers: latencies are first latencies, and the same between any two cores. The
+// cycles of a store that another core's access pushes out of the buffer count for
+// the core that stored.
 // Stores of a dirty line are not recorded one by one, so a lost line returns to
 // its last guaranteed content and a kept one has all its visible stores; the
 // prefixes in between, which the architecture also allows, are not offered.

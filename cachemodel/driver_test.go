@@ -51,13 +51,12 @@ type driver struct {
 	h    *cachemodel.Hierarchy
 	core *cachemodel.Core
 
-	noFilter bool // call Load and CommitOldest's slow way always
-	late     bool // change memory only after telling the model, as the port does
+	noFilter bool // ask the model about every load
 }
 
 func newDriver(t testing.TB, cfg cachemodel.Config) *driver {
 	t.Helper()
-	d := &driver{mem: flat{}, late: true}
+	d := &driver{mem: flat{}}
 	h, err := cachemodel.New(cfg, d.mem)
 	if err != nil {
 		t.Fatal(err)
@@ -72,6 +71,12 @@ func (d *driver) fork() *driver {
 	c.h = d.h.Fork(c.mem)
 	c.core = c.h.Core(0)
 	return &c
+}
+
+// on makes core i the one that does what follows.
+func (d *driver) on(i int) *driver {
+	d.core = d.h.Core(i)
+	return d
 }
 
 func (d *driver) load(a phys.Addr, n int) []byte {
@@ -95,25 +100,18 @@ func le(b []byte) (lo, hi uint64) {
 	return lo, hi
 }
 
+// store changes memory after telling the model of all parts, as the port does.
 func (d *driver) store(a phys.Addr, data []byte) {
-	all, start := data, a
-	if !d.late {
-		all = nil
-	}
-	for len(data) > 0 {
-		n := min(len(data), int(phys.LineSize-a%phys.LineSize))
-		lo, hi := le(d.mem.get(a, n))
-		full := d.core.SB.Push(a, uint8(n), lo, hi)
-		if !d.late {
-			d.mem.put(a, data[:n])
+	for at, rest := a, data; len(rest) > 0; {
+		n := min(len(rest), int(phys.LineSize-at%phys.LineSize))
+		lo, hi := le(d.mem.get(at, n))
+		if d.core.SB.Push(at, uint8(n), lo, hi) {
+			d.core.Pushed()
 		}
-		if full {
-			d.core.CommitOldest()
-		}
-		a, data = a+phys.Addr(n), data[n:]
+		at, rest = at+phys.Addr(n), rest[n:]
 	}
-	for i, v := range all {
-		d.mem.put(start+phys.Addr(i), []byte{v})
+	for i, v := range data {
+		d.mem.put(a+phys.Addr(i), []byte{v})
 	}
 }
 
@@ -141,6 +139,22 @@ func (d *driver) digest() string {
 	return g.Sum()
 }
 
+// event is an op on one core.
+type event struct {
+	core int
+	op
+}
+
+func (e event) String() string { return fmt.Sprintf("core %d: %v", e.core, e.op) }
+
+// alone has everything done by core 0.
+func alone(ops []op) (events []event) {
+	for _, o := range ops {
+		events = append(events, event{0, o})
+	}
+	return events
+}
+
 // op is one event of a test program.
 type op struct {
 	kind opKind
@@ -157,6 +171,7 @@ const (
 	opFlush                                           // + FlushKind
 	opFence = opFlush + 3                             // + FenceKind
 	opDMA   = opFence + opKind(cachemodel.FenceKinds) // of a line of data[0]
+	opFetch = opDMA + 1                               // of the frame
 )
 
 func (o op) String() string {
@@ -169,6 +184,8 @@ func (o op) String() string {
 		return fmt.Sprintf("load %v %d", o.addr, len(o.data))
 	case o.kind == opDMA:
 		return fmt.Sprintf("dma %v %x", o.addr, o.data[0])
+	case o.kind == opFetch:
+		return fmt.Sprintf("fetch %v", o.addr)
 	case o.kind < opFence:
 		return fmt.Sprintf("%v %v", cachemodel.FlushKind(o.kind-opFlush), o.addr)
 	}
@@ -186,6 +203,8 @@ func (d *driver) do(o op) []byte {
 	case o.kind == opDMA:
 		d.h.DMA(o.addr.Line())
 		d.mem.put(o.addr, bytes.Repeat(o.data, phys.LineSize))
+	case o.kind == opFetch:
+		d.core.Fetch(o.addr.Frame())
 	case o.kind < opFence:
 		d.core.Flush(o.addr.Line(), cachemodel.FlushKind(o.kind-opFlush))
 	default:
@@ -194,20 +213,22 @@ func (d *driver) do(o op) []byte {
 	return nil
 }
 
-func doRef(m *refmodel.Machine, o op) []byte {
+func doRef(m *refmodel.Machine, e event) []byte {
 	switch {
-	case o.kind == opStore:
-		m.Store(o.addr, o.data)
-	case o.kind == opNT:
-		m.NTStore(o.addr, o.data)
-	case o.kind == opLoad:
-		return m.Load(o.addr, len(o.data))
-	case o.kind == opDMA:
-		m.DMA(o.addr.Line(), refmodel.Line(bytes.Repeat(o.data, phys.LineSize)))
-	case o.kind < opFence:
-		m.Flush(o.addr.Line(), cachemodel.FlushKind(o.kind-opFlush))
+	case e.kind == opStore:
+		m.Store(e.core, e.addr, e.data)
+	case e.kind == opNT:
+		m.NTStore(e.core, e.addr, e.data)
+	case e.kind == opLoad:
+		return m.Load(e.core, e.addr, len(e.data))
+	case e.kind == opDMA:
+		m.DMA(e.addr.Line(), refmodel.Line(bytes.Repeat(e.data, phys.LineSize)))
+	case e.kind == opFetch:
+		m.Fetch(e.core, e.addr.Frame())
+	case e.kind < opFence:
+		m.Flush(e.core, e.addr.Line(), cachemodel.FlushKind(e.kind-opFlush))
 	default:
-		m.Fence(cachemodel.FenceKind(o.kind - opFence))
+		m.Fence(e.core, cachemodel.FenceKind(e.kind-opFence))
 	}
 	return nil
 }
@@ -217,48 +238,79 @@ const (
 	dramLines = 5
 )
 
-// opSize is how many bytes of a fuzz input make one event.
-const opSize = 4
+// opSize is how many bytes of a fuzz input make one event of one core, eventSize
+// of one of several.
+const (
+	opSize    = 4
+	eventSize = opSize + 1
+)
 
-// program reads events from fuzz input.
+// program reads what one core does from fuzz input.
 func program(in []byte) (ops []op) {
-	serial := byte(0)
+	var w writer
 	for ; len(in) >= opSize; in = in[opSize:] {
-		kind := [...]opKind{opStore, opStore, opStore, opStore, opStore, opStore, opNT, opNT, opLoad, opLoad, opLoad,
-			opFlush, opFlush + 1, opFlush + 2, opFlush + 2, opFence + opKind(in[0]>>4)%opKind(cachemodel.FenceKinds)}[in[0]%16]
-		base, lines := phys.PMEMBase, pmemLines
-		if in[1]%5 == 0 {
-			base, lines = 0, dramLines
-		}
-		o := op{kind: kind, addr: base + phys.Addr(int(in[2])%lines*phys.LineSize) + phys.Addr(in[3]%phys.LineSize)}
-		n := [...]int{1, 2, 3, 4, 7, 8, 8, 16}[in[1]/5%8]
-		if kind == opLoad && in[3]%16 == 0 {
-			serial++
-			ops = append(ops, op{opDMA, o.addr &^ (phys.LineSize - 1), []byte{serial}})
-			continue
-		}
-		if kind == opNT && in[3]%4 == 0 { // a whole line
-			for off := range phys.Addr(4) {
-				piece := bytes.Repeat([]byte{serial + byte(off)}, 16)
-				ops = append(ops, op{opNT, o.addr&^(phys.LineSize-1) + 16*off, piece})
-			}
-			serial += 4
-			continue
-		}
-		if kind == opNT {
-			n = [...]int{4, 8, 16, 16}[in[1]/5%4]
-			o.addr &^= phys.Addr(n - 1)
-		}
-		if kind <= opLoad {
-			o.data = make([]byte, n)
-			for i := range o.data {
-				serial++
-				o.data[i] = serial
-			}
-		}
-		ops = append(ops, o)
+		ops = append(ops, w.ops(in)...)
 	}
 	return ops
+}
+
+// programs reads what several cores do from fuzz input.
+func programs(in []byte, cores int) (events []event) {
+	var w writer
+	for ; len(in) >= eventSize; in = in[eventSize:] {
+		who, ops := in[opSize], w.ops(in)
+		switch first := ops[0]; {
+		case who>>5 == 7 && first.kind == opLoad:
+			ops = []op{{kind: opFetch, addr: first.addr}}
+		case who>>5 >= 5 && first.kind == opStore: // a locked instruction
+			first.addr &^= 7
+			first.data = append(first.data, make([]byte, 8)...)[:8]
+			ops = []op{fence(cachemodel.Locked), {opLoad, first.addr, first.data}, first, fence(cachemodel.Locked)}
+		}
+		for _, o := range ops {
+			events = append(events, event{int(who) % cores, o})
+		}
+	}
+	return events
+}
+
+// writer gives every byte that is stored a serial number.
+type writer struct{ serial byte }
+
+// ops reads one event from the first opSize bytes.
+func (w *writer) ops(in []byte) (ops []op) {
+	kind := [...]opKind{opStore, opStore, opStore, opStore, opStore, opStore, opNT, opNT, opLoad, opLoad, opLoad,
+		opFlush, opFlush + 1, opFlush + 2, opFlush + 2, opFence + opKind(in[0]>>4)%opKind(cachemodel.FenceKinds)}[in[0]%16]
+	base, lines := phys.PMEMBase, pmemLines
+	if in[1]%5 == 0 {
+		base, lines = 0, dramLines
+	}
+	o := op{kind: kind, addr: base + phys.Addr(int(in[2])%lines*phys.LineSize) + phys.Addr(in[3]%phys.LineSize)}
+	n := [...]int{1, 2, 3, 4, 7, 8, 8, 16}[in[1]/5%8]
+	if kind == opLoad && in[3]%16 == 0 {
+		w.serial++
+		return []op{{opDMA, o.addr &^ (phys.LineSize - 1), []byte{w.serial}}}
+	}
+	if kind == opNT && in[3]%4 == 0 { // a whole line
+		for off := range phys.Addr(4) {
+			piece := bytes.Repeat([]byte{w.serial + byte(off)}, 16)
+			ops = append(ops, op{opNT, o.addr&^(phys.LineSize-1) + 16*off, piece})
+		}
+		w.serial += 4
+		return ops
+	}
+	if kind == opNT {
+		n = [...]int{4, 8, 16, 16}[in[1]/5%4]
+		o.addr &^= phys.Addr(n - 1)
+	}
+	if kind <= opLoad {
+		o.data = make([]byte, n)
+		for i := range o.data {
+			w.serial++
+			o.data[i] = w.serial
+		}
+	}
+	return append(ops, o)
 }
 
 // tiny returns a configuration whose caches overflow all the time.
@@ -291,7 +343,7 @@ func tiny(choice byte) cachemodel.Config {
 // sample draws fuzz input.
 func sample(seed uint64, name string, events int) []byte {
 	r := det.Stream(seed, name)
-	in := make([]byte, events*opSize)
+	in := make([]byte, events*eventSize)
 	for i := range in {
 		in[i] = byte(r.Uint32())
 	}
@@ -329,6 +381,25 @@ func losses(n int, salt uint64) (all []cachemodel.Loss) {
 				}
 			}
 		}
+	}
+	return all
+}
+
+// lossesAmong draws n losses of several cores, whose buffers hold so many stores.
+func lossesAmong(buffered []int, salt uint64, n int) (all []cachemodel.Loss) {
+	r := det.Stream(salt, "losses")
+	caches := losses(0, salt)
+	for range n {
+		loss := caches[r.IntN(len(caches))]
+		loss.KeepStores, loss.Tear = nil, nil
+		for _, b := range buffered[:1+r.IntN(len(buffered))] {
+			keep, tear := r.IntN(b+2)-1, uint8(0)
+			if keep >= 0 && keep < b {
+				tear = [...]uint8{0, 0, 1, 6}[r.IntN(4)]
+			}
+			loss.KeepStores, loss.Tear = append(loss.KeepStores, keep), append(loss.Tear, tear)
+		}
+		all = append(all, loss)
 	}
 	return all
 }

@@ -3,13 +3,17 @@ package cachemodel
 import "zhuque/sim/phys"
 
 // pendingFlush is a CLFLUSHOPT or CLWB of a dirty PMEM line that has left the
-// store buffer and waits for a barrier. A line has at most one: a later flush
-// replaces an earlier one, whose guarantee would begin at the same barrier.
+// store buffer and waits for a barrier of its core. A core has at most one of a
+// line: a later flush replaces an earlier one, whose guarantee would begin at the
+// same barrier. Each core that flushed the line has its own.
 type pendingFlush struct {
 	line phys.LineAddr
 	// image is the line as it was when the flush left the buffer, kept from the
 	// first store after it; 0 while there was none.
 	image uint32
+	// saved orders images of one line: flushes that saw the same content have the
+	// same number, those that saw a later one a greater. 0 without an image.
+	saved uint64
 	kind  FlushKind
 }
 
@@ -28,6 +32,46 @@ func (c *Core) forgetFlush(i int) {
 	c.flushes = append(c.flushes[:i], c.flushes[i+1:]...)
 }
 
+// saveForFlushes keeps the content of a line that is about to be stored to for
+// the pending flushes that saw it.
+func (c *Core) saveForFlushes(l phys.LineAddr) {
+	h := c.h
+	h.saves++
+	for _, o := range h.cores {
+		i := o.pendingFlush(l)
+		if i < 0 || o.flushes[i].image != 0 {
+			continue
+		}
+		p := &o.flushes[i]
+		var m *image
+		p.image, m = h.images.alloc(h.epoch)
+		p.saved = h.saves
+		c.visible(l, m)
+		h.stats.PreImages++
+	}
+}
+
+// forgetFlushes drops the pending flushes of a line that saw the content numbered
+// saved or an earlier one. It returns the flags that the others give the line.
+func (h *Hierarchy) forgetFlushes(l phys.LineAddr, saved uint64) (flags word) {
+	for _, c := range h.cores {
+		i := c.pendingFlush(l)
+		switch {
+		case i < 0:
+		case c.flushes[i].image == 0 && saved != allSaves:
+			flags |= pending | armed
+		case c.flushes[i].saved > saved:
+			flags |= pending
+		default:
+			c.forgetFlush(i)
+		}
+	}
+	return flags
+}
+
+// allSaves is above every pendingFlush.saved.
+const allSaves = ^uint64(0)
+
 // Flush is a CLFLUSH, CLFLUSHOPT or CLWB of a line. It takes its place in the
 // store buffer.
 func (c *Core) Flush(l phys.LineAddr, k FlushKind) {
@@ -40,8 +84,9 @@ func (c *Core) Flush(l phys.LineAddr, k FlushKind) {
 		c.h.stats.CLWB++
 	}
 	c.SB.flushes++
-	if c.SB.Push(l.Addr(), 0, uint64(k), 0) {
-		c.CommitOldest()
+	b := &c.SB
+	if b.Push(l.Addr(), 0, uint64(k), 0); b.tail-b.head > b.capacity {
+		c.commitOldest()
 	}
 }
 
@@ -65,10 +110,12 @@ func (c *Core) flushLeaves(l phys.LineAddr, k FlushKind) {
 		c.settle(l, k)
 	default:
 		if *w&pending != 0 {
-			c.forgetFlush(c.pendingFlush(l))
+			if i := c.pendingFlush(l); i >= 0 {
+				c.forgetFlush(i)
+			}
 		}
 		*w |= pending | armed
-		c.touchMRU(l, *w)
+		c.h.refreshMRU(l)
 		c.flushes = append(c.flushes, pendingFlush{line: l, kind: k})
 		if len(c.flushes) > c.h.cfg.PendingFlushes {
 			c.complete()
@@ -81,7 +128,7 @@ func (c *Core) clflush(l phys.LineAddr) {
 	if i := c.wc.find(l); i >= 0 {
 		c.evictWC(i)
 	}
-	if w := c.expel(l); w&dirty != 0 {
+	if w := c.h.expel(l); w&dirty != 0 {
 		c.h.stats.FlushWriteBacks++
 		c.h.writeBack(w)
 		if l.IsPMEM() {
@@ -95,16 +142,16 @@ func (c *Core) clflush(l phys.LineAddr) {
 // settle leaves a clean line as the flush kind wants it: cached or not.
 func (c *Core) settle(l phys.LineAddr, k FlushKind) {
 	if k == CLFLUSHOPT || c.h.cfg.CLWBEvicts {
-		c.expel(l)
-	} else if w, _ := c.locate(l); w != nil {
-		c.touchMRU(l, *w)
+		c.h.expel(l)
+	} else {
+		c.h.refreshMRU(l)
 	}
 }
 
-// touchMRU notes a changed state of a line that may be in the MRU filter.
-func (c *Core) touchMRU(l phys.LineAddr, w word) {
-	if c.MRU[l&c.MRUMask&63] == l {
-		c.setMRU(l, w)
+// refreshMRU notes a changed state of a line in every core's filter.
+func (h *Hierarchy) refreshMRU(l phys.LineAddr) {
+	for _, c := range h.cores {
+		c.refreshMRU(l)
 	}
 }
 
@@ -121,16 +168,18 @@ func (c *Core) complete() {
 	h.stats.PMEMWrites++
 	c.inFlight.flushPMEM++
 	h.images.drop(w.index(), h.epoch)
+	k := p.kind
 	if p.image != 0 { // stored to since: it stays dirty, over what the flush saw
-		*w = w.withIndex(p.image) &^ pending
+		image, saved := p.image, p.saved
 		p.image = 0
 		c.forgetFlush(0)
+		*w = w.withIndex(image) &^ (pending | armed)
+		*w |= h.forgetFlushes(l, saved)
 		return
 	}
 	v.count(*w, -1)
-	*w = newWord(l)
-	k := p.kind
-	c.forgetFlush(0)
+	*w = newWord(l) | *w&shared
+	h.forgetFlushes(l, allSaves)
 	c.settle(l, k)
 }
 
@@ -155,7 +204,7 @@ func (c *Core) Fence(k FenceKind) {
 		h.stats.Interrupt++
 	}
 	for c.SB.head != c.SB.tail {
-		c.CommitOldest()
+		c.commitOldest()
 	}
 	if k == SFENCE || k == MFENCE || k == Locked {
 		for len(c.flushes) > 0 {

@@ -23,6 +23,8 @@ type Hierarchy struct {
 	cores  []*Core
 	llc    level
 	images images
+	claims *claims // nil with one core
+	saves  uint64  // see pendingFlush.saved
 	stats  Stats
 	cost   costs
 }
@@ -34,6 +36,7 @@ type costs struct {
 	dramWrite, pmemWrite phys.Cycles
 	dramNT, pmemNT       phys.Cycles
 	flushGap, ntGap      phys.Cycles
+	transfer, upgrade    phys.Cycles
 }
 
 // Stats counts what the hierarchy did. Loads that hit the L1 are not counted.
@@ -41,7 +44,12 @@ type Stats struct {
 	L1LoadMisses  uint64 `json:"l1_load_misses"`
 	L1StoreMisses uint64 `json:"l1_store_misses"`
 	L2Misses      uint64 `json:"l2_misses"`
-	LLCMisses     uint64 `json:"llc_misses"`
+	LLCMisses     uint64 `json:"llc_misses"` // lines that came from memory
+
+	Transfers     uint64 `json:"coherence_transfers"`     // lines that came from another core's L1 or L2
+	Downgrades    uint64 `json:"coherence_downgrades"`    // dirty lines that another core's load moved to the LLC
+	Upgrades      uint64 `json:"coherence_upgrades"`      // stores to a line that the core held, maybe with others
+	Invalidations uint64 `json:"coherence_invalidations"` // copies dropped for another core's store
 
 	L1WriteBacks    uint64 `json:"l1_write_backs"`    // dirty victims to the L2
 	L2WriteBacks    uint64 `json:"l2_write_backs"`    // dirty victims to the LLC
@@ -96,15 +104,22 @@ func New(cfg Config, r LineReader) (*Hierarchy, error) {
 			dramWrite: cfg.cycles(cfg.DRAMWrite), pmemWrite: cfg.cycles(cfg.PMEMWrite),
 			dramNT: cfg.cycles(cfg.DRAMNT), pmemNT: cfg.cycles(cfg.PMEMNT),
 			flushGap: cfg.cycles(cfg.FlushGap), ntGap: cfg.cycles(cfg.NTGap),
+			transfer: beyond(cfg.CoreTransfer), upgrade: beyond(cfg.CoreUpgrade),
 		},
 	}
-	for range cfg.Cores {
-		c := &Core{h: h, l1: newLevel(cfg.L1D, 4), l2: newLevel(cfg.L2, 5)}
+	if cfg.Cores > 1 {
+		h.claims = new(claims)
+	}
+	for id := range cfg.Cores {
+		c := &Core{h: h, id: id, claims: h.claims, l1: newLevel(cfg.L1D, 4), l2: newLevel(cfg.L2, 5)}
 		c.MRUMask = phys.LineAddr(min(cfg.L1D.Sets(), len(c.MRU)) - 1)
 		for i := range c.MRU {
 			c.MRU[i] = noLine
 		}
 		c.SB.capacity = uint32(cfg.StoreBuffer)
+		if c.SB.quiet = c.SB.capacity; h.claims != nil {
+			c.SB.quiet, c.held = 0, new([heldSlots]uint8)
+		}
 		c.wc.capacity = cfg.WCBuffers
 		h.cores = append(h.cores, c)
 	}
@@ -127,10 +142,18 @@ func (h *Hierarchy) Fork(r LineReader) *Hierarchy {
 	h.epoch = epochs.Add(1)
 	f.llc = h.llc.fork()
 	f.images = h.images.fork()
+	if h.claims != nil {
+		k := *h.claims
+		f.claims = &k
+	}
 	f.cores = make([]*Core, len(h.cores))
 	for i, c := range h.cores {
 		k := *c
-		k.h = &f
+		k.h, k.claims = &f, f.claims
+		if c.held != nil {
+			held := *c.held
+			k.held = &held
+		}
 		k.l1, k.l2 = c.l1.fork(), c.l2.fork()
 		k.flushes = append([]pendingFlush(nil), c.flushes...)
 		f.cores[i] = &k
@@ -147,27 +170,18 @@ func (h *Hierarchy) Stats() Stats {
 	return s
 }
 
-// fetch moves a line that the L1 does not hold into it and returns the first
-// latency beyond an L1 hit.
-func (c *Core) fetch(l phys.LineAddr) (latency phys.Cycles) {
+// fetch moves a line that the L1 does not hold into it, as the only copy for a
+// store, and returns the first latency beyond an L1 hit.
+func (c *Core) fetch(l phys.LineAddr, store bool) (latency phys.Cycles) {
 	h := c.h
 	latency = h.cost.l2
 	w := c.l2.take(l, h.epoch)
-	if w == 0 {
-		h.stats.L2Misses++
-		latency = h.cost.llc
-		w = h.llc.take(l, h.epoch)
+	if w&shared != 0 && store {
+		h.stats.Upgrades++
+		w, latency = c.alone(w), h.cost.upgrade
 	}
 	if w == 0 {
-		h.stats.LLCMisses++
-		w = newWord(l)
-		if l.IsPMEM() {
-			h.stats.PMEMReads++
-			latency = h.cost.pmemRead
-		} else {
-			h.stats.DRAMReads++
-			latency = h.cost.dramRead
-		}
+		w, latency = c.fetchBeyond(l, store)
 	}
 	if w = c.l1.put(w, h.epoch); w == 0 {
 		return latency
@@ -176,12 +190,36 @@ func (c *Core) fetch(l phys.LineAddr) (latency phys.Cycles) {
 	if w = c.l2.put(w, h.epoch); w == 0 {
 		return latency
 	}
-	h.stats.L2WriteBacks += uint64(w & dirty)
-	if w = h.llc.put(w, h.epoch); w&dirty != 0 {
-		h.stats.LLCWriteBacks++
-		h.writeBack(w)
+	if w&shared != 0 {
+		if c.heldElsewhere(w.line()) {
+			return latency
+		}
+		w &^= shared
 	}
+	h.stats.L2WriteBacks += uint64(w & dirty)
+	h.intoLLC(w)
 	return latency
+}
+
+// fetchBeyond is fetch from behind the core's own caches.
+func (c *Core) fetchBeyond(l phys.LineAddr, store bool) (w word, latency phys.Cycles) {
+	h := c.h
+	h.stats.L2Misses++
+	if c.claims == nil {
+		w, latency = h.llc.take(l, h.epoch), h.cost.llc
+	} else {
+		w, latency = c.fetchShared(l, store)
+	}
+	if w != 0 {
+		return w, latency
+	}
+	h.stats.LLCMisses++
+	if l.IsPMEM() {
+		h.stats.PMEMReads++
+		return newWord(l), h.cost.pmemRead
+	}
+	h.stats.DRAMReads++
+	return newWord(l), h.cost.dramRead
 }
 
 // writeBack puts a dirty line that has left its set into the persistence
@@ -204,24 +242,38 @@ func (h *Hierarchy) writeBack(w word) {
 	}
 }
 
-// expel removes a line from every level and returns its word, 0 if none held it.
-func (c *Core) expel(l phys.LineAddr) word {
-	c.dropMRU(l)
-	w := c.l1.take(l, c.h.epoch)
-	if w == 0 {
-		w = c.l2.take(l, c.h.epoch)
+// expel removes a line from every cache and returns the word of a dirty one, or
+// else of any; 0 if none held it.
+func (h *Hierarchy) expel(l phys.LineAddr) (w word) {
+	for _, c := range h.cores {
+		if v := c.takePrivate(l); v != 0 {
+			if w = v; w&shared == 0 {
+				return w
+			}
+		}
 	}
-	if w == 0 {
-		w = c.h.llc.take(l, c.h.epoch)
+	if v := h.llc.take(l, h.epoch); v != 0 {
+		w = v
 	}
 	return w
 }
 
-// locate returns the word of a cached line for writing, and its level.
+// locate returns the word of a cached line for writing, the dirty one if there is
+// one, and its level.
 func (c *Core) locate(l phys.LineAddr) (*word, *level) {
-	for _, v := range [Levels]*level{&c.l1, &c.l2, &c.h.llc} {
-		if i := find(v.peek(l), l); i >= 0 {
-			return &v.own(l, c.h.epoch)[i], v
+	w, v := c.private(l)
+	if w != nil && *w&shared == 0 {
+		return w, v
+	}
+	if i := find(c.h.llc.peek(l), l); i >= 0 {
+		return &c.h.llc.own(l, c.h.epoch)[i], &c.h.llc
+	}
+	if w != nil || c.claims == nil {
+		return w, v
+	}
+	for _, o := range c.h.cores {
+		if w, v := o.private(l); w != nil {
+			return w, v
 		}
 	}
 	return nil, nil
@@ -235,7 +287,8 @@ func (h *Hierarchy) AddTo(d *det.Digest) {
 	}
 	h.addLevel(d, &h.llc)
 	s := h.Stats()
-	for _, v := range []uint64{s.L1LoadMisses, s.L1StoreMisses, s.L2Misses, s.LLCMisses, s.L1WriteBacks, s.L2WriteBacks,
+	for _, v := range []uint64{s.L1LoadMisses, s.L1StoreMisses, s.L2Misses, s.LLCMisses,
+		s.Transfers, s.Downgrades, s.Upgrades, s.Invalidations, s.L1WriteBacks, s.L2WriteBacks,
 		s.LLCWriteBacks, s.FlushWriteBacks, s.PMEMReads, s.DRAMReads, s.PMEMWrites, s.DRAMWrites, s.StoresCommitted,
 		s.PreImages, s.NTStores, s.WCEvictions, s.WCPartial, s.CLFLUSH, s.CLFLUSHOPT, s.CLWB,
 		s.SFENCE, s.LFENCE, s.MFENCE, s.Locked, s.Serialize, s.Interrupt} {
@@ -265,6 +318,7 @@ func (c *Core) addTo(d *det.Digest) {
 	for _, p := range c.flushes {
 		d.U64(uint64(p.line))
 		d.U64(uint64(p.kind))
+		d.U64(p.saved)
 		c.h.addImage(d, p.image)
 	}
 	for _, v := range []uint32{c.inFlight.flushPMEM, c.inFlight.flushDRAM, c.inFlight.ntPMEM, c.inFlight.ntDRAM} {

@@ -10,9 +10,12 @@ const (
 	dirty   word = 1 << iota // differs from memory
 	pending                  // a CLFLUSHOPT or CLWB waits for its barrier; only on dirty PMEM lines
 	armed                    // pending, and no store since: the next one must save the line's image
+	// shared: another core's L1 or L2 may hold a copy. A dirty line in an L1 or L2
+	// is the only copy; only the LLC keeps dirty lines that are shared.
+	shared
 
-	indexShift = 3
-	indexBits  = 25
+	indexShift = 4
+	indexBits  = 24
 	tagShift   = indexShift + indexBits
 	indexMask  = (1<<indexBits - 1) << indexShift
 )

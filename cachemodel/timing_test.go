@@ -24,7 +24,7 @@ func round() cachemodel.Config {
 
 func TestStallCycles(t *testing.T) {
 	line := func(i int) phys.Addr { return phys.PMEMBase + phys.Addr(i*phys.LineSize) }
-	ld := func(a phys.Addr) op { return op{opLoad, a, make([]byte, 8)} }
+
 	beyond := phys.Cycles(70 - 5)
 	for _, c := range []struct {
 		name   string
@@ -64,6 +64,46 @@ func TestStallCycles(t *testing.T) {
 		}
 		if got := d.core.Stall - before; got != c.want {
 			t.Errorf("%s: %d cycles, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// What other cores have to do with a line shows in the stall of the core that
+// wants it.
+func TestStallCyclesAmongCores(t *testing.T) {
+	a := phys.PMEMBase
+	interrupt := fence(cachemodel.Interrupt)
+	beyond := phys.Cycles(70 - 5)
+	for _, c := range []struct {
+		name   string
+		before []event
+		event  event
+		want   phys.Cycles
+	}{
+		{"load of what another core loaded", []event{{0, ld(a)}}, event{1, ld(a)}, beyond + 25},
+		{"load of what another core stored", []event{{0, st(a, 1)}, {0, interrupt}}, event{1, ld(a)}, beyond + 25},
+		{"load of what another core has buffered", []event{{0, st(a, 1)}}, event{1, ld(a)}, beyond + 25},
+		{"load of what the LLC got when two others shared it", []event{{0, st(a, 1)}, {1, ld(a)}}, event{2, ld(a)}, beyond},
+		{"load by the core that stored it, shared since", []event{{0, st(a, 1)}, {1, ld(a)}}, event{0, ld(a)}, 0},
+		{"store to what another core stored", []event{{0, st(a, 1)}, {0, interrupt}, {1, st(a, 2)}}, event{1, interrupt}, (beyond + 25) / 5},
+		{"store to a line shared with another core", []event{{0, ld(a)}, {1, ld(a)}, {1, st(a, 1)}}, event{1, interrupt}, (beyond + 20) / 5},
+		{"store to a line that was loaded alone", []event{{1, ld(a)}, {1, st(a, 1)}}, event{1, interrupt}, 0},
+		{"load after another core's store", []event{{0, ld(a)}, {1, st(a, 1)}, {1, interrupt}}, event{0, ld(a)}, beyond + 25},
+		{"load after another core's clflush", []event{{0, ld(a)}, {1, fl(a, cachemodel.CLFLUSH)}, {1, interrupt}}, event{0, ld(a)}, beyond + 300},
+	} {
+		cfg := round()
+		cfg.Cores, cfg.CoreTransfer, cfg.CoreUpgrade = 3, 25, 20
+		d := newDriver(t, cfg)
+		for _, e := range c.before {
+			d.on(e.core).do(e.op)
+		}
+		before := d.h.Core(c.event.core).Stall
+		d.on(c.event.core).do(c.event.op)
+		if got := d.core.Stall - before; got != c.want {
+			t.Errorf("%s: %d cycles, want %d", c.name, got, c.want)
+		}
+		if err := d.h.CheckInvariants(); err != nil {
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 }
@@ -121,9 +161,11 @@ func TestDrainOrders(t *testing.T) {
 // Every order lists the lines that the inventory counts.
 func TestDrainOrdersAreComplete(t *testing.T) {
 	for seed := range uint64(16) {
-		d := newDriver(t, tiny(8|byte(seed)))
-		for _, o := range program(sample(seed, "drain", 300)) {
-			d.do(o)
+		cfg := tiny(8 | byte(seed))
+		cfg.Cores = 1 + int(seed%3)
+		d := newDriver(t, cfg)
+		for _, e := range programs(sample(seed, "drain", 300), cfg.Cores) {
+			d.on(e.core).do(e.op)
 		}
 		inv := d.h.Inventory()
 		for _, order := range cachemodel.DrainOrders() {

@@ -36,6 +36,7 @@ func (b *wcBuffers) find(l phys.LineAddr) int {
 func (c *Core) NTStore(a phys.Addr, size uint8, lo, hi uint64) {
 	l := a.Line()
 	c.h.stats.NTStores++
+	c.claim(l)
 	c.orderBefore(l)
 	i := c.wc.find(l)
 	if i < 0 {
@@ -59,7 +60,7 @@ func (c *Core) orderBefore(l phys.LineAddr) {
 		e := &b.ring[(i-1)%ringSize]
 		if e.Addr.Line() == l || e.Size == 0 && FlushKind(e.Old[0]) == CLFLUSH {
 			for b.head != i {
-				c.CommitOldest()
+				c.commitOldest()
 			}
 			return
 		}
@@ -76,10 +77,10 @@ func (h *Hierarchy) DMA(l phys.LineAddr) {
 		if i := c.wc.find(l); i >= 0 {
 			c.evictWC(i)
 		}
-		if w := c.expel(l); w&dirty != 0 {
-			h.stats.FlushWriteBacks++
-			h.writeBack(w)
-		}
+	}
+	if w := h.expel(l); w&dirty != 0 {
+		h.stats.FlushWriteBacks++
+		h.writeBack(w)
 	}
 }
 
@@ -89,7 +90,7 @@ func (c *Core) openWC(l phys.LineAddr) int {
 		c.evictWC(0)
 		c.Stall += c.h.cost.ntGap
 	}
-	if w := c.expel(l); w&dirty != 0 {
+	if w := c.h.expel(l); w&dirty != 0 {
 		c.h.stats.FlushWriteBacks++
 		c.h.writeBack(w)
 	}
@@ -97,13 +98,14 @@ func (c *Core) openWC(l phys.LineAddr) int {
 	c.wc.n++
 	e := &c.wc.entry[i]
 	e.line, e.mask, e.old = l, 0, image{}
+	c.hold(l)
 	return i
 }
 
 // evictWC sends entry i to the memory controller: it is now visible and persistent.
 func (c *Core) evictWC(i int) {
 	h, e := c.h, &c.wc.entry[i]
-	if c.expel(e.line)&dirty != 0 { // a load may have cached the line meanwhile
+	if h.expel(e.line)&dirty != 0 { // a load may have cached the line meanwhile
 		panic("BUG: dirty line under a write-combining buffer")
 	}
 	h.stats.WCEvictions++
@@ -117,6 +119,7 @@ func (c *Core) evictWC(i int) {
 		h.stats.DRAMWrites++
 		c.inFlight.ntDRAM++
 	}
+	c.release(e.line)
 	copy(c.wc.entry[i:], c.wc.entry[i+1:c.wc.n])
 	c.wc.n--
 }

@@ -7,6 +7,7 @@ import (
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
+	"zhuque/sim/x86"
 )
 
 // Digest hashes what the program is and has done: registers, mappings, memory,
@@ -15,7 +16,24 @@ import (
 func (m *Machine) Digest() string {
 	d := det.NewDigest()
 	d.U64(m.Retired())
-	s := m.cpu.State()
+	for _, t := range m.kernel.Threads() {
+		s := m.Registers(t)
+		registers(d, &s)
+	}
+	for _, p := range m.kernel.Processes() {
+		m.space(d, p.MM)
+	}
+	out, errs := m.Output()
+	d.Bytes(out)
+	d.Bytes(errs)
+	if m.ended != nil {
+		d.String(m.ended.String())
+	}
+	return d.Sum()
+}
+
+// registers hashes a thread's register state.
+func registers(d *det.Digest, s *x86.State) {
 	for _, r := range s.R {
 		d.U64(r)
 	}
@@ -31,19 +49,16 @@ func (m *Machine) Digest() string {
 		d.U64(r.Mant)
 		d.U64(uint64(r.SE))
 	}
-	for _, v := range m.kernel.MM.VMAs() {
+}
+
+// space hashes a process's mappings and memory.
+func (m *Machine) space(d *det.Digest, s *mm.Space) {
+	for _, v := range s.VMAs() {
 		for _, w := range []uint64{v.Start, v.End, uint64(v.Prot), uint64(v.Kind), v.Off} {
 			d.U64(w)
 		}
 		m.memory(d, v)
 	}
-	out, errs := m.Output()
-	d.Bytes(out)
-	d.Bytes(errs)
-	if m.ended != nil {
-		d.String(m.ended.String())
-	}
-	return d.Sum()
 }
 
 // memory hashes a mapping's touched pages that are not all zero.
@@ -87,7 +102,10 @@ type Counters struct {
 // Counters returns the counters so far.
 func (m *Machine) Counters() Counters {
 	c := Counters{Model: m.hier != nil, PagesDRAM: m.dram.Touched(), PagesPMEM: m.durable.PMEM.Touched(),
-		Mappings: m.kernel.MM.Len(), PowerFails: m.durable.PowerCycles}
+		PowerFails: m.durable.PowerCycles}
+	for _, p := range m.kernel.Processes() {
+		c.Mappings += p.MM.Len()
+	}
 	if m.hier != nil {
 		s := m.hier.Stats()
 		c.Cache = &s

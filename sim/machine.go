@@ -49,9 +49,13 @@ type Config struct {
 	// PageCache makes what is not synchronized get lost at a power cut, where no
 	// runtime makes the effects of each call durable (see vfs.FS.CacheWrites).
 	PageCache bool
-	Console   *kernel.Console                                // standard streams; forks and booted machines capture instead
-	Preload   map[string][]byte                              // executables placed in the file tree before the start, by absolute path
-	Strace    func(nr uint64, args [6]uint64, result uint64) // told of every system call; may be nil
+	Console   *kernel.Console   // standard streams; forks and booted machines capture instead
+	Preload   map[string][]byte // executables placed in the file tree before the start, by absolute path
+	// Strace is told of every system call with the thread that made it; may be nil.
+	Strace func(tid int32, nr uint64, args [6]uint64, result uint64)
+	// Quantum is the mean number of instructions between two turns of threads; 0 for
+	// kernel.DefaultQuantum.
+	Quantum uint64
 	// MaxInstructions stops a run that does not end, 0 for no limit.
 	MaxInstructions uint64
 }
@@ -60,6 +64,7 @@ type Config struct {
 type volatile struct {
 	cpu    *x86.CPU
 	port   *mem.Port
+	loaded int32 // the thread whose registers the core holds, 0 for none
 	hier   *cachemodel.Hierarchy
 	dram   *mem.Store
 	kernel *kernel.Kernel
@@ -67,6 +72,7 @@ type volatile struct {
 	calls  uint64 // calls taken so far
 	steps  uint64 // runtime stores since the counter was last set
 	stepAt uint64 // lose power before this runtime store (1-based), 0 for never
+	stepOf uint64 // instructions retired when the counter was set
 }
 
 // Durable is what a power failure leaves.
@@ -101,6 +107,7 @@ type Call struct {
 	Kind    CallKind
 	Exc     *x86.Exception // Kind Exception
 	Reissue uint64         // RIP that starts it again
+	Retired uint64         // instructions retired before it
 }
 
 // CallKind says what brought the core into the kernel.
@@ -110,6 +117,7 @@ const (
 	Syscall CallKind = iota
 	Exception
 	Signal // the delivery of one pending signal
+	Turn   // another thread's turn, or time that passes while all wait
 )
 
 // Runtime stands between the program and the kernel.
@@ -118,6 +126,8 @@ type Runtime interface {
 	Start(m *Machine) error
 	// Call takes a system call or an exception through the kernel.
 	Call(m *Machine, c *Call) kernel.Outcome
+	// SwitchOut stores the registers of a thread that no core holds from now on.
+	SwitchOut(m *Machine, tid int32, regs *x86.State)
 	// PowerFail stores what the power-fail handler saves. pm is the dying
 	// machine's PMEM; m must not be changed.
 	PowerFail(m *Machine, pm *mem.Store)
@@ -166,7 +176,7 @@ func New(cfg *Config, rt Runtime) (*Machine, error) {
 	if world == nil {
 		world = kernel.NewConsole(nil, nil, nil)
 	}
-	m, err := assemble(cfg, Durable{PMEM: mem.NewStore(), Files: fs, world: world}, rt, nil)
+	m, err := assemble(cfg, Durable{PMEM: mem.NewStore(), Files: fs, world: world}, rt, false, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -181,6 +191,7 @@ func New(cfg *Config, rt Runtime) (*Machine, error) {
 	if err := m.kernel.Exec(m.cpu, cfg.Program, cfg.Args, cfg.Env); err != nil {
 		return nil, err
 	}
+	m.loaded = m.kernel.Current()
 	if err := m.kernel.Release(); err != nil {
 		return nil, err
 	}
@@ -192,8 +203,9 @@ func New(cfg *Config, rt Runtime) (*Machine, error) {
 	return m, nil
 }
 
-// assemble builds a machine with cold volatile parts around a durable half.
-func assemble(cfg *Config, d Durable, rt Runtime, blocks *x86.CPU) (*Machine, error) {
+// assemble builds a machine with cold volatile parts around a durable half; one that
+// is to boot has no process.
+func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *x86.CPU) (*Machine, error) {
 	m := &Machine{cfg: cfg, durable: d, rt: rt}
 	m.dram = mem.NewStore()
 	var core *cachemodel.Core
@@ -205,8 +217,10 @@ func assemble(cfg *Config, d Durable, rt Runtime, blocks *x86.CPU) (*Machine, er
 		m.hier, core = h, h.Core(0)
 	}
 	d.Files.SetMemory(d.PMEM)
-	space := mm.New(mm.Config{Placement: placement(cfg.Memory), DRAM: m.dram, PMEM: d.PMEM, Files: d.Files, PMEMBase: dataBase(rt),
-		DRAMSize: memorySize, PMEMSize: memorySize})
+	var space *mm.Space
+	if !boot {
+		space = m.Space()
+	}
 	m.port = mem.NewPort(space, core, m.dram, d.PMEM)
 	if blocks != nil {
 		m.cpu = x86.NewSharing(m.port, blocks)
@@ -214,10 +228,52 @@ func assemble(cfg *Config, d Durable, rt Runtime, blocks *x86.CPU) (*Machine, er
 		m.cpu = x86.New(m.port)
 	}
 	m.cpu.Retired = d.Retired
-	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true})
+	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum})
 	m.kernel.DeferInOut(rt != nil)
-	m.kernel.Attach(m.cpu)
+	m.Attach()
 	return m, nil
+}
+
+// Attach connects the kernel's address spaces to the core. The runtime calls it when
+// it has restored them.
+func (m *Machine) Attach() {
+	cpu, port := m.cpu, m.port
+	m.kernel.OnChange(func() {
+		port.FlushTLB()
+		cpu.InvalidateBlocks()
+	})
+}
+
+// Space returns an empty address space, for a process that is restored.
+func (m *Machine) Space() *mm.Space {
+	return mm.New(mm.Config{Placement: placement(m.cfg.Memory), DRAM: m.dram, PMEM: m.durable.PMEM, Files: m.durable.Files, PMEMBase: dataBase(m.rt),
+		DRAMSize: memorySize, PMEMSize: memorySize})
+}
+
+// Registers returns a thread's register state, wherever it is.
+func (m *Machine) Registers(t *kernel.Thread) x86.State {
+	if t.TID() == m.loaded {
+		return m.cpu.State()
+	}
+	return t.Regs
+}
+
+// Loaded returns the thread whose registers the core holds, 0 for none.
+func (m *Machine) Loaded() int32 { return m.loaded }
+
+// Load gives the core to the kernel's current thread, if there is one. The runtime
+// calls it when it has restored all threads.
+func (m *Machine) Load() {
+	t := m.kernel.Thread(m.kernel.Current())
+	if t == nil {
+		m.loaded = 0
+		return
+	}
+	m.loaded = t.TID()
+	if m.port.SetSpace(t.Process().MM) {
+		m.cpu.InvalidateBlocks()
+	}
+	m.cpu.SetState(&t.Regs)
 }
 
 // memorySize is how much of each kind of memory there is: what /proc/meminfo tells.
@@ -291,7 +347,7 @@ func (s lines) ReadLine(l phys.LineAddr, dst *[phys.LineSize]byte) {
 	copy(dst[:], st.ReadPage(a.Frame())[a&phys.PageMask:])
 }
 
-// CPU returns the core; CPU().State is the register state of the only thread.
+// CPU returns the core, which holds the registers of the thread that runs.
 func (m *Machine) CPU() *x86.CPU { return m.cpu }
 
 // Kernel returns the volatile Linux.
@@ -309,7 +365,8 @@ func (m *Machine) Store(a phys.Addr) *mem.Store {
 }
 
 // OnCall sets a function that is told of every completed call: the instructions
-// retired before it began, and how many stores the runtime made in it.
+// retired before it began, and how many stores the runtime has made since then. Calls
+// that do not count as an instruction come with the number of the one that follows.
 func (m *Machine) OnCall(f func(at, steps uint64)) {
 	m.onCall = f
 	m.port.Step = m.runtimeStep
@@ -355,12 +412,15 @@ func (m *Machine) Fork() *Machine {
 		c.hier = m.hier.Fork(lines{c.dram, c.durable.PMEM})
 		core = c.hier.Core(0)
 	}
-	space := m.kernel.MM.Fork(c.dram, c.durable.PMEM, c.durable.Files)
-	c.port = mem.NewPort(space, core, c.dram, c.durable.PMEM)
-	c.cpu = m.cpu.Clone(c.port)
 	c.durable.world = m.durable.world.Fork(false)
+	space := func(s *mm.Space) *mm.Space { return s.Fork(c.dram, c.durable.PMEM, c.durable.Files) }
 	c.kernel = m.kernel.Fork(space, c.durable.Files, c.durable.world)
-	c.kernel.Attach(c.cpu)
+	c.port = mem.NewPort(c.kernel.MM, core, c.dram, c.durable.PMEM)
+	c.cpu, c.loaded = m.cpu.Clone(c.port), m.loaded
+	if t := c.kernel.Thread(c.loaded); t != nil {
+		c.port.SetSpace(t.Process().MM)
+	}
+	c.Attach()
 	if m.rt != nil {
 		c.rt = m.rt.Fork()
 	}

@@ -41,6 +41,9 @@ func (m *Machine) PowerCut(cut Cut) (*Durable, CutReport) {
 	d.Files.SetMemory(d.PMEM)
 	if !m.booting {
 		d.Retired = m.cpu.Retired // a recovery that is cut has run nothing
+		if m.call != nil {
+			d.Retired = m.call.Retired // the runtime knows whether it took effect
+		}
 	}
 	d.Outages += m.cfg.Outage
 	d.PowerCycles++
@@ -141,7 +144,7 @@ func Boot(d *Durable, cfg *Config, rt Runtime, opt BootOptions) (m *Machine, err
 	if half.world == nil {
 		half.world = kernel.NewConsole(nil, nil, nil)
 	}
-	m, err = assemble(cfg, half, rt, opt.Blocks)
+	m, err = assemble(cfg, half, rt, true, opt.Blocks)
 	if err != nil {
 		return nil, err
 	}

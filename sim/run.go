@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"zhuque/cachemodel"
 	"zhuque/sim/kernel"
 	"zhuque/sim/phys"
 	"zhuque/sim/x86"
@@ -60,7 +61,8 @@ func (s Stop) String() string {
 type powerLost struct{}
 
 // RunUntil runs until n instructions have retired since the program's first, or
-// the program ends or gets stuck. A system call belongs to its SYSCALL instruction.
+// the program ends or gets stuck. A system call belongs to its SYSCALL instruction, and a turn
+// of threads to the instruction before it.
 func (m *Machine) RunUntil(n uint64) Stop {
 	if m.ended != nil {
 		return *m.ended
@@ -72,26 +74,36 @@ func (m *Machine) RunUntil(n uint64) Stop {
 	if max := m.cfg.MaxInstructions; max != 0 && limit > max {
 		limit = max
 	}
-	if stop := m.signals(); stop.Reason != Reached {
+	if stop := m.settle(); stop.Reason != Reached {
 		return stop
 	}
 	for m.cpu.Retired < limit {
-		st := m.cpu.Run(limit)
+		turn := m.kernel.NextTurn(m.cpu.Retired)
+		st := m.cpu.Run(min(limit, turn))
 		before := m.cpu.Retired
 		c := &Call{Kind: Exception, Reissue: m.cpu.RIP, Exc: st.Exc}
+		stop := Stop{Reason: Reached}
 		switch st.Reason {
 		case x86.StopCount:
-			continue
+			if m.cpu.Retired < turn {
+				continue
+			}
+			before--
 		case x86.StopUnsupported:
 			return m.end(Stop{Reason: Stuck, Err: st.Unsup})
 		case x86.StopSyscall:
-			c = &Call{Kind: Syscall, Reissue: m.cpu.RIP - 2}
 			before--
+			c = &Call{Kind: Syscall, Reissue: m.cpu.RIP - 2}
 		}
-		m.steps = 0
-		stop := m.enter(c)
+		if before != m.stepOf {
+			m.steps, m.stepOf = 0, before
+		}
+		if st.Reason != x86.StopCount {
+			c.Retired = before
+			stop = m.enter(c)
+		}
 		if stop.Reason == Reached {
-			stop = m.signals()
+			stop = m.settle()
 		}
 		if m.onCall != nil {
 			m.onCall(before, m.steps)
@@ -106,14 +118,42 @@ func (m *Machine) RunUntil(n uint64) Stop {
 	return Stop{Reason: Reached}
 }
 
-// signals delivers what is pending, each signal as a call of its own.
-func (m *Machine) signals() Stop {
-	for m.kernel.Deliverable() {
-		if stop := m.enter(&Call{Kind: Signal, Reissue: m.cpu.RIP}); stop.Reason != Reached {
+// settle does what comes between two instructions: turns that are due, the change
+// to the thread that runs next, and the delivery of its signals, each signal as a
+// call of its own.
+func (m *Machine) settle() Stop {
+	for {
+		kind := Turn
+		switch now := m.cpu.Retired; {
+		case m.kernel.NextTurn(now) == now:
+		case m.loaded != m.kernel.Current():
+			if stop := m.guard(m.switchThread); stop.Reason != Reached {
+				return stop
+			}
+			continue
+		case m.kernel.Deliverable():
+			kind = Signal
+		default:
+			return Stop{Reason: Reached}
+		}
+		if stop := m.enter(&Call{Kind: kind, Reissue: m.cpu.RIP, Retired: m.cpu.Retired}); stop.Reason != Reached {
 			return stop
 		}
 	}
-	return Stop{Reason: Reached}
+}
+
+// switchThread gives the core to the current thread. The registers of the one
+// before go to its save area first: a power failure in between finds them in the core.
+func (m *Machine) switchThread() {
+	m.port.Fence(cachemodel.Interrupt)
+	if t := m.kernel.Thread(m.loaded); t != nil {
+		regs := m.cpu.State()
+		if m.rt != nil {
+			m.rt.SwitchOut(m, t.TID(), &regs)
+		}
+		t.Regs = regs
+	}
+	m.Load()
 }
 
 // Run runs the program to its end.
@@ -145,11 +185,8 @@ func stopOf(out kernel.Outcome) Stop {
 	return Stop{Reason: Reached}
 }
 
-// enter takes one call through runtime and kernel.
-func (m *Machine) enter(c *Call) (stop Stop) {
-	c.Entry = m.cpu.State()
-	m.call = c
-	m.calls++
+// guard runs f, which may lose power at one of the runtime's stores.
+func (m *Machine) guard(f func()) (stop Stop) {
 	if m.stepAt != 0 {
 		defer func() {
 			if r := recover(); r != nil {
@@ -160,12 +197,32 @@ func (m *Machine) enter(c *Call) (stop Stop) {
 			}
 		}()
 	}
+	f()
+	return Stop{Reason: Reached}
+}
+
+// enter takes one call through runtime and kernel.
+func (m *Machine) enter(c *Call) (stop Stop) {
+	c.Entry = m.cpu.State()
+	m.call = c
+	m.calls++
+	lost := m.guard(func() { stop = m.take(c) })
+	if lost.Reason != Reached {
+		return lost
+	}
+	return stop
+}
+
+// take is enter without the chance to lose power.
+func (m *Machine) take(c *Call) (stop Stop) {
 	var out kernel.Outcome
 	if m.rt != nil {
 		out = m.rt.Call(m, c)
 	} else {
 		out = m.Dispatch(c)
-		m.kernel.MM.TakeChanges() // nobody makes them persistent
+		for _, p := range m.kernel.Processes() {
+			p.MM.TakeChanges() // nobody makes them persistent
+		}
 		if err := m.kernel.Release(); err != nil && out.Err == nil {
 			out.Err = err
 		}
@@ -184,6 +241,8 @@ func (m *Machine) Dispatch(c *Call) kernel.Outcome {
 		return m.kernel.Exception(m.cpu, c.Exc)
 	case Signal:
 		return m.kernel.DeliverOne(m.cpu)
+	case Turn:
+		return m.kernel.Turn(m.cpu.Retired)
 	}
 	return m.kernel.Syscall(m.cpu)
 }
@@ -191,7 +250,7 @@ func (m *Machine) Dispatch(c *Call) kernel.Outcome {
 // ArmStep makes the machine lose power before the n-th (from 1) store that the
 // runtime makes inside a call or a recovery; 0 disarms. RunUntil then stops with PowerLost.
 func (m *Machine) ArmStep(n uint64) {
-	m.stepAt, m.steps = n, 0
+	m.stepAt, m.steps, m.stepOf = n, 0, m.cpu.Retired
 	m.port.Step = m.runtimeStep
 }
 

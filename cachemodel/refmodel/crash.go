@@ -11,25 +11,32 @@ import (
 type wreck struct {
 	image map[phys.LineAddr]Line // memory
 	dirty map[phys.LineAddr]Line // visible, not yet in memory
-	wc    []*combining
+	wc    []*combining           // of the core whose buffer is let out
 }
 
 // Crash returns memory as a power cut with this loss leaves it; m is unchanged.
-// Stores that leave the buffer at the end displace no other line.
+// Stores that leave the buffers at the end displace no other line; core 0's leave
+// first.
 func (m *Machine) Crash(loss cachemodel.Loss) map[phys.LineAddr]Line {
-	x := wreck{image: maps.Clone(m.Memory), dirty: map[phys.LineAddr]Line{}, wc: m.wc}
-	for _, sets := range m.cache {
-		for _, s := range sets {
-			for _, c := range s {
-				if c.dirty {
-					x.dirty[c.line] = c.data
-				}
-			}
+	x := wreck{image: maps.Clone(m.Memory), dirty: map[phys.LineAddr]Line{}}
+	m.each(func(_ int, c *cached) {
+		if c.dirty {
+			x.dirty[c.line] = c.data
 		}
-	}
-	x.buffer(m.buffer, loss)
-	for _, w := range x.wc {
-		x.combine(w, loss)
+	})
+	for i, c := range m.cores {
+		keep, tear := -1, uint8(0)
+		if i < len(loss.KeepStores) {
+			keep = loss.KeepStores[i]
+		}
+		if i < len(loss.Tear) {
+			tear = loss.Tear[i]
+		}
+		x.wc = c.wc
+		x.buffer(c.buffer, keep, tear)
+		for _, w := range x.wc {
+			x.combine(w, loss)
+		}
 	}
 	for l, d := range x.dirty {
 		if loss.CachesLost == nil || !loss.CachesLost(l) {
@@ -39,15 +46,8 @@ func (m *Machine) Crash(loss cachemodel.Loss) map[phys.LineAddr]Line {
 	return x.image
 }
 
-// buffer lets out what leaves the store buffer before the end.
-func (x *wreck) buffer(entries []buffered, loss cachemodel.Loss) {
-	keep, tear := -1, uint8(0)
-	if len(loss.KeepStores) > 0 {
-		keep = loss.KeepStores[0]
-	}
-	if len(loss.Tear) > 0 {
-		tear = loss.Tear[0]
-	}
+// buffer lets out what leaves a store buffer before the end.
+func (x *wreck) buffer(entries []buffered, keep int, tear uint8) {
 	var flushes []phys.LineAddr // that leave if the next store does
 	for _, b := range entries {
 		l := b.addr.Line()

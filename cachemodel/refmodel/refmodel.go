@@ -1,15 +1,19 @@
 // Package refmodel is a deliberately dumb second implementation of cachemodel
-// for its tests. It really carries data: every cached line, buffered store and
+// for its tests. It really carries data: every cached copy, buffered store and
 // write-combining buffer has bytes of its own, memory has what arrived there and
-// nothing else, and bytes move from one to the other. A crash image is a copy of
-// memory into which the surviving buffers and lines are moved.
+// nothing else, and bytes move from one to the other. A load returns the bytes
+// that reached its core. A crash image is a copy of memory into which the
+// surviving buffers and lines are moved.
 //
 // It follows the policies stated in cachemodel's package comment, shares no code
-// with it but the configuration and the names of events, and is not fast. It has
-// no timing. One core.
+// with it but the configuration and the names of events, and is not fast: who
+// else has a line is found by searching everybody, and which of two flushes saw
+// the newer line by counting the stores to it. It has no timing.
 package refmodel
 
 import (
+	"bytes"
+	"fmt"
 	"slices"
 
 	"zhuque/cachemodel"
@@ -19,13 +23,21 @@ import (
 // Line is the content of one line.
 type Line [phys.LineSize]byte
 
-// Machine is the hierarchy of one core and the memory behind it.
+// Machine is the cores, their hierarchy and the memory behind it.
 type Machine struct {
 	Memory map[phys.LineAddr]Line // PMEM and DRAM; absent lines are zero
 	Counts Counts
 
 	cfg     cachemodel.Config
-	cache   [cachemodel.Levels][][]*cached // level, set, ways from the most recently used
+	cores   []*core
+	llc     cache
+	version map[phys.LineAddr]int // stores to a line that became visible
+}
+
+// core is what belongs to one core alone.
+type core struct {
+	m       *Machine
+	cache   [2]cache // L1D, L2
 	buffer  []buffered
 	wc      []*combining // oldest first
 	flushes []*pendingFlush
@@ -35,15 +47,18 @@ type Machine struct {
 type Counts struct {
 	PMEMReads, DRAMReads, PMEMWrites, DRAMWrites  uint64
 	L1Misses, L2Misses, LLCMisses                 uint64
+	Transfers, Downgrades, Upgrades, Invalidated  uint64
 	WriteBacks                                    [cachemodel.Levels]uint64 // dirty victims
 	FlushWriteBacks                               uint64
 	StoresCommitted, WCEvictions, WCPartial, NTOp uint64
 }
 
+// cached is one copy of a line.
 type cached struct {
-	line  phys.LineAddr
-	data  Line
-	dirty bool
+	line   phys.LineAddr
+	data   Line
+	dirty  bool
+	shared bool // once another core had a copy too
 }
 
 // buffered is a store, or a flush when data is nil.
@@ -61,74 +76,19 @@ type combining struct {
 
 // pendingFlush promises that its barrier puts data into memory.
 type pendingFlush struct {
-	line  phys.LineAddr
-	data  Line
-	newer bool // the line was stored to since
-	kind  cachemodel.FlushKind
+	line    phys.LineAddr
+	data    Line
+	version int // of data
+	kind    cachemodel.FlushKind
 }
 
 // New returns a cold machine with empty memory.
 func New(cfg cachemodel.Config) *Machine {
-	m := &Machine{cfg: cfg, Memory: map[phys.LineAddr]Line{}}
-	for i, g := range []cachemodel.Geometry{cfg.L1D, cfg.L2, cfg.LLC} {
-		m.cache[i] = make([][]*cached, g.Sets())
+	m := &Machine{cfg: cfg, Memory: map[phys.LineAddr]Line{}, llc: newCache(cfg.LLC), version: map[phys.LineAddr]int{}}
+	for range cfg.Cores {
+		m.cores = append(m.cores, &core{m: m, cache: [2]cache{newCache(cfg.L1D), newCache(cfg.L2)}})
 	}
 	return m
-}
-
-func (m *Machine) set(level int, l phys.LineAddr) *[]*cached {
-	sets := m.cache[level]
-	return &sets[uint64(l)%uint64(len(sets))]
-}
-
-// lookup returns the level that holds l, -1 for none.
-func (m *Machine) lookup(l phys.LineAddr) (*cached, int) {
-	for level := range m.cache {
-		for _, c := range *m.set(level, l) {
-			if c.line == l {
-				return c, level
-			}
-		}
-	}
-	return nil, -1
-}
-
-func (m *Machine) remove(level int, l phys.LineAddr) {
-	s := m.set(level, l)
-	*s = slices.DeleteFunc(*s, func(c *cached) bool { return c.line == l })
-}
-
-// fill moves l to the front of its L1 set and victims outwards.
-func (m *Machine) fill(l phys.LineAddr) *cached {
-	c, level := m.lookup(l)
-	m.Counts.L1Misses += count(level != 0)
-	m.Counts.L2Misses += count(level != 0 && level != 1)
-	m.Counts.LLCMisses += count(c == nil)
-	if c != nil {
-		m.remove(level, l)
-	} else {
-		if l.IsPMEM() {
-			m.Counts.PMEMReads++
-		} else {
-			m.Counts.DRAMReads++
-		}
-		c = &cached{line: l, data: m.Memory[l]}
-	}
-	in := c
-	for i, g := range []cachemodel.Geometry{m.cfg.L1D, m.cfg.L2, m.cfg.LLC} {
-		s := m.set(i, in.line)
-		*s = append([]*cached{in}, *s...)
-		if len(*s) <= g.Ways {
-			return c
-		}
-		in = (*s)[g.Ways]
-		*s = (*s)[:g.Ways]
-		m.Counts.WriteBacks[i] += count(in.dirty)
-	}
-	if in.dirty {
-		m.writeBack(in)
-	}
-	return c
 }
 
 func count(yes bool) uint64 {
@@ -147,118 +107,141 @@ func (m *Machine) write(l phys.LineAddr, d Line) {
 	m.Memory[l] = d
 }
 
+// forget drops the pending flushes of a line that saw at most this version.
+func (m *Machine) forget(l phys.LineAddr, version int) {
+	for _, c := range m.cores {
+		c.flushes = slices.DeleteFunc(c.flushes, func(p *pendingFlush) bool { return p.line == l && p.version <= version })
+	}
+}
+
 func (m *Machine) writeBack(c *cached) {
 	m.write(c.line, c.data)
 	c.dirty = false
-	m.flushes = slices.DeleteFunc(m.flushes, func(p *pendingFlush) bool { return p.line == c.line })
+	m.forget(c.line, m.version[c.line])
 }
 
-// purge writes l back if it is dirty and drops it from the caches.
-func (m *Machine) purge(l phys.LineAddr) {
-	c, level := m.lookup(l)
-	if c == nil {
-		return
-	}
-	if c.dirty {
-		m.Counts.FlushWriteBacks++
-		m.writeBack(c)
-	}
-	m.remove(level, l)
-}
-
-// Load returns n bytes as the core itself sees them.
-func (m *Machine) Load(a phys.Addr, n int) []byte {
-	out := make([]byte, n)
-	for i := range out {
-		b := a + phys.Addr(i)
-		if i == 0 || b.Line() != (b-1).Line() {
-			m.fill(b.Line())
-		}
-	}
-	for i := range out {
-		b := a + phys.Addr(i)
-		out[i] = m.own(b)
+// Load returns n bytes as a core sees them.
+func (m *Machine) Load(id int, a phys.Addr, n int) (out []byte) {
+	c := m.cores[id]
+	for n > 0 {
+		part := min(n, int(phys.LineSize-a%phys.LineSize))
+		m.showTo(c, a.Line())
+		d := c.obtain(a.Line(), false).data
+		c.forward(a.Line(), &d)
+		out = append(out, d[a%phys.LineSize:][:part]...)
+		a, n = a+phys.Addr(part), n-part
 	}
 	return out
 }
 
-// own returns one byte through the buffers.
-func (m *Machine) own(a phys.Addr) byte {
-	off := a % phys.LineSize
-	v := m.Memory[a.Line()][off]
-	if c, _ := m.lookup(a.Line()); c != nil {
-		v = c.data[off]
+// forward lays what the core itself has buffered for a line over it.
+func (c *core) forward(l phys.LineAddr, d *Line) {
+	if w := c.combining(l); w != nil {
+		w.merge(d)
 	}
-	if w := m.combining(a.Line()); w != nil && w.stored[off] {
-		v = w.data[off]
-	}
-	for _, b := range m.buffer {
-		if a >= b.addr && a < b.addr+phys.Addr(len(b.data)) {
-			v = b.data[a-b.addr]
+	for _, b := range c.buffer {
+		if b.addr.Line() == l {
+			copy(d[b.addr%phys.LineSize:], b.data)
 		}
 	}
-	return v
+}
+
+// showTo makes visible what others than c have buffered for a line.
+func (m *Machine) showTo(c *core, l phys.LineAddr) {
+	for _, o := range m.cores {
+		if o != c {
+			o.show(func(of phys.LineAddr) bool { return of == l })
+		}
+	}
+}
+
+// show makes the core's stores to some lines visible, and what is before them.
+func (c *core) show(of func(phys.LineAddr) bool) {
+	wait := 0
+	for i, b := range c.buffer {
+		if b.data != nil && of(b.addr.Line()) {
+			wait = i + 1
+		}
+	}
+	for range wait {
+		c.commit()
+	}
+	for _, w := range slices.Clone(c.wc) {
+		if of(w.line) {
+			c.leaveWC(w.line)
+		}
+	}
+}
+
+// Fetch decodes instructions of a frame.
+func (m *Machine) Fetch(id int, f phys.Frame) {
+	for _, o := range m.cores {
+		if o != m.cores[id] {
+			o.show(func(of phys.LineAddr) bool { return of.Addr().Frame() == f })
+		}
+	}
 }
 
 // Store retires a store of 1 to 16 bytes into the store buffer, in parts when it
 // crosses a line.
-func (m *Machine) Store(a phys.Addr, data []byte) {
+func (m *Machine) Store(id int, a phys.Addr, data []byte) {
+	c := m.cores[id]
 	for len(data) > 0 {
 		n := min(len(data), int(phys.LineSize-a%phys.LineSize))
-		m.push(buffered{addr: a, data: slices.Clone(data[:n])})
+		m.showTo(c, a.Line())
+		c.push(buffered{addr: a, data: slices.Clone(data[:n])})
 		a, data = a+phys.Addr(n), data[n:]
 	}
 }
 
-func (m *Machine) push(b buffered) {
-	m.buffer = append(m.buffer, b)
-	if len(m.buffer) > m.cfg.StoreBuffer {
-		m.commit()
+func (c *core) push(b buffered) {
+	c.buffer = append(c.buffer, b)
+	if len(c.buffer) > c.m.cfg.StoreBuffer {
+		c.commit()
 	}
 }
 
 // Flush retires a flush into the store buffer.
-func (m *Machine) Flush(l phys.LineAddr, k cachemodel.FlushKind) {
-	m.push(buffered{addr: l.Addr(), kind: k})
+func (m *Machine) Flush(id int, l phys.LineAddr, k cachemodel.FlushKind) {
+	m.cores[id].push(buffered{addr: l.Addr(), kind: k})
 }
 
 // commit lets the oldest entry of the store buffer act.
-func (m *Machine) commit() {
-	b := m.buffer[0]
-	m.buffer = m.buffer[1:]
+func (c *core) commit() {
+	b := c.buffer[0]
+	c.buffer = c.buffer[1:]
 	l := b.addr.Line()
 	switch {
 	case b.data != nil:
-		m.leaveWC(l)
-		c := m.fill(l)
-		copy(c.data[b.addr%phys.LineSize:], b.data)
-		c.dirty = true
-		m.Counts.StoresCommitted++
-		for _, p := range m.flushes {
-			p.newer = p.newer || p.line == l
-		}
+		c.leaveWC(l)
+		line := c.obtain(l, true)
+		copy(line.data[b.addr%phys.LineSize:], b.data)
+		line.dirty = true
+		c.m.version[l]++
+		c.m.Counts.StoresCommitted++
 	case b.kind == cachemodel.CLFLUSH:
-		m.leaveWC(l)
-		m.purge(l)
+		c.leaveWC(l)
+		c.m.purge(l)
 	default:
-		m.weakFlush(l, b.kind)
+		c.weakFlush(l, b.kind)
 	}
 }
 
-func (m *Machine) weakFlush(l phys.LineAddr, k cachemodel.FlushKind) {
-	c, _ := m.lookup(l)
+func (c *core) weakFlush(l phys.LineAddr, k cachemodel.FlushKind) {
+	m := c.m
+	line := m.newest(l)
 	switch {
-	case c == nil:
-	case c.dirty && l.IsPMEM():
-		m.flushes = slices.DeleteFunc(m.flushes, func(p *pendingFlush) bool { return p.line == l })
-		m.flushes = append(m.flushes, &pendingFlush{line: l, data: c.data, kind: k})
-		if len(m.flushes) > m.cfg.PendingFlushes {
-			m.complete()
+	case line == nil:
+	case line.dirty && l.IsPMEM():
+		c.flushes = slices.DeleteFunc(c.flushes, func(p *pendingFlush) bool { return p.line == l })
+		c.flushes = append(c.flushes, &pendingFlush{line: l, data: line.data, version: m.version[l], kind: k})
+		if len(c.flushes) > m.cfg.PendingFlushes {
+			c.complete()
 		}
 	default:
-		if c.dirty {
+		if line.dirty {
 			m.Counts.FlushWriteBacks++
-			m.writeBack(c)
+			m.writeBack(line)
 		}
 		m.settle(l, k)
 	}
@@ -270,21 +253,20 @@ func (m *Machine) settle(l phys.LineAddr, k cachemodel.FlushKind) {
 	}
 }
 
-// complete keeps the promise of the oldest pending flush.
-func (m *Machine) complete() {
-	p := m.flushes[0]
-	m.flushes = m.flushes[1:]
+// complete keeps the promise of the core's oldest pending flush.
+func (c *core) complete() {
+	m, p := c.m, c.flushes[0]
 	m.Counts.FlushWriteBacks++
 	m.write(p.line, p.data)
-	if !p.newer {
-		c, _ := m.lookup(p.line)
-		c.dirty = false
+	m.forget(p.line, p.version)
+	if m.version[p.line] == p.version {
+		m.newest(p.line).dirty = false
 		m.settle(p.line, p.kind)
 	}
 }
 
-func (m *Machine) combining(l phys.LineAddr) *combining {
-	for _, w := range m.wc {
+func (c *core) combining(l phys.LineAddr) *combining {
+	for _, w := range c.wc {
 		if w.line == l {
 			return w
 		}
@@ -292,21 +274,21 @@ func (m *Machine) combining(l phys.LineAddr) *combining {
 	return nil
 }
 
-// leaveWC sends the write-combining buffer of l to memory. Cached copies, which
-// are stale now, are dropped.
-func (m *Machine) leaveWC(l phys.LineAddr) {
-	w := m.combining(l)
+// leaveWC sends the core's write-combining buffer of l to memory. Cached copies,
+// which are stale now, are dropped.
+func (c *core) leaveWC(l phys.LineAddr) {
+	w := c.combining(l)
 	if w == nil {
 		return
 	}
-	m.wc = slices.DeleteFunc(m.wc, func(o *combining) bool { return o == w })
-	d := m.Memory[l]
-	m.Counts.WCEvictions++
+	c.wc = slices.DeleteFunc(c.wc, func(o *combining) bool { return o == w })
+	d := c.m.Memory[l]
+	c.m.Counts.WCEvictions++
 	if w.merge(&d) < phys.LineSize {
-		m.Counts.WCPartial++
+		c.m.Counts.WCPartial++
 	}
-	m.write(l, d)
-	m.purge(l)
+	c.m.write(l, d)
+	c.m.purge(l)
 }
 
 func (w *combining) merge(d *Line) (bytes int) {
@@ -320,18 +302,19 @@ func (w *combining) merge(d *Line) (bytes int) {
 }
 
 // NTStore is a non-temporal store within one line.
-func (m *Machine) NTStore(a phys.Addr, data []byte) {
-	l := a.Line()
+func (m *Machine) NTStore(id int, a phys.Addr, data []byte) {
+	c, l := m.cores[id], a.Line()
 	m.Counts.NTOp++
-	m.orderBefore(l)
-	w := m.combining(l)
+	m.showTo(c, l)
+	c.orderBefore(l)
+	w := c.combining(l)
 	if w == nil {
-		if len(m.wc) == m.cfg.WCBuffers {
-			m.leaveWC(m.wc[0].line)
+		if len(c.wc) == m.cfg.WCBuffers {
+			c.leaveWC(c.wc[0].line)
 		}
 		m.purge(l)
 		w = &combining{line: l}
-		m.wc = append(m.wc, w)
+		c.wc = append(c.wc, w)
 	}
 	for i, v := range data {
 		off := (a + phys.Addr(i)) % phys.LineSize
@@ -339,64 +322,75 @@ func (m *Machine) NTStore(a phys.Addr, data []byte) {
 	}
 }
 
-func (m *Machine) orderBefore(l phys.LineAddr) {
+func (c *core) orderBefore(l phys.LineAddr) {
 	wait := 0
-	for i, b := range m.buffer {
+	for i, b := range c.buffer {
 		if b.addr.Line() == l || b.data == nil && b.kind == cachemodel.CLFLUSH {
 			wait = i + 1
 		}
 	}
 	for range wait {
-		m.commit()
+		c.commit()
 	}
 }
 
-// DMA writes a line past the core.
+// DMA writes a line past the cores.
 func (m *Machine) DMA(l phys.LineAddr, d Line) {
-	m.orderBefore(l)
-	m.leaveWC(l)
+	for _, c := range m.cores {
+		c.orderBefore(l)
+		c.leaveWC(l)
+	}
 	m.purge(l)
 	m.Memory[l] = d
 }
 
-// Fence is an ordering instruction.
-func (m *Machine) Fence(k cachemodel.FenceKind) {
+// Fence is an ordering instruction of a core.
+func (m *Machine) Fence(id int, k cachemodel.FenceKind) {
 	if k == cachemodel.LFENCE {
 		return
 	}
-	for len(m.buffer) > 0 {
-		m.commit()
+	c := m.cores[id]
+	for len(c.buffer) > 0 {
+		c.commit()
 	}
 	switch k {
 	case cachemodel.SFENCE, cachemodel.MFENCE, cachemodel.Locked:
-		for len(m.flushes) > 0 {
-			m.complete()
+		for len(c.flushes) > 0 {
+			c.complete()
 		}
 	}
-	for len(m.wc) > 0 {
-		m.leaveWC(m.wc[0].line)
+	for len(c.wc) > 0 {
+		c.leaveWC(c.wc[0].line)
 	}
 }
 
 // Inventory counts by looking.
 func (m *Machine) Inventory() (v cachemodel.Inventory) {
-	for _, b := range m.buffer {
-		if b.data != nil {
-			v.BufferedStores++
+	for _, c := range m.cores {
+		for _, b := range c.buffer {
+			v.BufferedStores += int(count(b.data != nil))
 		}
+		v.WCEntries += len(c.wc)
 	}
-	v.WCEntries = len(m.wc)
-	for level, sets := range m.cache {
-		for _, s := range sets {
-			for _, c := range s {
-				if c.dirty {
-					v.DirtyLines[level]++
-					if c.line.IsPMEM() {
-						v.DirtyPMEM[level]++
-					}
-				}
-			}
+	m.each(func(level int, c *cached) {
+		if c.dirty {
+			v.DirtyLines[level]++
+			v.DirtyPMEM[level] += int(count(c.line.IsPMEM()))
 		}
-	}
+	})
 	return v
+}
+
+// Check reports a copy that is not what the others and memory hold.
+func (m *Machine) Check() (err error) {
+	m.each(func(level int, c *cached) {
+		want := m.Memory[c.line]
+		if n := m.newest(c.line); n.dirty {
+			want = n.data
+		}
+		if !bytes.Equal(c.data[:], want[:]) {
+			err = fmt.Errorf("a copy of %v at level %d holds %x, want %x", c.line.Addr(), level, c.data[:], want[:])
+		}
+	})
+	return err
 }

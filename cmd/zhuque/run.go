@@ -86,8 +86,16 @@ func runGuest(setup crashinject.Setup, stats string, strace bool) error {
 		return startError(err)
 	}
 	if strace {
-		cfg.Strace = func(nr uint64, args [6]uint64, ret uint64) {
-			fmt.Fprintln(os.Stderr, kernel.FormatCall(nr, args, ret))
+		first := int32(0)
+		cfg.Strace = func(tid int32, nr uint64, args [6]uint64, ret uint64) {
+			if first == 0 {
+				first = tid
+			}
+			who := ""
+			if tid != first {
+				who = fmt.Sprintf("[%d] ", tid)
+			}
+			fmt.Fprintln(os.Stderr, who+kernel.FormatCall(nr, args, ret))
 		}
 	}
 	m, err := setup.Start(cfg)

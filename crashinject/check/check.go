@@ -1,9 +1,10 @@
 // Package check compares a recovered machine with the one that never failed.
 //
-// Compared: every general, segment-base, flag, x87, SSE and AVX register; every
-// mapping with its protection and kind; every byte of every mapping; descriptors,
-// signal dispositions and masks, working directory and the rest of the
-// kernel-resident state; the file tree with its contents; console output and input
+// Compared: which threads there are and which of them runs; every general,
+// segment-base, flag, x87, SSE and AVX register of each; every mapping of every process
+// with its protection and kind; every byte of every mapping; descriptors, pipes,
+// signal dispositions, masks and queues, what threads wait for, working directories and
+// the rest of the kernel-resident state; the file tree with its contents; console output and input
 // position; at the end of a run the exit status and all output. Pages and file
 // trees that both machines share are equal by identity and cost nothing.
 //
@@ -16,7 +17,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"zhuque/sim"
@@ -51,7 +51,7 @@ func (r *Result) add(format string, a ...any) {
 type Comparer struct {
 	ref   *sim.Machine
 	calls uint64
-	state *kernel.ProcState
+	state []kernel.Record
 
 	// files is how many pages of file mappings ref has, all found equal to their
 	// files when it had taken filesCalls calls; 0 when that must be found out.
@@ -62,19 +62,33 @@ type Comparer struct {
 // Compare compares everything the program can see. Neither machine is changed.
 func (c *Comparer) Compare(want, got *sim.Machine) (r Result) {
 	if c.ref != want || c.calls != want.Calls() {
-		*c = Comparer{ref: want, calls: want.Calls(), state: want.Kernel().State()}
+		*c = Comparer{ref: want, calls: want.Calls(), state: want.Kernel().Objects()}
 	}
-	ws, gs := want.CPU().State(), got.CPU().State()
-	if ws != gs {
-		registers(&r, &ws, &gs)
-	}
+	threads(&r, want, got)
 	if wv, gv, ok := mappings(&r, want, got); ok {
 		c.memory(&r, want, got, wv, gv)
 	}
-	process(&r, c.state, got.Kernel().State())
+	state(&r, c.state, got.Kernel().Objects())
 	output(&r, want, got)
 	files(&r, want, got)
 	return r
+}
+
+// threads compares the registers of all threads.
+func threads(r *Result, want, got *sim.Machine) {
+	for _, w := range want.Kernel().Threads() {
+		g := got.Kernel().Thread(w.TID())
+		if g == nil {
+			continue // that it is gone is told with the records
+		}
+		if ws, gs := want.Registers(w), got.Registers(g); ws != gs {
+			where := ""
+			if len(want.Kernel().Threads()) > 1 {
+				where = fmt.Sprintf("thread %d: ", w.TID())
+			}
+			registers(r, where, &ws, &gs)
+		}
+	}
 }
 
 func output(r *Result, want, got *sim.Machine) {
@@ -174,11 +188,11 @@ func stream(r *Result, name string, want, got []byte) {
 	r.add("%s differs at byte %d: %d bytes instead of %d", name, i, len(got), len(want))
 }
 
-func registers(r *Result, want, got *x86.State) {
+func registers(r *Result, where string, want, got *x86.State) {
 	names := [16]string{"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"}
 	for i, n := range names {
 		if want.R[i] != got.R[i] {
-			r.add("%s is %#x instead of %#x", n, got.R[i], want.R[i])
+			r.add("%s%s is %#x instead of %#x", where, n, got.R[i], want.R[i])
 		}
 	}
 	for _, f := range []struct {
@@ -189,12 +203,12 @@ func registers(r *Result, want, got *x86.State) {
 		{"gs base", want.GSBase, got.GSBase}, {"mxcsr", uint64(want.MXCSR), uint64(got.MXCSR)},
 	} {
 		if f.want != f.got {
-			r.add("%s is %#x instead of %#x", f.name, f.got, f.want)
+			r.add("%s%s is %#x instead of %#x", where, f.name, f.got, f.want)
 		}
 	}
 	for i := range want.V {
 		if want.V[i] != got.V[i] {
-			r.add("vector register %d is %x instead of %x", i, got.V[i], want.V[i])
+			r.add("%svector register %d is %x instead of %x", where, i, got.V[i], want.V[i])
 		}
 	}
 	if want.FPU != got.FPU {
@@ -226,10 +240,29 @@ func x87(r *Result, want, got *x86.X87) {
 	}
 }
 
-// mappings compares the mappings as the process sees them and returns both lists
-// cut at the same addresses; ok is false when memory cannot be compared.
+// mappings compares the mappings of all processes and returns both lists cut at the
+// same addresses; ok is false when memory cannot be compared.
 func mappings(r *Result, want, got *sim.Machine) (wv, gv []mm.VMA, ok bool) {
-	wv, gv = want.Kernel().MM.VMAs(), got.Kernel().MM.VMAs()
+	wp, gp := want.Kernel().Processes(), got.Kernel().Processes()
+	if len(wp) != len(gp) {
+		r.add("%d processes instead of %d", len(gp), len(wp))
+		return nil, nil, false
+	}
+	for i := range wp {
+		w, g, same := regions(r, wp[i].MM.VMAs(), gp[i].MM.VMAs())
+		if !same {
+			return nil, nil, false
+		}
+		if len(wp) == 1 {
+			return w, g, true
+		}
+		wv, gv = append(wv, w...), append(gv, g...)
+	}
+	return wv, gv, true
+}
+
+// regions compares the mappings of a process as it sees them.
+func regions(r *Result, wv, gv []mm.VMA) (w, g []mm.VMA, ok bool) {
 	if !slices.EqualFunc(wv, gv, alike) {
 		w, g := mm.Regions(wv), mm.Regions(gv)
 		if len(w) != len(g) {
@@ -293,7 +326,7 @@ func show(v mm.VMA) string {
 
 // memory compares the content of all mappings; wv and gv have equal ranges.
 func (c *Comparer) memory(r *Result, want, got *sim.Machine, wv, gv []mm.VMA) {
-	skipFiles := c.sameFiles(want, got)
+	skipFiles := c.sameFiles(want, got, wv)
 	if skipFiles {
 		r.Pages += uint64(c.files)
 	}
@@ -358,12 +391,12 @@ func shown(m *sim.Machine, v *mm.VMA, va uint64, p *mem.Page) *mem.Page {
 // sameFiles reports whether the file mappings need no look at each page: the
 // restarted machine has read none yet, every mapped file is the same object in
 // both file trees, and ref's pages were compared with their files before.
-func (c *Comparer) sameFiles(want, got *sim.Machine) bool {
+func (c *Comparer) sameFiles(want, got *sim.Machine, mapped []mm.VMA) bool {
 	const dram = phys.Addr(0)
 	if got.Store(dram).Touched() != 0 {
 		return false
 	}
-	for _, v := range want.Kernel().MM.VMAs() {
+	for _, v := range mapped {
 		if (v.Kind == mm.File && v.Phys.IsPMEM() || v.Kind == mm.Copy && v.Seen.IsPMEM()) || v.Kind != mm.Direct && v.Node != 0 && !want.Durable().Files.Same(got.Durable().Files, v.Node) {
 			return false
 		}
@@ -422,17 +455,30 @@ func page(r *Result, what string, va uint64, a, b *mem.Page) {
 	}
 }
 
-func process(r *Result, want, got *kernel.ProcState) {
-	if want.Equal(got) {
-		return
-	}
-	w, g := reflect.ValueOf(*want), reflect.ValueOf(*got)
-	for i := range w.NumField() {
-		if a, b := w.Field(i).Interface(), g.Field(i).Interface(); !reflect.DeepEqual(a, b) {
-			r.add("%s is %+v instead of %+v", w.Type().Field(i).Name, b, a)
+// state compares two lists of records, ascending by key.
+func state(r *Result, want, got []kernel.Record) {
+	for len(want) > 0 || len(got) > 0 {
+		order := 0
+		switch {
+		case len(want) == 0:
+			order = 1
+		case len(got) == 0:
+			order = -1
+		default:
+			order = want[0].Key.Compare(got[0].Key)
 		}
-	}
-	if r.OK() {
-		panic("BUG: kernel.ProcState.Equal tells apart what is equal")
+		switch {
+		case order < 0:
+			r.add("there is no %v", want[0])
+			want = want[1:]
+		case order > 0:
+			r.add("there is %v, which should not be", got[0])
+			got = got[1:]
+		default:
+			if !want[0].Equal(got[0]) {
+				r.add("%v instead of %v", got[0], want[0])
+			}
+			want, got = want[1:], got[1:]
+		}
 	}
 }

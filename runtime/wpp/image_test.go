@@ -92,7 +92,7 @@ func (c *cutImage) boot(damage func(at func(off uint64) []byte)) (string, error)
 		c.t.Fatal(err)
 	}
 	stop := m.RunUntil(m.Retired() + 200) // the tables must serve what follows, too
-	return fmt.Sprintf("%v %s %+v files %s", stop, m.Digest(), *m.Kernel().State(), files), nil
+	return fmt.Sprintf("%v %s %+v files %s", stop, m.Digest(), m.Kernel().Records(), files), nil
 }
 
 func (c *cutImage) word(off uint64) uint64 { return peek(c.d.PMEM, off) }
@@ -139,12 +139,9 @@ func (c *cutImage) tables() []region {
 		{"superblock", sbMagic, 4, true},
 		{"life cycle", sbGeneration, 3, true},
 		{"counters", sbFailures, 1, false},
-		{"calls and slots", sbCommitted, (sbWatches-sbCommitted)/8 + 1, true},
-		{"process record", processOff, 23, true},
-		{"signal actions", signalOff, 8 * 16, true},
-		{"descriptors", descriptorOff, 8 * 3, true},
-		{"mappings", mappingOff, 8 * 4, true},
-		{"other slots", mappingOff + 4*mapSize, 8 * 4, false},
+		{"calls and cells", sbCommitted, (sbCells-sbCommitted)/8 + 1, true},
+		{"records", recordOff, cellWords * c.counter(sbCells), false},
+		{"cells beyond", recordOff + cellSize*c.counter(sbCells), 8 * 4, false},
 	}
 }
 
@@ -156,7 +153,7 @@ func TestFlippedBitsAreRefused(t *testing.T) {
 		t.Fatal(stop)
 	}
 	c := cutNow(t, m)
-	for _, r := range append(c.tables(), region{"save area", saveUser, frameWords, true}, region{"save area head", saveMode, 5, true}) {
+	for _, r := range append(c.tables(), region{"save area", threadOff, 2 + frameWords, true}, region{"call area", saveMode, 6, true}) {
 		c.flips(r)
 	}
 }
@@ -170,7 +167,7 @@ func TestFlippedBitsInACall(t *testing.T) {
 		m.RunUntil(at)
 		c := stopIn(t, m, at, steps, phase == "behind the commit")
 		t.Logf("%s, after %d instructions: call %d, committed %d, applied %d, %d records", phase, at, c.word(saveCall), c.counter(sbCommitted), c.counter(sbApplied), c.word(logCount))
-		list := append(c.tables(), region{"save area", saveUser, frameWords, true}, region{"save area head", saveMode, 5, true},
+		list := append(c.tables(), region{"save area", threadOff, 2 + frameWords, true}, region{"call area", saveMode, 6, true},
 			region{"entry copy", saveEntry, 2 + entryWords, true}, region{"entry checksum", saveEntrySum, 1, true},
 			region{"result", saveResult, 2, phase == "behind the commit"})
 		if phase == "behind the commit" {

@@ -9,37 +9,31 @@ import (
 // field is a little-endian 64-bit word, the unit of power-fail atomicity.
 //
 //	0x0000_0000  superblock
-//	0x0000_1000  save area of the main thread
+//	0x0000_0200  call area: what the power-fail handler says of the core, the copy
+//	             of the registers at kernel entry, the result of the call in flight
 //	0x0000_2000  redo log
-//	0x0002_0000  process record
-//	0x0002_1000  signal actions, 8 words each
-//	0x0003_0000  descriptors, 8 words each
-//	0x0010_0000  mappings, 8 words each
-//	0x0080_0000  pipes, 4 words each
-//	0x0080_1000  what epoll instances wait for, 8 words each
-//	0x0081_0000  the pipes' rings of 64 KiB
-//	0x0100_0000  first frame that holds process memory
+//	0x0010_0000  save areas of threads, 4 KiB each
+//	0x0400_0000  record table: cells of 8 words
+//	0x0800_0000  rings of 64 KiB: what pipes hold
+//	0x1000_0000  first frame that holds process memory
 const (
 	superblockOff = 0x0000_0000
-	saveOff       = 0x0000_1000
+	saveOff       = 0x0000_0200 // in the page of the superblock, which a power failure writes too
 	logOff        = 0x0000_2000
-	processOff    = 0x0002_0000
-	signalOff     = 0x0002_1000
-	descriptorOff = 0x0003_0000
-	mappingOff    = 0x0010_0000
-	pipeOff       = 0x0080_0000
-	watchOff      = 0x0080_1000
-	ringOff       = 0x0081_0000
-	dataOff       = 0x0100_0000
+	threadOff     = 0x0010_0000 // what a power failure writes lies close together
+	recordOff     = 0x0400_0000
+	ringOff       = 0x0800_0000
+	dataOff       = 0x1000_0000
 
 	magic   = 0x316D695571756875 // "uhuqUim1"
 	version = 3
 
-	maxDescriptors = (mappingOff - descriptorOff) / fdSize
-	maxMappings    = (pipeOff - mappingOff) / mapSize
-	maxWatches     = (ringOff - watchOff) / watchSize
-	maxPipes       = (dataOff - ringOff) / ringSize
-	maxLogRecords  = (processOff - logRecords) / 16
+	threadSize    = phys.PageSize
+	ringSize      = kernel.PipeCapacity
+	maxCells      = (ringOff - recordOff) / cellSize
+	maxThreads    = (recordOff - threadOff) / threadSize
+	maxRings      = (dataOff - ringOff) / ringSize
+	maxLogRecords = (threadOff - logRecords) / 16
 )
 
 // DataBase is the first physical address that may back process memory; below
@@ -64,11 +58,9 @@ const (
 	_
 	_
 	_
-	sbCommitted   // number of the last committed call; this and the following guarded
-	sbApplied     // number of the last call whose log records are in place
-	sbMappings    // mapping slots ever used
-	sbDescriptors // descriptor slots ever used
-	sbWatches     // slots of the epoll table ever used
+	sbCommitted // number of the last committed call; this and the following guarded
+	sbApplied   // number of the last call whose log records are in place
+	sbCells     // cells of the record table ever used
 )
 
 // Redo log: header, then {offset, value} records.
@@ -80,82 +72,38 @@ const (
 	logRecords // first record
 )
 
-// Save area: what the power-fail handler stores, the copy made at kernel entry,
-// and the result of the call in flight.
+// Call area: what the power-fail handler says of the core, the copy made at kernel
+// entry, and the result of the call in flight.
 const (
-	saveMode     = saveOff + 8*iota // modeUser or modeKernel
+	saveMode     = saveOff + 8*iota // modeUser or modeKernel; modeCounted may be added
 	saveCall                        // modeKernel: the call in flight
-	saveChecksum                    // of mode, call, generation and the user frame
+	saveChecksum                    // of mode, call, generation, reissue and thread
 	saveGen                         // generation that was interrupted
 	saveReissue                     // modeKernel: where to continue when the call did not commit
+	saveThread                      // the thread whose registers the core held, 0 for none
 
-	saveUser   = saveOff + 0x080 // full register state, frameWords words
-	saveEntry  = saveOff + 0x600 // kernel-entry copy: call (guarded), number of words, then the words of a register state
-	saveResult = saveOff + 0xa00 // kind, then the result (RAX) or a full register state
+	saveEntry  = saveOff + 0x100 // kernel-entry copy: call (guarded), number of words, then the words of a register state
+	saveResult = saveOff + 0x800 // kind, then the result (RAX) or a full register state
 
 	saveEntrySum  = saveEntry + 16 + 8*frameWords // checksum of call, number of words and words
 	saveResultSum = saveResult + 8 + 8*frameWords // checksum of call, kind and words
 )
 
 const (
-	modeUser   = 1
-	modeKernel = 2
+	modeUser    = 1
+	modeKernel  = 2
+	modeCounted = 1 << 8 // the call counts as a retired instruction when it took effect
 
-	resultRAX  = 1 // only RAX changed
-	resultFull = 2 // a full register state follows
+	resultRAX   = 1 // only RAX changed
+	resultFull  = 2 // a full register state follows
+	resultAgain = 3 // the registers at kernel entry, at the instruction that issues the call again
 )
 
-// Mapping words.
+// Save area of a thread: the registers that it goes on with.
 const (
-	mapStart = 8 * iota
-	mapEnd
-	mapPhys
-	mapFlags
-	mapNode
-	mapOffset
-	mapSeen
-	mapChecksum
-	mapSize
-)
-
-// Signal action words; signal 1 stands first.
-const (
-	sigHandler = 8 * iota
-	sigFlags
-	sigRestorer
-	sigMask
-	_
-	_
-	_
-	sigChecksum
-	sigSize
-)
-
-// Descriptor words.
-const (
-	fdInfo = 8 * iota // kind in the low byte, fdCloExec, fdUsed
-	fdDesc
-	fdNode
-	fdOffset
-	fdFlags
-	fdPipe
-	fdSocket
-	fdChecksum
-	fdSize
-
-	fdUsed    = 1 << 63
-	fdCloExec = 1 << 8
-)
-
-// Pipe words. A slot whose first word is zero is free.
-const (
-	pipeID = 8 * iota
-	pipeTaken
-	pipeLength
-	pipeChecksum
-	pipeSize
-
-	ringSize = kernel.PipeCapacity
+	threadID    = 8 * iota
+	threadSum   // checksum of the number and the frame
+	threadFrame // frameWords words
 )
 
 // maxCounter is the largest number that a guarded word holds.
@@ -171,17 +119,22 @@ func counter(w uint64) (v uint64, ok bool) {
 	return v, guarded(v) == w
 }
 
-// Words of what an epoll instance waits for. In a free slot the first and the last are zero.
+// The record table holds kernel.Records, each in a block of adjacent cells. A block
+// keeps its size for ever; one that is free has cellUsed clear and waits for another
+// record of its size.
 const (
-	watchEpoll = 8 * iota
-	watchFD
-	watchDesc
-	watchEvents
-	watchData
-	_
-	_
-	watchChecksum
-	watchSize
+	cellWords = 8
+	cellSize  = 8 * cellWords
+
+	cellHead  = 0 // number of cells, number of payload words, cellUsed; in the upper half a checksum of the block
+	cellKind  = 1 // kind << 56 | A
+	cellB     = 2
+	cellWord0 = 3 // payload: the record's words, then for a pipe its ring and its length in bytes
+
+	cellCountShift = 16 // of the number of cells; the number of payload words stands below
+	cellUsed       = 1 << 31
+
+	maxRecordWords = 1<<cellCountShift - 1
 )
 
 // sum mixes words so that zeroed, torn and swapped words are noticed (FNV-1a over

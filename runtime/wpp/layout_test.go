@@ -6,41 +6,27 @@ import (
 	"testing"
 
 	"zhuque/sim/det"
-	"zhuque/sim/kernel"
-	"zhuque/sim/kernel/mm"
-	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/phys"
 	"zhuque/sim/x86"
 )
 
 // Every part of the image ends before the next begins.
 func TestPartsOfTheImageDoNotOverlap(t *testing.T) {
-	var most kernel.ProcState
-	most.Pending = make([]kernel.Queued, maxQueued)
-	process, err := encodeProcess(&most)
-	if err != nil {
-		t.Fatal(err)
-	}
 	parts := []struct {
 		name     string
 		off, len uint64
 	}{
-		{"superblock", superblockOff, sbWatches + 8},
-		{"save area head", saveMode, saveReissue + 8 - saveMode},
-		{"user frame", saveUser, 8 * frameWords},
+		{"superblock", superblockOff, sbCells + 8},
+		{"call area head", saveMode, saveThread + 8 - saveMode},
 		{"entry copy", saveEntry, 16 + 8*frameWords},
 		{"entry checksum", saveEntrySum, 8},
 		{"result", saveResult, 8 + 8*frameWords},
 		{"result checksum", saveResultSum, 8},
 		{"redo log head", logCall, logRecords - logCall},
 		{"redo log", logRecords, 16 * maxLogRecords},
-		{"process record", processOff, 8 * uint64(len(process))},
-		{"signal actions", signalOff, sigSize * kernel.NSIG},
-		{"descriptors", descriptorOff, fdSize * maxDescriptors},
-		{"mappings", mappingOff, mapSize * maxMappings},
-		{"pipes", pipeOff, pipeSize * maxPipes},
-		{"epoll instances", watchOff, watchSize * maxWatches},
-		{"rings", ringOff, ringSize * maxPipes},
+		{"save areas", threadOff, threadSize * maxThreads},
+		{"record table", recordOff, cellSize * maxCells},
+		{"rings", ringOff, ringSize * maxRings},
 		{"process memory", dataOff, 0},
 	}
 	for i, p := range parts[:len(parts)-1] {
@@ -48,8 +34,11 @@ func TestPartsOfTheImageDoNotOverlap(t *testing.T) {
 			t.Errorf("%s at %#x has %#x bytes, %s begins at %#x", p.name, p.off, p.len, parts[i+1].name, parts[i+1].off)
 		}
 	}
-	if saveResultSum+8 > saveOff+phys.PageSize {
-		t.Error("the save area is more than the page that the power-fail handler writes")
+	if saveResultSum+8 > phys.PageSize {
+		t.Error("superblock and call area are more than the page that the power-fail handler writes")
+	}
+	if threadFrame+8*frameWords > threadSize {
+		t.Error("a register state is larger than a save area")
 	}
 }
 
@@ -142,62 +131,6 @@ func TestFrameHoldsEveryRegister(t *testing.T) {
 	f.decodeEntry(&entry)
 	if entry.R != want.R || entry.RIP != want.RIP || entry.RFlags != want.RFlags || entry.FSBase != want.FSBase || entry.GSBase != want.GSBase {
 		t.Errorf("the kernel-entry copy reads back %+v\ninstead of %+v", entry, want)
-	}
-}
-
-func TestTableEntriesReadBack(t *testing.T) {
-	for _, v := range []mm.VMA{
-		{Start: 0x1000, End: 0x9000, Phys: DataBase + 0x5000, Prot: 7, Kind: mm.File, Shared: true, Node: 1<<63 + 5, Off: 0x3000},
-		{Start: 0x7ffff7ffe000, End: 0x7fffffffe000, Phys: DataBase, Prot: 3, Kind: mm.Stack, Grows: true},
-		{Start: 0x1000, End: 0x2000, Kind: mm.Anon},
-	} {
-		w := encodeMapping(&v)
-		if got := decodeMapping(&w); got != v || w[mapChecksum/8] != checksum(w[:mapChecksum/8]...) {
-			t.Errorf("mapping %+v reads back as %+v", v, got)
-		}
-	}
-	for _, f := range []kernel.FD{
-		{Num: 7, Desc: 3, Kind: kernel.FDNode, Node: vfs.NodeID(1<<63 + 9), Offset: 1 << 40, OpenFlags: 0o2102, CloExec: true},
-		{Num: 2, Desc: 1, Kind: kernel.FDStderr},
-		{Num: 9, Desc: 4, Kind: kernel.FDPipeWrite, OpenFlags: 1, Pipe: 6},
-		{Num: 5, Desc: 8, Kind: kernel.FDSocket, Socket: 2},
-	} {
-		w := encodeDescriptor(&f)
-		if got := decodeDescriptor(f.Num, &w); got != f || w[0] == 0 {
-			t.Errorf("descriptor %+v reads back as %+v", f, got)
-		}
-	}
-}
-
-// Every field of the process that the process record is for reads back; what
-// has tables of its own does not stand in it.
-func TestProcessRecordHoldsEveryField(t *testing.T) {
-	r := det.Stream(1, "process")
-	var want, got kernel.ProcState
-	fill(reflect.ValueOf(&want).Elem(), func() uint64 { return r.Uint64() >> 33 })
-	words, err := encodeProcess(&want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	i := 0
-	next := func() uint64 {
-		i++
-		return words[i-1]
-	}
-	if err := decodeProcess(&got, next); err != nil {
-		t.Fatal(err)
-	}
-	elsewhere := []string{"FDs", "Sig", "Pipes", "Epolls"}
-	w, g := reflect.ValueOf(want), reflect.ValueOf(got)
-	for i := range w.NumField() {
-		name := w.Type().Field(i).Name
-		if same := reflect.DeepEqual(w.Field(i).Interface(), g.Field(i).Interface()); same == slices.Contains(elsewhere, name) {
-			t.Errorf("%s: written %v, read %v", name, w.Field(i), g.Field(i))
-		}
-	}
-	want.Pending = make([]kernel.Queued, maxQueued+1)
-	if _, err := encodeProcess(&want); err == nil {
-		t.Error("more pending signals than the record holds are accepted")
 	}
 }
 

@@ -3,9 +3,11 @@ package wpp
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"zhuque/sim"
 	"zhuque/sim/kernel"
+	"zhuque/sim/kernel/mm"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
 	"zhuque/sim/x86"
@@ -58,17 +60,25 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 	files := m.Durable().Files
 	files.Resolve(im.counter(sbCommitted))
 	files.ForgetRefs()
-	if err := r.addressSpace(m, im); err != nil {
+	records, err := r.records(im)
+	if err != nil {
 		return err
 	}
-	if err := r.kernelState(m, im); err != nil {
-		return err
+	if r.bug.ForgetUnmap || r.bug.InPlace {
+		records = r.disentangle(m, records)
+	}
+	if err := m.Kernel().Restore(records, func(int32) *mm.Space { return m.Space() }); err != nil {
+		return refuse("%v", err)
 	}
 	if err := r.registers(m, im); err != nil {
 		return err
 	}
+	m.Attach()
+	m.Load()
 	files.Sweep()
-	m.Kernel().MM.Settle()
+	for _, p := range m.Kernel().Processes() {
+		p.MM.Settle()
+	}
 	put(m, sbFailures, im.word(sbFailures)+1)
 	put(m, sbShutdowns, m.Durable().DirtyShutdowns)
 	fence(m)
@@ -94,7 +104,7 @@ func (r *Runtime) verify(m *sim.Machine, im *image) error {
 	case got[2] != want[2]:
 		return refuse("the image belongs to another program or other arguments")
 	}
-	for _, off := range []uint64{sbCommitted, sbApplied, sbMappings, sbDescriptors, sbWatches, logCall, saveEntry} {
+	for _, off := range []uint64{sbCommitted, sbApplied, sbCells, logCall, saveEntry} {
 		if w := im.word(off); guarded(im.counter(off)) != w {
 			return refuse("the counter at offset %#x is damaged: %#x", off, w)
 		}
@@ -146,142 +156,103 @@ func (r *Runtime) redo(m *sim.Machine, im *image) error {
 	return nil
 }
 
-func (r *Runtime) addressSpace(m *sim.Machine, im *image) error {
-	n := im.counter(sbMappings)
-	if n > maxMappings {
-		return refuse("mapping table: %d slots in use, it holds %d", n, maxMappings)
-	}
-	r.high = int(n)
-	for slot := range int(n) {
-		var w [mapSize / 8]uint64
-		im.words(slotOff(slot), w[:])
-		if w[mapFlags/8] == 0 {
-			r.free = append(r.free, slot)
-			continue
-		}
-		if w[mapChecksum/8] != checksum(w[:mapChecksum/8]...) && !r.bug.InPlace {
-			return refuse("mapping slot %d: wrong checksum", slot)
-		}
-		v := decodeMapping(&w)
-		if err := m.Kernel().MM.Install(v); err != nil {
-			if r.bug.ForgetUnmap || r.bug.InPlace {
-				r.free = append(r.free, slot)
-				continue
-			}
-			return refuse("mapping slot %d: %v", slot, err)
-		}
-		r.slots[v.Start] = slot
-	}
-	m.Kernel().MM.TakeChanges()
-	return nil
+// disentangle drops the mappings of a mutant's image that cannot be.
+func (r *Runtime) disentangle(m *sim.Machine, records []kernel.Record) []kernel.Record {
+	probe := m.Space()
+	return slices.DeleteFunc(records, func(rec kernel.Record) bool {
+		return rec.Key.Kind == kernel.KindMapping && !rec.FitsInto(probe)
+	})
 }
 
-func (r *Runtime) kernelState(m *sim.Machine, im *image) error {
-	var s kernel.ProcState
-	at := uint64(processOff)
-	next := func() uint64 {
-		at += 8
-		return im.word(at - 8)
-	}
-	if err := decodeProcess(&s, next); err != nil {
-		return refuse("%v", err)
-	}
-	for n := 1; n < kernel.NSIG; n++ {
-		var w [sigSize / 8]uint64
-		im.words(signalOff+sigSize*uint64(n-1), w[:])
-		if w[sigChecksum/8] != checksum(w[:sigChecksum/8]...) {
-			return refuse("action of signal %d: wrong checksum", n)
-		}
-		s.Sig[n] = kernel.Action{Handler: w[sigHandler/8], Flags: w[sigFlags/8], Restorer: w[sigRestorer/8], Mask: w[sigMask/8]}
-	}
-	n := im.counter(sbDescriptors)
-	if n > maxDescriptors {
-		return refuse("descriptor table: %d slots in use, it holds %d", n, maxDescriptors)
-	}
-	r.descriptors = int(n)
-	for num := range r.descriptors {
-		var w [fdSize / 8]uint64
-		im.words(descriptorOff+fdSize*uint64(num), w[:])
-		if w[fdInfo/8] == 0 {
-			continue
-		}
-		if w[fdChecksum/8] != checksum(w[:fdChecksum/8]...) {
-			return refuse("descriptor %d: wrong checksum", num)
-		}
-		s.FDs = append(s.FDs, decodeDescriptor(num, &w))
-	}
-	if err := r.restorePipes(im, &s); err != nil {
-		return err
-	}
-	if err := r.restoreWatches(im, &s); err != nil {
-		return err
-	}
-	if err := m.Kernel().Restore(&s); err != nil {
-		return refuse("%v", err)
-	}
-	m.Kernel().TakeDirty()
-	return nil
-}
-
-// registers restores the architectural state: from the power-fail handler's
-// save, and for a call in flight from the kernel-entry copy and the recorded result.
+// registers restores the architectural state of all threads: from their save areas,
+// and for a call in flight from the kernel-entry copy and the recorded result.
 func (r *Runtime) registers(m *sim.Machine, im *image) error {
-	mode, call, gen, reissue := im.word(saveMode), im.word(saveCall), im.word(saveGen), im.word(saveReissue)
-	var f frame
-	im.words(saveUser, f[:])
-	if !r.bug.NoShutdownCheck && r.bug.Registers == nil {
+	mode, call, gen, reissue, tid := im.word(saveMode), im.word(saveCall), im.word(saveGen), im.word(saveReissue), im.word(saveThread)
+	kernelMode := mode&^modeCounted == modeKernel
+	if !r.bug.NoShutdownCheck {
 		switch {
-		case im.word(saveChecksum) != saveSum(mode, call, gen, reissue, &f):
-			return refuse("save area: wrong checksum")
+		case im.word(saveChecksum) != checksum(mode, call, gen, reissue, tid):
+			return refuse("call area: wrong checksum")
 		case gen != im.word(sbGeneration):
-			return refuse("save area: of generation %d, the image is of %d", gen, im.word(sbGeneration))
-		case mode != modeUser && mode != modeKernel:
-			return refuse("save area: mode %d", mode)
+			return refuse("call area: of generation %d, the image is of %d", gen, im.word(sbGeneration))
+		case mode != modeUser && !kernelMode:
+			return refuse("call area: mode %d", mode)
 		}
+	}
+	for _, t := range m.Kernel().Threads() {
+		if err := r.thread(im, t); err != nil {
+			return err
+		}
+	}
+	if !kernelMode {
+		return nil
 	}
 	var s x86.State
-	f.decode(&s)
-	if mode == modeKernel {
-		if im.counter(sbCommitted) >= call {
-			r.call = call
-			if err := im.result(call, &s); err != nil {
+	t := m.Kernel().Thread(int32(tid))
+	if t == nil {
+		t = &kernel.Thread{} // the call ended it
+	}
+	s = t.Regs
+	if im.counter(sbCommitted) >= call {
+		r.call = call
+		again, err := im.result(call, &s)
+		if err != nil {
+			return err
+		}
+		if again {
+			s.RIP = reissue
+		} else if mode&modeCounted != 0 {
+			m.CPU().Retired++
+		}
+	} else {
+		r.call = call - 1
+		if im.counter(saveEntry) == call {
+			if err := im.entry(call, &s); err != nil {
 				return err
 			}
-		} else {
-			r.call = call - 1
-			if im.counter(saveEntry) == call {
-				if err := im.entry(call, &s); err != nil {
-					return err
-				}
-			}
-			if s.RIP != reissue {
-				m.CPU().Retired-- // the SYSCALL that is issued again had been counted
-			}
-			s.RIP = reissue
 		}
+		s.RIP = reissue
 	}
-	m.CPU().SetState(&s)
+	t.Regs = s
 	return nil
 }
 
-// result lays the recorded result of the committed call over its entry state.
-func (im *image) result(call uint64, s *x86.State) error {
+// thread restores a thread's registers from its save area.
+func (r *Runtime) thread(im *image, t *kernel.Thread) error {
+	var f frame
+	at := r.area(t.TID())
+	im.words(at+threadFrame, f[:])
+	if !r.bug.NoShutdownCheck && (im.word(at+threadID) != uint64(t.TID()) || im.word(at+threadSum) != threadCheck(t.TID(), &f)) {
+		return refuse("save area of thread %d: wrong checksum", t.TID())
+	}
+	f.decode(&t.Regs)
+	return nil
+}
+
+// result lays the recorded result of the committed call over its entry state; again
+// tells that the call is to be issued again.
+func (im *image) result(call uint64, s *x86.State) (again bool, err error) {
 	var f frame
 	kind, words := im.word(saveResult), f[:1]
-	if kind == resultFull {
+	switch kind {
+	case resultFull:
 		words = f[:]
+	case resultAgain:
+		words = nil
 	}
 	im.words(saveResult+8, words)
 	if im.word(saveResultSum) != resultSum(call, kind, words) {
-		return refuse("recorded result of call %d: wrong checksum", call)
+		return false, refuse("recorded result of call %d: wrong checksum", call)
 	}
 	if kind == resultFull {
 		f.decode(s)
-		return nil
+		return false, nil
 	}
-	err := im.entry(call, s)
-	s.R[x86.RAX] = f[0]
-	return err
+	err = im.entry(call, s)
+	if kind == resultRAX {
+		s.R[x86.RAX] = f[0]
+	}
+	return kind == resultAgain, err
 }
 
 // entry lays the kernel-entry copy over s, the vector and x87 state only where

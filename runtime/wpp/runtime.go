@@ -8,7 +8,7 @@
 // sbCommitted; the table updates that belong to it stand in the redo log by then
 // and are put in place afterwards, or by the recovery.
 //
-// Left out for now: more than one thread, connected sockets. It must not import
+// Left out for now: connected sockets. It must not import
 // crashinject.
 package wpp
 
@@ -20,7 +20,6 @@ import (
 	"zhuque/cachemodel"
 	"zhuque/sim"
 	"zhuque/sim/kernel"
-	"zhuque/sim/kernel/mm"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
 	"zhuque/sim/x86"
@@ -33,21 +32,14 @@ type Runtime struct {
 	generation uint64
 	recovering bool
 
-	slots map[uint64]int // mapping slot by Start
-	free  []int          // free slots below high
-	freed []int          // slots that the call being committed frees: not to be used by the same call
-	high  int            // slots ever used
+	table table
 
-	descriptors int   // descriptor slots ever used
-	pipes       []int // identity of the pipe in each pipe slot, 0 for none
-	watches     []watchKey
-
-	log  []record // of the call being committed; kept for its capacity
-	late []record // what the mutant PipeBytesLate writes after the commit
+	log  []update // of the call being committed; kept for its capacity
+	late []update // what the mutant PipeBytesLate writes after the commit
 }
 
-// record is one word of a table update.
-type record struct{ off, value uint64 }
+// update is one word of the image that a call changes.
+type update struct{ off, value uint64 }
 
 // New returns the runtime for a process that is about to start or recover, with
 // a deliberate defect when mutant is not empty.
@@ -56,19 +48,14 @@ func New(mutant string) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Runtime{bug: bug, slots: map[uint64]int{}}, nil
+	return &Runtime{bug: bug, table: newTable()}, nil
 }
 
 // Fork implements sim.Runtime.
 func (r *Runtime) Fork() sim.Runtime {
 	c := *r
-	c.slots = make(map[uint64]int, len(r.slots))
-	for k, v := range r.slots {
-		c.slots[k] = v
-	}
-	c.free, c.freed = slices.Clone(r.free), nil
+	c.table = r.table.fork()
 	c.log, c.late = nil, nil
-	c.pipes, c.watches = slices.Clone(r.pipes), slices.Clone(r.watches)
 	return &c
 }
 
@@ -77,7 +64,7 @@ func (r *Runtime) Owned() (lo, hi phys.Frame) { return phys.PMEMBase.Frame(), Da
 
 // SaveLines implements sim.Runtime.
 func (r *Runtime) SaveLines() int {
-	return (frameWords*8+saveUser-saveOff)/phys.LineSize + 1
+	return (frameWords*8+threadFrame)/phys.LineSize + 2
 }
 
 // put makes one modelled store into the image.
@@ -98,7 +85,7 @@ func (r *Runtime) Start(m *sim.Machine) error {
 	for i, w := range staticWords(m) {
 		put(m, sbMagic+8*uint64(i), w)
 	}
-	if err := r.collect(m, true); err != nil {
+	if err := r.collect(m, keys(m)); err != nil {
 		return err
 	}
 	for _, rec := range r.log {
@@ -110,6 +97,16 @@ func (r *Runtime) Start(m *sim.Machine) error {
 	put(m, sbGeneration, r.generation)
 	fence(m)
 	return nil
+}
+
+// keys returns the keys of all records, and the kernel counts none as changed any more.
+func keys(m *sim.Machine) []kernel.Key {
+	var list []kernel.Key
+	for _, rec := range m.Kernel().Records() {
+		list = append(list, rec.Key)
+	}
+	m.Kernel().TakeDirty()
+	return list
 }
 
 // plant gives the file tree the defect that is not the runtime's own.
@@ -140,7 +137,7 @@ func (r *Runtime) Call(m *sim.Machine, c *sim.Call) kernel.Outcome {
 		}
 		return out
 	}
-	if err := r.collect(m, false); err != nil {
+	if err := r.collect(m, m.Kernel().TakeDirty()); err != nil {
 		return kernel.Outcome{Unsupported: &x86.Unsupported{What: err.Error(), RIP: c.Reissue}}
 	}
 	for _, w := range m.Kernel().TakeInOut() {
@@ -149,7 +146,7 @@ func (r *Runtime) Call(m *sim.Machine, c *sim.Call) kernel.Outcome {
 	if len(r.log) > maxLogRecords {
 		return kernel.Outcome{Unsupported: &x86.Unsupported{What: fmt.Sprintf("one call changes %d words of tables and of its own arguments, the redo log holds %d", len(r.log), maxLogRecords), RIP: c.Reissue}}
 	}
-	r.saveResult(m, c)
+	r.saveResult(m, c, out.Again)
 	r.commit(m)
 	if err := m.Kernel().Release(); err != nil {
 		out.Err = err
@@ -164,7 +161,7 @@ func (r *Runtime) saveEntry(m *sim.Machine, c *sim.Call) {
 	var f frame
 	f.encode(&c.Entry)
 	words := f[:entryWords]
-	if c.Kind != sim.Syscall || c.Entry.R[x86.RAX] == rtSigreturn {
+	if c.Kind == sim.Exception || c.Kind == sim.Signal || c.Entry.R[x86.RAX] == rtSigreturn || c.Entry.R[x86.RAX] == execve {
 		words = f[:]
 	}
 	for i, w := range words {
@@ -175,8 +172,11 @@ func (r *Runtime) saveEntry(m *sim.Machine, c *sim.Call) {
 	put(m, saveEntry, guarded(r.call))
 }
 
-// rtSigreturn is the number of the system call that restores all registers.
-const rtSigreturn = 15
+// The numbers of the system calls that set all registers.
+const (
+	rtSigreturn = 15
+	execve      = 59
+)
 
 func entrySum(call uint64, words []uint64) uint64 {
 	var s sum
@@ -193,7 +193,12 @@ func resultSum(call, kind uint64, words []uint64) uint64 {
 }
 
 // saveResult stores what the call left in the registers.
-func (r *Runtime) saveResult(m *sim.Machine, c *sim.Call) {
+func (r *Runtime) saveResult(m *sim.Machine, c *sim.Call, again bool) {
+	if again {
+		put(m, saveResult, resultAgain)
+		put(m, saveResultSum, resultSum(r.call, resultAgain, nil))
+		return
+	}
 	now := m.CPU().State()
 	only := now
 	only.R[x86.RAX] = c.Entry.R[x86.RAX]
@@ -254,7 +259,7 @@ func (r *Runtime) apply(m *sim.Machine) {
 // set records that a word of the tables gets a new value.
 func (r *Runtime) set(m *sim.Machine, off, v uint64) {
 	if peek(m.Durable().PMEM, off) != v {
-		r.log = append(r.log, record{off, v})
+		r.log = append(r.log, update{off, v})
 	}
 }
 
@@ -263,79 +268,74 @@ func (r *Runtime) inOut(m *sim.Machine, w kernel.InOut) {
 	for i, b := range w.Data {
 		at := uint64(w.At-phys.PMEMBase) + uint64(i)
 		off, shift := at&^7, at&7*8
-		n := slices.IndexFunc(r.log, func(rec record) bool { return rec.off == off })
+		n := slices.IndexFunc(r.log, func(rec update) bool { return rec.off == off })
 		if n < 0 {
 			n = len(r.log)
-			r.log = append(r.log, record{off, peek(m.Durable().PMEM, off)})
+			r.log = append(r.log, update{off, peek(m.Durable().PMEM, off)})
 		}
 		r.log[n].value = r.log[n].value&^(0xff<<shift) | uint64(b)<<shift
 	}
 }
 
-// collect turns what a call changed in the kernel into records; all of it at the start.
-func (r *Runtime) collect(m *sim.Machine, all bool) error {
+// collect turns what a call changed in the kernel into updates, and stores the
+// registers of threads that it made.
+func (r *Runtime) collect(m *sim.Machine, changed []kernel.Key) error {
 	r.log = r.log[:0]
-	k := m.Kernel()
-	for _, ch := range k.MM.TakeChanges() {
-		if err := r.mapping(m, ch); err != nil {
+	for _, key := range changed {
+		if err := r.record(m, key); err != nil {
 			return err
 		}
 	}
-	r.free = append(r.free, r.freed...)
-	r.freed = r.freed[:0]
-	r.set(m, sbMappings, guarded(uint64(r.high)))
-	dirty := k.TakeDirty()
-	if all {
-		dirty = kernel.Dirty{Misc: true}
-	}
-	if dirty.Any() {
-		if err := r.process(m, k.State(), dirty, all); err != nil {
-			return err
+	r.table.settle()
+	r.set(m, sbCells, guarded(r.table.cells))
+	for _, tid := range m.Kernel().TakeBorn() {
+		if t := m.Kernel().Thread(tid); t != nil {
+			r.SwitchOut(m, tid, &t.Regs)
 		}
 	}
-	r.set(m, sbDescriptors, guarded(uint64(r.descriptors)))
 	return nil
 }
 
-// mapping records one change of the mapping table.
-func (r *Runtime) mapping(m *sim.Machine, ch mm.Change) error {
-	if ch.New == nil {
-		slot := r.slots[ch.Old.Start]
-		delete(r.slots, ch.Old.Start)
-		r.freed = append(r.freed, slot)
-		if !r.bug.ForgetUnmap {
-			r.set(m, slotOff(slot)+mapFlags, 0)
-		}
-		return nil
-	}
-	slot, ok := r.slots[ch.New.Start]
+// area returns where a thread's save area is.
+func (r *Runtime) area(tid int32) uint64 {
+	b, ok := r.table.blocks[kernel.Key{Kind: kernel.KindThread, A: uint64(tid)}]
 	if !ok {
-		if n := len(r.free); n > 0 {
-			slot, r.free = r.free[n-1], r.free[:n-1]
-		} else if slot = r.high; slot < maxMappings {
-			r.high++
-		} else {
-			return fmt.Errorf("more than %d mappings", maxMappings)
-		}
-		r.slots[ch.New.Start] = slot
+		panic(fmt.Sprintf("BUG: thread %d has no save area", tid))
 	}
-	for i, w := range encodeMapping(ch.New) {
-		r.set(m, slotOff(slot)+8*uint64(i), w)
-	}
-	return nil
+	return threadOff + threadSize*uint64(b.slot)
 }
 
-func slotOff(slot int) uint64 { return mappingOff + mapSize*uint64(slot) }
+// SwitchOut implements sim.Runtime.
+func (r *Runtime) SwitchOut(m *sim.Machine, tid int32, regs *x86.State) {
+	var f frame
+	f.encode(regs)
+	at := r.area(tid)
+	for i, w := range f {
+		put(m, at+threadFrame+8*uint64(i), w)
+	}
+	put(m, at+threadID, uint64(tid))
+	put(m, at+threadSum, threadCheck(tid, &f))
+}
+
+func threadCheck(tid int32, f *frame) uint64 {
+	var s sum
+	s.add(uint64(tid))
+	s.add(f[:]...)
+	return s.value()
+}
 
 // PowerFail implements sim.Runtime: the power-fail handler's stores.
 func (r *Runtime) PowerFail(m *sim.Machine, pm *mem.Store) {
 	if r.recovering {
 		return // no thread has run since the save area was filled
 	}
-	s := m.CPU().State()
 	mode, reissue := uint64(modeUser), uint64(0)
+	s := m.CPU().State()
 	if c := m.InCall(); c != nil {
 		mode, reissue = modeKernel, c.Reissue
+		if c.Kind == sim.Syscall {
+			mode |= modeCounted
+		}
 		fpu := s
 		s = c.Entry
 		s.V, s.MXCSR, s.FPU = fpu.V, fpu.MXCSR, fpu.FPU
@@ -343,26 +343,31 @@ func (r *Runtime) PowerFail(m *sim.Machine, pm *mem.Store) {
 	if r.bug.Registers != nil {
 		r.bug.Registers(&s)
 	}
-	var f frame
-	f.encode(&s)
+	tid := m.Loaded()
+	if _, live := r.table.blocks[kernel.Key{Kind: kernel.KindThread, A: uint64(tid)}]; live {
+		r.saveThread(pm, tid, &s)
+	}
 	page := pm.WritablePage((phys.PMEMBase + saveOff).Frame())
-	word := func(off, v uint64) { binary.LittleEndian.PutUint64(page[off-saveOff:], v) }
+	word := func(off, v uint64) { binary.LittleEndian.PutUint64(page[off:], v) }
 	word(saveMode, mode)
 	word(saveCall, r.call)
 	word(saveGen, r.generation)
 	word(saveReissue, reissue)
-	check := saveSum(mode, r.call, r.generation, reissue, &f)
-	for i, w := range f {
-		word(saveUser+8*uint64(i), w)
-	}
-	word(saveChecksum, check)
+	word(saveThread, uint64(tid))
+	word(saveChecksum, checksum(mode, r.call, r.generation, reissue, uint64(tid)))
 }
 
-func saveSum(mode, call, gen, reissue uint64, f *frame) uint64 {
-	var s sum
-	s.add(mode, call, gen, reissue)
-	s.add(f[:]...)
-	return s.value()
+// saveThread stores the registers of the thread that the core holds.
+func (r *Runtime) saveThread(pm *mem.Store, tid int32, s *x86.State) {
+	var f frame
+	f.encode(s)
+	at := phys.PMEMBase + phys.Addr(r.area(tid))
+	page := pm.WritablePage(at.Frame())
+	binary.LittleEndian.PutUint64(page[threadID:], uint64(tid))
+	binary.LittleEndian.PutUint64(page[threadSum:], threadCheck(tid, &f))
+	for i, w := range f {
+		binary.LittleEndian.PutUint64(page[threadFrame+8*i:], w)
+	}
 }
 
 // Complete implements sim.Runtime.
@@ -370,4 +375,20 @@ func (r *Runtime) Complete(pm *mem.Store) {
 	a := phys.PMEMBase + sbComplete
 	page := pm.WritablePage(a.Frame())
 	binary.LittleEndian.PutUint64(page[a&phys.PageMask:], peek(pm, sbGeneration))
+}
+
+// programID identifies what runs: another program's image is refused.
+func programID(cfg *sim.Config) uint64 {
+	var s sum
+	text := func(t string) {
+		s.add(uint64(len(t)))
+		for i := range len(t) {
+			s.add(uint64(t[i]))
+		}
+	}
+	text(cfg.Program)
+	for _, a := range cfg.Args {
+		text(a)
+	}
+	return s.value()
 }

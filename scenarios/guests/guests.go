@@ -42,6 +42,7 @@ var all = []Info{
 	{"shared", "one file under shared and private mappings, beside read, write and truncate", 48_051},
 	{"signals", "handlers, masks, alternate stack, repaired faults", 62_786},
 	{"strings", "REP string instructions, overlapping and backwards", 1_453_633},
+	{"threads", "four threads with locks, conditions, a barrier, signals, sleeps and a robust lock", 0},
 	{"tls", "all data behind the FS base", 735_337},
 	{"upper", "standard input in capitals", 0},
 }

@@ -34,6 +34,14 @@ type call struct {
 	savedMask uint64
 	useSaved  bool
 
+	gone  bool // the thread has ended
+	yield bool // others may run first
+
+	pause   *wait      // what the thread waits for from now on
+	elapsed phys.Nanos // virtual time that it let pass
+	masked  bool       // the call has replaced the signal mask
+	oldMask uint64     // and this is what it was
+
 	read []span // guest memory that the call depends on, when writes to it are deferred
 }
 
@@ -52,6 +60,9 @@ func (k *Kernel) Syscall(c *x86.CPU) Outcome {
 	if err == nil {
 		err = k.MM.Err()
 	}
+	if again, out := cl.settle(err); again {
+		return out
+	}
 	if err != nil {
 		if res = cl.failed(err); cl.out.Stops() {
 			return cl.out
@@ -61,7 +72,14 @@ func (k *Kernel) Syscall(c *x86.CPU) Outcome {
 		c.R[x86.RAX] = res
 	}
 	if k.cfg.Strace != nil {
-		k.cfg.Strace(nr, cl.a, res)
+		k.cfg.Strace(cl.thread.tid, nr, cl.a, res)
+	}
+	if cl.gone {
+		k.choose()
+		return cl.out
+	}
+	if cl.yield && k.several() {
+		defer k.choose()
 	}
 	if !cl.out.Exited && (!k.cfg.DeferSignals || cl.useSaved) {
 		cl.deliver()
@@ -69,11 +87,68 @@ func (k *Kernel) Syscall(c *x86.CPU) Outcome {
 	return cl.out
 }
 
+// settle ends the thread's wait or begins one. again reports that the call is to be
+// issued again: it waits, or it starts anew behind the handler of a signal.
+func (c *call) settle(err error) (again bool, out Outcome) {
+	t := c.thread
+	switch {
+	case err == errBlocked:
+		t.wait = c.pause
+	case t.wait != nil:
+		t.wait = nil
+		c.touchThread(t)
+	}
+	if c.masked && err != errBlocked {
+		if err == errInterrupted {
+			c.savedMask, c.useSaved = c.oldMask, true
+		} else {
+			t.mask = c.oldMask
+			c.touchThread(t)
+		}
+	}
+	if err != errBlocked && (err != errInterrupted || !c.restarts()) {
+		return false, out
+	}
+	c.cpu.RIP -= syscallSize
+	c.cpu.Retired--
+	if err == errBlocked {
+		c.touchThread(t)
+		c.choose()
+	}
+	return true, Outcome{Again: true}
+}
+
+// restarts reports whether a call that a signal interrupts starts anew behind the
+// signal's handler: the call is of those that do, and the handler wants it.
+func (c *call) restarts() bool {
+	if !c.row.Restart {
+		return false
+	}
+	for sig := 1; sig < NSIG; sig++ {
+		if c.thread.pending()&^c.thread.mask&bit(sig) != 0 {
+			act := c.proc.actions[sig]
+			return act.Handler <= sigIgn || act.Flags&saRestart != 0
+		}
+	}
+	return true
+}
+
+// guestVisible reports whether an error is a result that the program gets.
+func guestVisible(err error) bool {
+	var e errno.Errno
+	var f *mem.Fault
+	return errors.As(err, &e) || errors.As(err, &f)
+}
+
 // failed returns the result of a call that gave an error, or stops the run.
 func (c *call) failed(err error) uint64 {
 	var e errno.Errno
 	var f *mem.Fault
 	switch {
+	case err == errInterrupted:
+		return errno.EINTR.Result()
+	case err == errTimeout:
+		return errno.ETIMEDOUT.Result()
 	case errors.As(err, &e):
 		return e.Result()
 	case errors.As(err, &f):
@@ -157,7 +232,7 @@ func (c *call) path(va uint64) (string, error) {
 
 // desc returns the description of the descriptor in argument i.
 func (c *call) desc(i int) (*desc, error) {
-	if d := c.files.get(c.fd(i)); d != nil {
+	if d := c.get(c.fd(i)); d != nil {
 		return d, nil
 	}
 	return nil, errno.EBADF

@@ -151,9 +151,10 @@ func (k *Kernel) Exec(c *x86.CPU, name string, args, env []string) error {
 	k.FS.Ref(k.proc.cwd)
 	k.FS.Ref(p.node)
 	k.proc.exe = p.node
-	k.proc.comm = [16]byte{}
-	copy(k.proc.comm[:15], path.Base(name))
-	k.dirty.Misc = true
+	k.thread.comm = [16]byte{}
+	copy(k.thread.comm[:15], path.Base(name))
+	k.touchProcess(k.proc)
+	k.touchThread(k.thread)
 	if err := k.load(p, interp); err != nil {
 		return err
 	}

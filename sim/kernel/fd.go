@@ -35,6 +35,24 @@ const (
 // PipeCapacity is how many bytes a pipe holds.
 const PipeCapacity = 65536
 
+// FDKind tells what an open file description refers to. Its numbers are part of
+// the persistent image.
+type FDKind uint8
+
+const (
+	FDStdin FDKind = 1 + iota
+	FDStdout
+	FDStderr
+	FDNode // a file, directory or synthetic device of the file tree
+	FDPipeRead
+	FDPipeWrite
+	FDSocket    // a UNIX socket that is not connected
+	FDEvent     // an eventfd, whose value stands in the offset
+	FDSemaphore // an eventfd that is a semaphore
+	FDEpoll
+	fdKinds
+)
+
 // slot is one descriptor.
 type slot struct {
 	num, desc int
@@ -66,34 +84,56 @@ type pipe struct {
 	readers, writers int // descriptions open
 }
 
-func (p *pipe) state() Pipe { return Pipe{ID: p.id, Taken: p.taken, Content: p.data} }
+// code passes what a pipe's record holds beside its bytes.
+func (p *pipe) code(c *codec) { code(c, &p.taken) }
 
-// files is the descriptor table with what it leads to, each sorted by number.
+func (s *slot) code(c *codec) {
+	code(c, &s.desc)
+	c.flag(&s.cloexec)
+}
+
+func (d *desc) code(c *codec) {
+	code(c, &d.kind)
+	code(c, &d.node)
+	code(c, &d.off)
+	code(c, &d.flags)
+	code(c, &d.pipe)
+	code(c, &d.socket)
+}
+
+// files is what the descriptors of all processes lead to, each list ascending by
+// identity.
 type files struct {
-	slots  []slot
-	descs  []desc
-	pipes  []pipe
-	nextID int // of descriptions and pipes
+	descs []desc
+	pipes []pipe
 }
 
-func (f *files) fork() files {
-	return files{slices.Clone(f.slots), slices.Clone(f.descs), slices.Clone(f.pipes), f.nextID}
-}
+func (f *files) fork() files { return files{slices.Clone(f.descs), slices.Clone(f.pipes)} }
 
-func (f *files) slot(num int) *slot {
-	i, ok := slices.BinarySearchFunc(f.slots, num, func(s slot, n int) int { return cmp.Compare(s.num, n) })
+// slot returns an open descriptor, nil for a free number.
+func (p *Process) slot(num int) *slot {
+	i, ok := slices.BinarySearchFunc(p.slots, num, func(s slot, n int) int { return cmp.Compare(s.num, n) })
 	if !ok {
 		return nil
 	}
-	return &f.slots[i]
+	return &p.slots[i]
+}
+
+// find returns an open file description, nil when there is none with that identity.
+func (f *files) find(id int) *desc {
+	i, ok := slices.BinarySearchFunc(f.descs, id, func(d desc, n int) int { return cmp.Compare(d.id, n) })
+	if !ok {
+		return nil
+	}
+	return &f.descs[i]
 }
 
 func (f *files) desc(id int) *desc {
-	i, ok := slices.BinarySearchFunc(f.descs, id, func(d desc, n int) int { return cmp.Compare(d.id, n) })
-	if !ok {
+	d := f.find(id)
+	if d == nil {
 		panic("BUG: descriptor without a description")
 	}
-	return &f.descs[i]
+	return d
 }
 
 func (f *files) pipe(id int) *pipe {
@@ -104,17 +144,17 @@ func (f *files) pipe(id int) *pipe {
 	return &f.pipes[i]
 }
 
-// get returns the description of an open descriptor.
-func (f *files) get(num int) *desc {
-	if s := f.slot(num); s != nil {
-		return f.desc(s.desc)
+// get returns the description of the current process's open descriptor.
+func (k *Kernel) get(num int) *desc {
+	if s := k.proc.slot(num); s != nil {
+		return k.files.desc(s.desc)
 	}
 	return nil
 }
 
 // free returns the lowest unused descriptor number from min up.
-func (f *files) free(min int) int {
-	for _, s := range f.slots {
+func (p *Process) free(min int) int {
+	for _, s := range p.slots {
 		if s.num > min {
 			break
 		}
@@ -125,12 +165,19 @@ func (f *files) free(min int) int {
 	return min
 }
 
-func (f *files) openConsole() {
+func (k *Kernel) openConsole() {
 	for i, kind := range []FDKind{FDStdin, FDStdout, FDStderr} {
-		f.nextID++
-		f.descs = append(f.descs, desc{id: f.nextID, refs: 1, kind: kind, flags: oRdwr | oLargefile})
-		f.slots = append(f.slots, slot{num: i, desc: f.nextID})
+		d := desc{id: k.newID(), refs: 1, kind: kind, flags: oRdwr | oLargefile}
+		k.files.descs = append(k.files.descs, d)
+		k.proc.slots = append(k.proc.slots, slot{num: i, desc: d.id})
 	}
+}
+
+// newID hands out an identity for a description or a pipe.
+func (k *Kernel) newID() int {
+	k.sys.nextID++
+	k.touchSystem()
+	return k.sys.nextID
 }
 
 // fdLimit returns RLIMIT_NOFILE's soft limit, bounded.
@@ -138,14 +185,13 @@ func (k *Kernel) fdLimit() int { return int(min(k.proc.rlimits[rlimitNofile][0],
 
 // install opens a new description under the lowest free number.
 func (k *Kernel) install(d desc, cloexec bool) (int, error) {
-	num := k.files.free(0)
+	num := k.proc.free(0)
 	if num >= k.fdLimit() {
 		return 0, errno.EMFILE
 	}
-	k.files.nextID++
-	d.id, d.refs = k.files.nextID, 0
+	d.id, d.refs = k.newID(), 0
 	k.files.descs = append(k.files.descs, d)
-	k.dirty.Misc = true // nextID
+	k.touchDesc(d.id)
 	k.bind(num, d.id, cloexec)
 	return num, nil
 }
@@ -153,24 +199,33 @@ func (k *Kernel) install(d desc, cloexec bool) (int, error) {
 // bind makes num, which is free, a descriptor of the description id.
 func (k *Kernel) bind(num, id int, cloexec bool) {
 	k.files.desc(id).refs++
-	i, _ := slices.BinarySearchFunc(k.files.slots, num, func(s slot, n int) int { return cmp.Compare(s.num, n) })
-	k.files.slots = slices.Insert(k.files.slots, i, slot{num, id, cloexec})
-	k.dirty.FDs = insert(k.dirty.FDs, num)
+	p := k.proc
+	i, _ := slices.BinarySearchFunc(p.slots, num, func(s slot, n int) int { return cmp.Compare(s.num, n) })
+	p.slots = slices.Insert(p.slots, i, slot{num, id, cloexec})
+	k.touchFD(num)
 }
 
 // closeFD closes an open descriptor and, with the last one, its description.
 func (k *Kernel) closeFD(num int) error {
-	f := &k.files
-	i, ok := slices.BinarySearchFunc(f.slots, num, func(s slot, n int) int { return cmp.Compare(s.num, n) })
+	p := k.proc
+	i, ok := slices.BinarySearchFunc(p.slots, num, func(s slot, n int) int { return cmp.Compare(s.num, n) })
 	if !ok {
 		return errno.EBADF
 	}
-	d := f.desc(f.slots[i].desc)
-	f.slots = slices.Delete(f.slots, i, i+1)
-	k.dirty.FDs = insert(k.dirty.FDs, num)
+	id := p.slots[i].desc
+	p.slots = slices.Delete(p.slots, i, i+1)
+	k.touchFD(num)
+	d := k.files.desc(id)
 	k.dropLocks(d, d.refs == 1)
+	k.unrefDesc(id)
+	return nil
+}
+
+// unrefDesc takes away one of the descriptors of a description.
+func (k *Kernel) unrefDesc(id int) {
+	d := k.files.desc(id)
 	if d.refs--; d.refs > 0 {
-		return nil
+		return
 	}
 	switch d.kind {
 	case FDNode:
@@ -180,10 +235,10 @@ func (k *Kernel) closeFD(num int) error {
 	case FDEpoll:
 		k.watch(d, nil)
 	}
-	k.unwatch(d.id)
-	j := slices.IndexFunc(f.descs, func(e desc) bool { return e.id == d.id })
-	f.descs = slices.Delete(f.descs, j, j+1)
-	return nil
+	k.unwatch(id)
+	j := slices.IndexFunc(k.files.descs, func(e desc) bool { return e.id == id })
+	k.files.descs = slices.Delete(k.files.descs, j, j+1)
+	k.touchDesc(id)
 }
 
 func (k *Kernel) closePipeEnd(d *desc) {
@@ -196,24 +251,14 @@ func (k *Kernel) closePipeEnd(d *desc) {
 	if p.readers+p.writers == 0 {
 		i := slices.IndexFunc(k.files.pipes, func(q pipe) bool { return q.id == p.id })
 		k.files.pipes = slices.Delete(k.files.pipes, i, i+1)
-		k.dirty.Pipes = insert(k.dirty.Pipes, d.pipe)
-	}
-}
-
-// touchDesc marks every descriptor of a description as changed.
-func (k *Kernel) touchDesc(id int) {
-	for _, s := range k.files.slots {
-		if s.desc == id {
-			k.dirty.FDs = insert(k.dirty.FDs, s.num)
-		}
+		k.touchPipe(d.pipe)
 	}
 }
 
 // newPipe makes a pipe and returns its two descriptions, not yet installed.
 func (k *Kernel) newPipe(flags uint32) (r, w desc) {
-	k.files.nextID++
-	id := k.files.nextID
+	id := k.newID()
 	k.files.pipes = append(k.files.pipes, pipe{id: id, readers: 1, writers: 1})
-	k.dirty.Pipes = insert(k.dirty.Pipes, id)
+	k.touchPipe(id)
 	return desc{kind: FDPipeRead, pipe: id, flags: flags}, desc{kind: FDPipeWrite, pipe: id, flags: flags | oWronly}
 }

@@ -128,7 +128,7 @@ func TestPipes(t *testing.T) {
 	if got := r.get(buf, 1); string(got) != "c" {
 		t.Fatalf("read %q", got)
 	}
-	r.stops("read", 3, buf, 1) // a deadlock
+	r.waits("read", 3, buf, 1)
 	r.want(0, "fcntl", 3, 4, oNonblock)
 	r.want(errno.EAGAIN, "read", 3, buf, 1)
 	r.want(errno.ESPIPE, "lseek", 3, 0, 0)
@@ -317,7 +317,7 @@ func TestPoll(t *testing.T) {
 	if d := r.k.mono() - before; d < 250e6 {
 		t.Fatalf("waiting for 250 ms took %d ns", d)
 	}
-	r.stops("poll", fds, 1, -1)
+	r.waits("poll", fds, 1, -1)
 	r.want(1, "write", 4, "x", 1)
 	set := r.put(le.AppendUint64(nil, 1<<3|1<<4))
 	r.want(1, "select", 5, set, 0, 0, 0)

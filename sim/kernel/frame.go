@@ -48,7 +48,7 @@ func (c *call) pushFrame(q Queued, t trap, act Action) bool {
 		return false
 	}
 	s := c.cpu.State()
-	alt := &c.signals.alt
+	alt := &c.thread.alt
 	sp := s.R[x86.RSP] - redZone
 	if act.Flags&saOnstack != 0 && !alt.holds(s.R[x86.RSP]) && alt.Flags&ssDisable == 0 && alt.Size != 0 {
 		sp = alt.SP + alt.Size
@@ -77,7 +77,7 @@ func (c *call) pushFrame(q Queued, t trap, act Action) bool {
 
 // frame encodes the frame of a signal that interrupted s.
 func (c *call) frame(s *x86.State, q Queued, t trap, act Action, fp uint64) []byte {
-	alt, mask := c.signals.alt, c.signals.mask
+	alt, mask := c.thread.alt, c.thread.mask
 	if c.useSaved {
 		mask = c.savedMask
 	}
@@ -128,9 +128,9 @@ func sysRtSigreturn(c *call) (uint64, error) {
 		c.handle(Queued{Signal: SIGSEGV, Code: siKernel}, trap{})
 		return 0, nil
 	}
-	c.signals.alt = altStackFrom(b[frameContext+16:], c.signals.alt)
-	c.signals.mask = le.Uint64(b[frameMask:]) &^ unblockable
-	c.dirty.Misc = true
+	c.thread.alt = altStackFrom(b[frameContext+16:], c.thread.alt)
+	c.thread.mask = le.Uint64(b[frameMask:]) &^ unblockable
+	c.touchThread(c.thread)
 	c.cpu.SetState(&s)
 	return 0, nil
 }
@@ -177,7 +177,7 @@ func altStackFrom(b []byte, old AltStack) AltStack {
 
 func sysSigaltstack(c *call) (uint64, error) {
 	sp := c.cpu.R[x86.RSP]
-	old := c.signals.alt
+	old := c.thread.alt
 	var in [24]byte
 	if c.a[0] != 0 {
 		if err := c.load(c.a[0], in[:]); err != nil {
@@ -201,7 +201,7 @@ func sysSigaltstack(c *call) (uint64, error) {
 
 func (c *call) setAltStack(in []byte, sp uint64) error {
 	flags := le.Uint32(in[8:])
-	if c.signals.alt.holds(sp) {
+	if c.thread.alt.holds(sp) {
 		return errno.EPERM
 	}
 	mode := flags &^ ssAutodisarm
@@ -214,7 +214,7 @@ func (c *call) setAltStack(in []byte, sp uint64) error {
 	case n.Size < minSigstksz:
 		return errno.ENOMEM
 	}
-	c.signals.alt = n
-	c.dirty.Misc = true
+	c.thread.alt = n
+	c.touchThread(c.thread)
 	return nil
 }

@@ -244,7 +244,7 @@ func (w *twin) step(rng *rand.Rand) {
 }
 
 func (w *twin) isDir(s slotArg) bool {
-	d := w.k.files.get(w.guest[s])
+	d := w.k.get(w.guest[s])
 	if d == nil {
 		return false
 	}

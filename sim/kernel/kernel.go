@@ -1,14 +1,13 @@
-// Package kernel is the volatile Linux of the machine: system calls, descriptors,
-// signals, clocks and the start of programs, for one process with one thread.
+// Package kernel is the volatile Linux of the machine: system calls, processes and
+// threads, descriptors, signals, clocks and the start of programs.
 //
-// Nothing in it survives a power cut. What the process saw of it is given to the
-// Zhuque runtime as a ProcState and rebuilt from one after a restart. Effects on
+// Nothing in it survives a power cut. What the processes saw of it is given to the
+// Zhuque runtime as Records and rebuilt from them after a restart. Effects on
 // the world outside (console output, consumed input) and the loss of old state
 // (freed memory, deleted files) wait for Release, so that a call that was cut
 // before it was committed can be issued again.
 //
-// Left out: several threads and processes, sockets that find a peer, timers that interrupt,
-// permissions (the guest is root), terminals beyond isatty. Table lists every
+// Left out: sockets that find a peer, timers that interrupt, permissions (the guest is root), terminals beyond isatty. Table lists every
 // call with its state. Guest memory is reached through mem.Port only.
 //
 // It must not import the Zhuque runtime, the cache model's internals or anything
@@ -25,8 +24,8 @@ import (
 
 // Config is what a Kernel is built from.
 type Config struct {
-	MM      *mm.Space
-	FS      *vfs.FS // made with Hooks in its Options
+	MM      *mm.Space // of the first process
+	FS      *vfs.FS   // made with Hooks in its Options
 	Console *Console
 	Seed    uint64 // of AT_RANDOM and getrandom
 
@@ -37,40 +36,53 @@ type Config struct {
 	MemTotal phys.Bytes
 	// OpenFiles is the initial RLIMIT_NOFILE; zero: 1024.
 	OpenFiles uint64
+	// Quantum is the mean number of instructions after which another thread may get
+	// its turn; zero: DefaultQuantum.
+	Quantum uint64
+	// Cores is how many processor cores the processes see; zero: 1.
+	Cores int
 	// DeferSignals leaves signals that a call makes deliverable to DeliverOne, so
 	// that each delivery can be committed by itself: a delivery may overwrite what
 	// the call before it has read, and must not make that call unrepeatable.
 	DeferSignals bool
-	// Strace, when set, is called after every system call with its number, its
-	// arguments and its result.
-	Strace func(nr uint64, args [6]uint64, result uint64)
+	// Strace, when set, is called after every system call with the thread, the
+	// call's number, its arguments and its result.
+	Strace func(tid int32, nr uint64, args [6]uint64, result uint64)
 }
 
-// Kernel is the kernel of one process.
+// Kernel is the kernel of a machine.
 type Kernel struct {
-	MM *mm.Space
+	MM *mm.Space // of the current process
 	FS *vfs.FS
 
 	cfg     Config
 	console *Console
 	clock   uint64 // instructions retired at the last entry
 
-	proc    proc
+	sys     system
+	procs   []*Process // ascending by number; the first is the program that was started
+	threads []*Thread  // ascending by number
 	files   files
-	signals signals
+	proc    *Process // the current thread's
+	thread  *Thread  // the current one, or the last that was
 
 	unref []vfs.NodeID // nodes to let go of at Release
-	dirty Dirty
+	dirty []Key        // records that changed, ascending
+
+	changed func() // see OnChange
 
 	hooked bool // FS has this kernel's hooks
 	spare  call // of the last call, for its memory
 
 	deferring bool
 	inOut     []InOut
+	born      []int32 // threads made by the last call
 }
 
-// Outcome is how a system call or an exception ended for the machine.
+// Outcome is how a system call or an exception ended for the machine. Kernel.Current
+// tells which thread goes on.
 type Outcome struct {
+	Again       bool // the thread stands at its SYSCALL again, which does not count as retired
 	Exited      bool
 	Status      int              // exit status, when Exited and Signal is zero
 	Signal      int              // the signal that killed the process
@@ -82,8 +94,9 @@ type Outcome struct {
 // Stops reports whether the process cannot go on.
 func (o Outcome) Stops() bool { return o.Exited || o.Unsupported != nil || o.Err != nil }
 
-// New returns the kernel of a process that has no program yet: see Exec and
-// Restore. Descriptors 0, 1 and 2 are the console.
+// New returns a kernel with one process that has no program yet, see Exec; its
+// descriptors 0, 1 and 2 are the console. Without an address space there is no
+// process: see Restore.
 func New(cfg Config) *Kernel {
 	if cfg.MemTotal == 0 {
 		cfg.MemTotal = 4 << 30
@@ -91,25 +104,46 @@ func New(cfg Config) *Kernel {
 	if cfg.OpenFiles == 0 {
 		cfg.OpenFiles = 1024
 	}
+	if cfg.Quantum == 0 {
+		cfg.Quantum = DefaultQuantum
+	}
+	if cfg.Cores == 0 {
+		cfg.Cores = 1
+	}
 	k := &Kernel{MM: cfg.MM, FS: cfg.FS, cfg: cfg, console: cfg.Console}
-	k.proc = newProc(cfg)
-	k.signals.alt.Flags = ssDisable
-	k.files.openConsole()
+	if cfg.MM == nil {
+		return k
+	}
+	k.proc = newProcess(cfg)
+	k.thread = &Thread{tid: initialPID, proc: k.proc, alt: AltStack{Flags: ssDisable}}
+	k.procs, k.threads = []*Process{k.proc}, []*Thread{k.thread}
+	k.sys.nextTID, k.sys.current = initialPID, initialPID
+	k.openConsole()
 	return k
 }
 
-// Fork returns an independent copy on a fork of the machine. It may be taken in
-// the middle of a call; the copy is then good for State and a power cut only.
-func (k *Kernel) Fork(space *mm.Space, fs *vfs.FS, console *Console) *Kernel {
+// Fork returns an independent copy on a fork of the machine; space gives the copy
+// of each address space. It may be taken in the middle of a call; the copy is then
+// good for Records and a power cut only.
+func (k *Kernel) Fork(space func(*mm.Space) *mm.Space, fs *vfs.FS, console *Console) *Kernel {
 	c := *k
-	c.MM, c.FS, c.console = space, fs, console
-	c.cfg.MM, c.cfg.FS, c.cfg.Console = space, fs, console
+	c.FS, c.console = fs, console
+	c.cfg.MM, c.cfg.FS, c.cfg.Console = nil, fs, console
 	c.files = k.files.fork()
-	c.signals.queue = append([]Queued(nil), k.signals.queue...)
+	c.procs, c.threads = make([]*Process, len(k.procs)), make([]*Thread, len(k.threads))
+	for i, p := range k.procs {
+		c.procs[i] = p.fork(space(p.MM))
+	}
+	for i, t := range k.threads {
+		c.threads[i] = t.fork(c.findProcess(t.proc.pid))
+	}
+	c.proc, c.thread = c.procs[0], c.threads[0]
+	c.MM = c.proc.MM
+	c.setCurrent()
 	c.unref = append([]vfs.NodeID(nil), k.unref...)
-	c.dirty = k.dirty.clone()
+	c.dirty = append([]Key(nil), k.dirty...)
 	c.inOut = append([]InOut(nil), k.inOut...)
-	c.hooked, c.spare = false, call{}
+	c.hooked, c.changed, c.spare = false, nil, call{}
 	return &c
 }
 
@@ -125,12 +159,16 @@ func (k *Kernel) enter(c *x86.CPU) *call {
 }
 
 // SetStrace replaces the tracer of system calls; nil for none.
-func (k *Kernel) SetStrace(f func(nr uint64, args [6]uint64, result uint64)) { k.cfg.Strace = f }
+func (k *Kernel) SetStrace(f func(tid int32, nr uint64, args [6]uint64, result uint64)) {
+	k.cfg.Strace = f
+}
 
 // Release lets the effects of committed calls out: console output, consumed
 // input, memory and files that were given up.
 func (k *Kernel) Release() error {
-	k.MM.ReleaseFreed()
+	for _, p := range k.procs {
+		p.MM.ReleaseFreed()
+	}
 	for _, id := range k.unref {
 		k.FS.Unref(id)
 	}

@@ -44,7 +44,7 @@ func TestLocks(t *testing.T) {
 	r.want(0, "fcntl", b, fOfdSetlk, r.flock(fWrlck, 0, 13, 1))
 	r.want(errno.EAGAIN, "fcntl", b, fOfdSetlk, r.flock(fWrlck, 0, 13, 3))
 	r.want(0, "fcntl", b, fSetlk, r.flock(fRdlck, 0, 50, 0))
-	if n := len(r.k.FS.Locks(r.k.files.get(a).node)); n != 5 {
+	if n := len(r.k.FS.Locks(r.k.get(a).node)); n != 5 {
 		t.Errorf("%d locks are held, want 5", n)
 	}
 	r.want(errno.EBADF, "fcntl", int(r.sys("open", "/tmp/l", 0, 0)), fSetlk, r.flock(fWrlck, 0, 0, 1))
@@ -52,7 +52,7 @@ func TestLocks(t *testing.T) {
 	r.want(errno.EINVAL, "fcntl", a, fSetlk, r.flock(fWrlck, 0, 5, -6))
 
 	r.want(0, "close", b) // with the process's lock, although a is open
-	if n := len(r.k.FS.Locks(r.k.files.get(a).node)); n != 3 {
+	if n := len(r.k.FS.Locks(r.k.get(a).node)); n != 3 {
 		t.Errorf("%d locks are held, want 3", n)
 	}
 	r.want(0, "close", a)
@@ -78,7 +78,6 @@ func TestSplice(t *testing.T) {
 	r.want(10, "read", 5, buf, 16)
 	r.shows("the second pipe", buf, "guestguest")
 	r.want(errno.EAGAIN, "splice", 3, 0, 6, 0, 1, spliceNonblock)
-	r.stops("splice", 3, 0, 6, 0, 1, 0)
 	r.want(errno.EBADF, "splice", motd, 0, motd, 0, 1, 0)
 	r.want(errno.ESPIPE, "splice", motd, 0, 4, off, 1, 0)
 	r.want(errno.EINVAL, "tee", 3, 4, 1, 0)
@@ -109,7 +108,7 @@ func TestRarerFileCalls(t *testing.T) {
 	}
 	r.want(3, "pwritev2", fd, iov(r.str("end"), 3), 1, -1, 0, rwfAppend)
 	r.want(13, "lseek", fd, 0, 1)
-	if f := r.k.files.get(fd).flags; f&oAppend != 0 {
+	if f := r.k.get(fd).flags; f&oAppend != 0 {
 		t.Errorf("pwritev2 left flags %#o", f)
 	}
 	r.want(4, "preadv2", fd, iov(buf, 4), 1, 9, 0, 0)

@@ -18,9 +18,9 @@ func Hooks() vfs.Hooks {
 }
 
 func (k *Kernel) hooks() vfs.Hooks {
-	link := func(id *vfs.NodeID) func() []byte {
+	link := func(id func() vfs.NodeID) func() []byte {
 		return func() []byte {
-			p, ok := k.FS.Path(*id)
+			p, ok := k.FS.Path(id())
 			if !ok {
 				return []byte("(deleted)")
 			}
@@ -28,11 +28,11 @@ func (k *Kernel) hooks() vfs.Hooks {
 		}
 	}
 	return vfs.Hooks{Now: k.Now, FDs: k.listFDs, Synthetic: map[string]func() []byte{
-		"/proc/self/exe":     link(&k.proc.exe),
-		"/proc/self/cwd":     link(&k.proc.cwd),
+		"/proc/self/exe":     link(func() vfs.NodeID { return k.proc.exe }),
+		"/proc/self/cwd":     link(func() vfs.NodeID { return k.proc.cwd }),
 		"/proc/self/maps":    k.procMaps,
 		"/proc/self/cmdline": k.procCmdline,
-		"/proc/self/comm":    func() []byte { return append([]byte(cString(k.proc.comm[:])), '\n') },
+		"/proc/self/comm":    func() []byte { return append([]byte(cString(k.thread.comm[:])), '\n') },
 		"/proc/self/status":  k.procStatus,
 		"/proc/self/stat":    k.procStat,
 		"/proc/self/statm":   k.procStatm,
@@ -68,7 +68,7 @@ func cString(b []byte) string {
 // listFDs is /proc/self/fd.
 func (k *Kernel) listFDs() []vfs.FD {
 	var out []vfs.FD
-	for _, s := range k.files.slots {
+	for _, s := range k.proc.slots {
 		switch d := k.files.desc(s.desc); d.kind {
 		case FDNode:
 			out = append(out, vfs.FD{Num: s.num, Node: d.node})
@@ -129,15 +129,14 @@ func (k *Kernel) procCmdline() []byte {
 }
 
 func (k *Kernel) procStatus() []byte {
-	s := &k.signals
-	return fmt.Appendf(nil, "Name:\t%s\nState:\tR (running)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t64\nVmSize:\t%8d kB\nThreads:\t1\nSigPnd:\t%016x\nSigBlk:\t%016x\n",
-		cString(k.proc.comm[:]), k.proc.pid, k.proc.pid, k.proc.ppid, k.MM.Mapped()>>10, k.pending(), s.mask)
+	return fmt.Appendf(nil, "Name:\t%s\nState:\tR (running)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t64\nVmSize:\t%8d kB\nThreads:\t%d\nSigPnd:\t%016x\nSigBlk:\t%016x\n",
+		cString(k.thread.comm[:]), k.proc.pid, k.proc.pid, k.proc.ppid, k.MM.Mapped()>>10, len(k.members(k.proc)), k.thread.pending(), k.thread.mask)
 }
 
 func (k *Kernel) procStat() []byte {
 	ticks := uint64(k.cpuTime() / (second / 100))
-	return fmt.Appendf(nil, "%d (%s) R %d %d %d 0 -1 4194304 0 0 0 0 %d 0 0 0 20 0 1 0 0 %d 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
-		k.proc.pid, cString(k.proc.comm[:]), k.proc.ppid, k.proc.pid, k.proc.pid, ticks, k.MM.Mapped())
+	return fmt.Appendf(nil, "%d (%s) R %d %d %d 0 -1 4194304 0 0 0 0 %d 0 0 0 20 0 %d 0 0 %d 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+		k.proc.pid, cString(k.thread.comm[:]), k.proc.ppid, k.proc.pgid, k.proc.sid, ticks, len(k.members(k.proc)), k.MM.Mapped())
 }
 
 func (k *Kernel) procStatm() []byte {

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -52,10 +53,14 @@ func newRig(t testing.TB, stdin io.Reader) *rig {
 	return r
 }
 
+// space returns an empty address space.
+func (r *rig) space(fs *vfs.FS) *mm.Space {
+	return mm.New(mm.Config{DRAM: r.dram, PMEM: r.pmem, Files: fs, PMEMSize: 16 << 20, Placement: mm.Placement{Anon: mm.PMEM, PrivateWritable: mm.PMEM}})
+}
+
 func (r *rig) start(fs *vfs.FS) {
 	fs.SetMemory(r.pmem)
-	s := mm.New(mm.Config{DRAM: r.dram, PMEM: r.pmem, Files: fs, PMEMSize: 16 << 20, Placement: mm.Placement{Anon: mm.PMEM, PrivateWritable: mm.PMEM}})
-	r.k = New(Config{MM: s, FS: fs, Console: r.con, Seed: 7, WallBase: 1_700_000_000 * second})
+	r.k = New(Config{MM: r.space(fs), FS: fs, Console: r.con, Seed: 7, WallBase: 1_700_000_000 * second})
 	r.attach()
 }
 
@@ -67,7 +72,7 @@ func (r *rig) attach() {
 		c.SetState(&s)
 	}
 	r.c = c
-	r.k.MM.OnChange(func() { p.FlushTLB(); c.InvalidateBlocks() })
+	r.k.OnChange(func() { p.FlushTLB(); c.InvalidateBlocks() })
 }
 
 func (r *rig) ok(err error) {
@@ -173,4 +178,39 @@ func (r *rig) stops(name string, args ...any) {
 	if o := r.raw(name, args...); o.Unsupported == nil {
 		r.Fatalf("%s%v went on: %+v, result %d", name, args, o, int64(r.c.R[x86.RAX]))
 	}
+}
+
+// waits checks that a call waits for what nobody can bring: the only thread stands
+// at its SYSCALL again, nothing has retired, and its turn ends in a deadlock. The
+// wait is forgotten afterwards.
+func (r *rig) waits(name string, args ...any) {
+	r.Helper()
+	r.prepare(name, args...)
+	rip, retired := r.c.RIP, r.c.Retired
+	o := r.k.Syscall(r.c)
+	if !o.Again || r.c.RIP != rip-syscallSize || r.c.Retired != retired-1 || r.k.Current() != 0 || r.k.thread.wait == nil {
+		r.Fatalf("%s%v does not wait: %+v, rip %#x, result %d", name, args, o, r.c.RIP, int64(r.c.R[x86.RAX]))
+	}
+	var d *Deadlock
+	if o := r.k.Turn(r.c.Retired); !errors.As(o.Err, &d) || len(d.Waits) != 1 {
+		r.Fatalf("%s%v: the turn of a thread that waits for ever: %+v", name, args, o)
+	}
+	r.giveUp()
+	r.c.RIP = rip
+}
+
+// giveUp makes the only thread forget what it waits for.
+func (r *rig) giveUp() {
+	t := r.k.thread
+	w := t.wait
+	if w == nil {
+		return
+	}
+	if w.masked {
+		t.mask = w.mask
+	}
+	t.wait = nil
+	r.k.touchThread(t)
+	r.k.sys.current = t.tid
+	r.k.touchSystem()
 }

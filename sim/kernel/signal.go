@@ -31,6 +31,7 @@ const (
 const (
 	saSiginfo   = 0x4
 	saOnstack   = 0x0800_0000
+	saRestart   = 0x1000_0000
 	saNodefer   = 0x4000_0000
 	saResethand = 0x8000_0000
 	saRestorer  = 0x0400_0000
@@ -51,16 +52,41 @@ const (
 	maxQueued = 1024 // RLIMIT_SIGPENDING
 )
 
+// NSIG is one more than the highest signal number.
+const NSIG = 65
+
+// Action is a signal's disposition as the kernel keeps it (struct sigaction).
+type Action struct {
+	Handler  uint64 // 0: default, 1: ignore
+	Flags    uint64
+	Restorer uint64
+	Mask     uint64
+}
+
+func (a *Action) code(c *codec) {
+	code(c, &a.Handler)
+	code(c, &a.Flags)
+	code(c, &a.Restorer)
+	code(c, &a.Mask)
+}
+
+// Queued is a signal that was sent and not yet delivered.
+type Queued struct {
+	Signal int
+	Code   int32  // si_code
+	Value  uint64 // si_value, or si_addr of a fault
+	PID    int32
+	UID    uint32
+}
+
+// AltStack is the alternate signal stack (stack_t).
+type AltStack struct {
+	SP, Size uint64
+	Flags    uint32
+}
+
 // unblockable are SIGKILL and SIGSTOP.
 const unblockable = 1<<(SIGKILL-1) | 1<<(SIGSTOP-1)
-
-// signals is the process's signal state.
-type signals struct {
-	actions [NSIG]Action
-	mask    uint64
-	queue   []Queued
-	alt     AltStack
-}
 
 func bit(sig int) uint64 { return 1 << (sig - 1) }
 
@@ -82,52 +108,95 @@ func dumpsCore(sig int) bool {
 	return false
 }
 
-// ignored reports whether a signal would have no effect when delivered.
-func (k *Kernel) ignored(sig int) bool {
-	h := k.signals.actions[sig].Handler
+// ignores reports whether a signal would have no effect when delivered.
+func (p *Process) ignores(sig int) bool {
+	h := p.actions[sig].Handler
 	return h == sigIgn || h == sigDfl && ignoredByDefault(sig)
 }
 
-// Send makes a signal pending. A standard signal that is pending already and an
-// ignored one that is not blocked are dropped, as in Linux. Deliver runs it.
-func (k *Kernel) Send(q Queued) error {
-	if k.ignored(q.Signal) && k.signals.mask&bit(q.Signal) == 0 {
-		return nil
+func (c *call) ignored(sig int) bool { return c.proc.ignores(sig) }
+
+// Send makes a signal pending for a process: whichever of its threads does not
+// block it gets it.
+func (k *Kernel) Send(p *Process, q Queued) error {
+	blocked := ^uint64(0)
+	for _, t := range k.members(p) {
+		blocked &= t.mask
 	}
-	if q.Signal < 32 && k.pending()&bit(q.Signal) != 0 {
-		return nil
+	sent, err := p.enqueue(&p.queue, q, blocked)
+	if sent {
+		k.touchProcess(p)
 	}
-	if len(k.signals.queue) >= maxQueued {
-		return errno.EAGAIN
-	}
-	k.signals.queue = append(k.signals.queue, q)
-	k.dirty.Misc = true
-	return nil
+	return err
 }
 
-// pending returns the set of queued signals.
-func (k *Kernel) pending() (set uint64) {
-	for _, q := range k.signals.queue {
-		set |= bit(q.Signal)
+// sendThread makes a signal pending for one thread.
+func (k *Kernel) sendThread(t *Thread, q Queued) error {
+	sent, err := t.proc.enqueue(&t.queue, q, t.mask)
+	if sent {
+		k.touchThread(t)
 	}
-	return set
+	return err
 }
 
-// next takes the pending signal that is delivered first, the lowest number not
-// blocked; ok is false when there is none.
-func (k *Kernel) next() (q Queued, ok bool) {
+// enqueue appends to a queue. A standard signal that is pending there already and
+// an ignored one that is not blocked are dropped, as in Linux.
+func (p *Process) enqueue(queue *[]Queued, q Queued, blocked uint64) (sent bool, err error) {
+	if p.ignores(q.Signal) && blocked&bit(q.Signal) == 0 {
+		return false, nil
+	}
+	if q.Signal < 32 && set(*queue)&bit(q.Signal) != 0 {
+		return false, nil
+	}
+	if len(*queue) >= maxQueued {
+		return false, errno.EAGAIN
+	}
+	*queue = append(*queue, q)
+	return true, nil
+}
+
+// set returns the signals of a queue.
+func set(queue []Queued) (s uint64) {
+	for _, q := range queue {
+		s |= bit(q.Signal)
+	}
+	return s
+}
+
+// pending returns the signals that are pending for a thread or its process.
+func (t *Thread) pending() uint64 {
+	if len(t.queue) == 0 && len(t.proc.queue) == 0 {
+		return 0
+	}
+	return set(t.queue) | set(t.proc.queue)
+}
+
+// deliverable reports whether a signal is pending that a thread does not block.
+func (k *Kernel) deliverable(t *Thread) bool { return t.pending()&^t.mask != 0 }
+
+// next takes the pending signal of the current thread that is delivered first: its
+// own before the process's, the lowest number that is not in mask.
+func (k *Kernel) next(mask uint64) (q Queued, ok bool) {
+	if q, ok = take(&k.thread.queue, mask); ok {
+		k.touchThread(k.thread)
+	} else if q, ok = take(&k.proc.queue, mask); ok {
+		k.touchProcess(k.proc)
+	}
+	return q, ok
+}
+
+func take(queue *[]Queued, mask uint64) (q Queued, ok bool) {
 	best := -1
-	for i, p := range k.signals.queue {
-		if k.signals.mask&bit(p.Signal) == 0 && (best < 0 || p.Signal < k.signals.queue[best].Signal) {
+	for i, p := range *queue {
+		if mask&bit(p.Signal) == 0 && (best < 0 || p.Signal < (*queue)[best].Signal) {
 			best = i
 		}
 	}
 	if best < 0 {
 		return q, false
 	}
-	q = k.signals.queue[best]
-	k.signals.queue = append(k.signals.queue[:best:best], k.signals.queue[best+1:]...)
-	k.dirty.Misc = true
+	q = (*queue)[best]
+	*queue = append((*queue)[:best:best], (*queue)[best+1:]...)
 	return q, true
 }
 
@@ -144,7 +213,7 @@ func (k *Kernel) Deliver(c *x86.CPU) Outcome {
 
 func (c *call) deliver() {
 	for {
-		q, ok := c.next()
+		q, ok := c.Kernel.next(c.thread.mask)
 		if !ok {
 			break
 		}
@@ -153,14 +222,14 @@ func (c *call) deliver() {
 		}
 	}
 	if c.useSaved {
-		c.signals.mask, c.useSaved = c.savedMask, false
-		c.dirty.Misc = true
+		c.thread.mask, c.useSaved = c.savedMask, false
+		c.touchThread(c.thread)
 	}
 }
 
 // handle runs the action of one signal.
 func (c *call) handle(q Queued, t trap) {
-	act := c.signals.actions[q.Signal]
+	act := c.proc.actions[q.Signal]
 	switch {
 	case c.ignored(q.Signal):
 		return
@@ -172,23 +241,23 @@ func (c *call) handle(q Queued, t trap) {
 		return
 	}
 	if act.Flags&saResethand != 0 {
-		c.signals.actions[q.Signal] = Action{Flags: act.Flags, Restorer: act.Restorer, Mask: act.Mask}
-		c.dirty.Signals = insert(c.dirty.Signals, q.Signal)
+		c.proc.actions[q.Signal] = Action{Flags: act.Flags, Restorer: act.Restorer, Mask: act.Mask}
+		c.touchAction(q.Signal)
 	}
 	if !c.pushFrame(q, t, act) {
-		if q.Signal == SIGSEGV || c.signals.mask&bit(SIGSEGV) != 0 || c.signals.actions[SIGSEGV].Handler <= sigIgn {
+		if q.Signal == SIGSEGV || c.thread.mask&bit(SIGSEGV) != 0 || c.proc.actions[SIGSEGV].Handler <= sigIgn {
 			c.kill(SIGSEGV)
 			return
 		}
 		c.handle(Queued{Signal: SIGSEGV, Code: siKernel}, t)
 		return
 	}
-	c.signals.mask |= act.Mask
+	c.thread.mask |= act.Mask
 	if act.Flags&saNodefer == 0 {
-		c.signals.mask |= bit(q.Signal)
+		c.thread.mask |= bit(q.Signal)
 	}
-	c.signals.mask &^= unblockable
-	c.dirty.Misc = true
+	c.thread.mask &^= unblockable
+	c.touchThread(c.thread)
 }
 
 func (c *call) kill(sig int) {
@@ -203,7 +272,7 @@ func (k *Kernel) Exception(c *x86.CPU, e *x86.Exception) Outcome {
 		return Outcome{Err: err}
 	}
 	q, t := faultSignal(c, e)
-	if k.signals.mask&bit(q.Signal) != 0 || k.signals.actions[q.Signal].Handler == sigIgn {
+	if k.thread.mask&bit(q.Signal) != 0 || k.proc.actions[q.Signal].Handler == sigIgn {
 		cl.kill(q.Signal)
 		return cl.out
 	}

@@ -74,7 +74,7 @@ func TestFrame(t *testing.T) {
 	if fp%64 != 0 || fp < sp+frameSize || le.Uint16(r.get(fp, 2)) != 0x27f || le.Uint32(r.get(fp+24, 4)) != 0x3f80 || le.Uint64(r.get(fp+160+16, 8)) != 2 {
 		t.Fatalf("floating-point state at %#x", fp)
 	}
-	if got := r.k.signals.mask; got != bit(10)|bit(12) {
+	if got := r.k.thread.mask; got != bit(10)|bit(12) {
 		t.Fatalf("mask in the handler %#x", got)
 	}
 	r.c.R[x86.RSP], r.c.R[x86.RAX] = sp+8, numbers["rt_sigreturn"]
@@ -83,8 +83,8 @@ func TestFrame(t *testing.T) {
 	if got := r.c.State(); got != s {
 		t.Fatalf("after the return\n%+v, want\n%+v", got, s)
 	}
-	if r.k.signals.mask != 0 {
-		t.Fatalf("mask after the return %#x", r.k.signals.mask)
+	if r.k.thread.mask != 0 {
+		t.Fatalf("mask after the return %#x", r.k.thread.mask)
 	}
 }
 
@@ -121,20 +121,20 @@ func TestMasksAndFlags(t *testing.T) {
 	r := newRig(t, nil)
 	set := iov(bit(10) | bit(9) | bit(19))
 	r.want(0, "rt_sigprocmask", 0, set, 0, 8)
-	if r.k.signals.mask != bit(10) {
-		t.Fatalf("mask %#x: SIGKILL or SIGSTOP blocked", r.k.signals.mask)
+	if r.k.thread.mask != bit(10) {
+		t.Fatalf("mask %#x: SIGKILL or SIGSTOP blocked", r.k.thread.mask)
 	}
 	r.handle(10, saResethand|saNodefer, 0)
 	r.want(0, "kill", initialPID, 10)
 	r.want(0, "kill", initialPID, 10)
 	buf := r.put(make([]byte, 8))
 	r.want(0, "rt_sigpending", buf, 8)
-	if got := le.Uint64(r.get(buf, 8)); got != bit(10) || len(r.k.signals.queue) != 1 {
-		t.Fatalf("pending %#x, queued %d times", got, len(r.k.signals.queue))
+	if got := le.Uint64(r.get(buf, 8)); got != bit(10) || len(r.k.proc.queue) != 1 {
+		t.Fatalf("pending %#x, queued %d times", got, len(r.k.proc.queue))
 	}
 	r.want(0, "rt_sigprocmask", 1, set, 0, 8)
-	if r.c.RIP != handlerAt || r.k.signals.mask != 0 {
-		t.Fatalf("unblocked: rip %#x mask %#x", r.c.RIP, r.k.signals.mask)
+	if r.c.RIP != handlerAt || r.k.thread.mask != 0 {
+		t.Fatalf("unblocked: rip %#x mask %#x", r.c.RIP, r.k.thread.mask)
 	}
 	if o := r.raw("kill", initialPID, 10); !o.Exited || o.Signal != 10 {
 		t.Fatalf("SA_RESETHAND: the second signal gave %+v", o)
@@ -160,7 +160,7 @@ func TestSigsuspend(t *testing.T) {
 	if got := int64(le.Uint64(b[frameMC+13*8:])); got != -int64(errno.EINTR) {
 		t.Fatalf("sigsuspend returns %d", got)
 	}
-	r.stops("rt_sigsuspend", iov(0), 8)
+	r.waits("rt_sigsuspend", iov(0), 8)
 }
 
 // TestExceptions checks signal, si_code and si_addr of each exception.
@@ -248,11 +248,6 @@ func TestRestoredLimit(t *testing.T) {
 	r := newRig(t, nil)
 	r.want(0, "setrlimit", rlimitAS, iov(2<<20, rlimInfinity))
 	r.want(errno.ENOMEM, "mmap", 0, 4<<20, 3, mapPrivate|mapAnonymous, -1, 0)
-	state, vmas := r.k.State(), r.k.MM.VMAs()
-	r.start(r.k.FS)
-	for _, v := range vmas {
-		r.ok(r.k.MM.Install(v))
-	}
-	r.ok(r.k.Restore(state))
+	r.ok(r.reborn(r.k.Records()))
 	r.want(errno.ENOMEM, "mmap", 0, 4<<20, 3, mapPrivate|mapAnonymous, -1, 0)
 }

@@ -1,145 +1,378 @@
 package kernel
 
 import (
+	"cmp"
 	"fmt"
 	"hash/crc32"
 	"slices"
-
-	"zhuque/sim/kernel/vfs"
-	"zhuque/sim/phys"
 )
 
-// NSIG is one more than the highest signal number.
-const NSIG = 65
+// RecordKind tells what a Record describes. Its numbers are part of the persistent image.
+type RecordKind uint8
 
-// Action is a signal's disposition as the kernel keeps it (struct sigaction).
-type Action struct {
-	Handler  uint64 // 0: default, 1: ignore
-	Flags    uint64
-	Restorer uint64
-	Mask     uint64
-}
-
-// Queued is a signal that was sent and not yet delivered.
-type Queued struct {
-	Signal int
-	Code   int32  // si_code
-	Value  uint64 // si_value, or si_addr of a fault
-	PID    int32
-	UID    uint32
-}
-
-// AltStack is the alternate signal stack (stack_t).
-type AltStack struct {
-	SP, Size uint64
-	Flags    uint32
-}
-
-// FDKind tells what an open file description refers to. Its numbers are part of
-// the persistent image.
-type FDKind uint8
-
+// The kinds of records, with what A and B of their keys mean.
 const (
-	FDStdin FDKind = 1 + iota
-	FDStdout
-	FDStderr
-	FDNode // a file, directory or synthetic device of the file tree
-	FDPipeRead
-	FDPipeWrite
-	FDSocket    // a UNIX socket that is not connected
-	FDEvent     // an eventfd; Offset is its value
-	FDSemaphore // an eventfd that is a semaphore
-	FDEpoll
+	KindSystem  RecordKind = 1 + iota // counters, virtual time, the thread that runs
+	KindProcess                       // A: process
+	KindThread                        // A: thread
+	KindAction                        // A: process, B: signal
+	KindFD                            // A: process, B: descriptor number
+	KindDesc                          // A: open file description
+	KindPipe                          // A: pipe
+	KindWatch                         // A: description of an epoll instance, B: description watched << 32 | descriptor number
+	KindMapping                       // A: process, B: first address
+	recordKinds
 )
 
-// FD is one descriptor of the process. Descriptors with equal Desc share one
-// open file description; Kind, Node, Offset and OpenFlags are then equal.
-type FD struct {
-	Num       int
-	Desc      int // identity of the description
-	Kind      FDKind
-	Node      vfs.NodeID
-	Offset    int64
-	OpenFlags uint32 // access mode and status flags of open(2)
-	CloExec   bool
-	Pipe      int // identity of the pipe
-	Socket    int // FDSocket: its type, as socket(2) has it
-}
-
-// Pipe is a pipe of the process. It lives as long as a descriptor of one of its ends.
-type Pipe struct {
-	ID      int
-	Taken   uint64 // bytes ever read from it
-	Content []byte // the unread bytes; not to be changed
-}
-
-// String tells pipes apart without showing all of their content.
-func (p Pipe) String() string {
-	return fmt.Sprintf("pipe %d: %d bytes unread, %d taken, checksum %08x", p.ID, len(p.Content), p.Taken, crc32.ChecksumIEEE(p.Content))
-}
-
-// Epoll is an epoll instance that waits for something.
-type Epoll struct {
-	Desc    int     // its description
-	Watches []Watch // ascending by FD, then Desc; not to be changed
-}
-
-// ProcState is what the process can see of the kernel: what Zhuque makes
-// persistent beside memory and registers.
-type ProcState struct {
-	FDs    []FD    // ascending by Num
-	Pipes  []Pipe  // ascending by ID
-	Epolls []Epoll // ascending by Desc
-	NextID int
-
-	Sig      [NSIG]Action // indexed by signal number
-	SigMask  uint64       // bit n-1 is signal n
-	Pending  []Queued     // in order of sending
-	AltStack AltStack
-
-	BrkStart, BrkEnd uint64
-	ArgStart, ArgEnd uint64 // the argument strings, for /proc/self/cmdline
-	Cwd, Exe         vfs.NodeID
-	Umask            uint32
-	PID, PPID, TID   int32
-	ClearTID         uint64
-	RobustHead       uint64
-	RobustLen        uint64
-	Comm             [16]byte
-	Rlimits          [16][2]uint64 // soft, hard
-	RandPos          uint64        // bytes drawn from the random stream
-	Slept            phys.Nanos    // virtual time that passed without instructions
-}
-
-// Dirty tells what changed in the ProcState.
-type Dirty struct {
-	FDs     []int // descriptor numbers, opened, closed or changed; ascending
-	Pipes   []int // identities of pipes, made, gone or changed; ascending
-	Epolls  []int // descriptions of epoll instances, changed or gone; ascending
-	Signals []int // signal numbers whose Action changed; ascending
-	Misc    bool  // anything else
-}
-
-// Any reports whether anything changed.
-func (d Dirty) Any() bool {
-	return d.Misc || len(d.FDs) > 0 || len(d.Pipes) > 0 || len(d.Epolls) > 0 || len(d.Signals) > 0
-}
-
-func (d Dirty) clone() Dirty {
-	return Dirty{FDs: slices.Clone(d.FDs), Pipes: slices.Clone(d.Pipes), Epolls: slices.Clone(d.Epolls), Signals: slices.Clone(d.Signals), Misc: d.Misc}
-}
-
-func insert(list []int, n int) []int {
-	i, found := slices.BinarySearch(list, n)
-	if found {
-		return list
+func (k RecordKind) String() string {
+	if k < KindSystem || k >= recordKinds {
+		return fmt.Sprintf("RecordKind(%d)", uint8(k))
 	}
-	return slices.Insert(list, i, n)
+	return [...]string{"system", "process", "thread", "action", "descriptor", "description", "pipe", "watch", "mapping"}[k-KindSystem]
 }
 
-// TakeDirty returns what changed since the last call.
-func (k *Kernel) TakeDirty() Dirty {
+// Key names a Record.
+type Key struct {
+	Kind RecordKind
+	A    uint64 // below 1 << 56
+	B    uint64
+}
+
+// Compare orders keys by kind, then A, then B.
+func (k Key) Compare(o Key) int {
+	return cmp.Or(cmp.Compare(k.Kind, o.Kind), cmp.Compare(k.A, o.A), cmp.Compare(k.B, o.B))
+}
+
+func (k Key) String() string {
+	switch k.Kind {
+	case KindSystem:
+		return "system"
+	case KindAction, KindFD:
+		return fmt.Sprintf("%v %d of process %d", k.Kind, k.B, k.A)
+	case KindWatch:
+		return fmt.Sprintf("watch of epoll instance %d for descriptor %d", k.A, uint32(k.B))
+	case KindMapping:
+		return fmt.Sprintf("mapping at %#x of process %d", k.B, k.A)
+	}
+	return fmt.Sprintf("%v %d", k.Kind, k.A)
+}
+
+// Record is one object of what the processes can see of the kernel: what Zhuque
+// makes persistent beside memory and registers. Records are the kernel's whole
+// state: Restore builds a kernel from them.
+type Record struct {
+	Key   Key
+	Words []uint64
+	// Bytes is what a pipe holds. Words[0] is its position in all that ever went
+	// through the pipe, so that it only ever loses bytes at its front and gains
+	// them at its end. Not to be changed.
+	Bytes []byte
+}
+
+// Equal reports whether two records are the same.
+func (r Record) Equal(o Record) bool {
+	return r.Key == o.Key && slices.Equal(r.Words, o.Words) && slices.Equal(r.Bytes, o.Bytes)
+}
+
+// String shows a record for a person: its object's fields, not all bytes of a pipe.
+func (r Record) String() string {
+	o := newObject(r.Key.Kind)
+	if o == nil {
+		return fmt.Sprintf("%v %x", r.Key, r.Words)
+	}
+	c := codec{w: r.Words, decoding: true}
+	o.code(&c)
+	if err := c.done(); err != nil {
+		return fmt.Sprintf("%v %x (%v)", r.Key, r.Words, err)
+	}
+	text := fmt.Sprintf("%v %+v", r.Key, o)
+	if r.Key.Kind == KindPipe {
+		text += fmt.Sprintf(", %d bytes unread, checksum %08x", len(r.Bytes), crc32.ChecksumIEEE(r.Bytes))
+	}
+	return text
+}
+
+// object is something that a Record describes.
+type object interface {
+	// code passes all fields to c, which reads or sets them.
+	code(c *codec)
+}
+
+// newObject returns an empty object of a kind, nil for an unknown one.
+func newObject(k RecordKind) object {
+	switch k {
+	case KindSystem:
+		return &system{}
+	case KindProcess:
+		return &processRecord{}
+	case KindThread:
+		return &threadRecord{}
+	case KindAction:
+		return &Action{}
+	case KindFD:
+		return &slot{}
+	case KindDesc:
+		return &desc{}
+	case KindPipe:
+		return &pipe{}
+	case KindWatch:
+		return &Watch{}
+	case KindMapping:
+		return &mapping{}
+	}
+	return nil
+}
+
+// codec turns the fields of an object into words, or words into fields, in the
+// order in which they are passed to it.
+type codec struct {
+	w        []uint64
+	at       int
+	decoding bool
+	bad      error
+}
+
+// integer is what fits into a word.
+type integer interface {
+	~int | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64
+}
+
+// code passes one number. Decoding one that does not fit is an error.
+func code[T integer](c *codec, p *T) {
+	if !c.decoding {
+		c.w = append(c.w, uint64(*p))
+		return
+	}
+	w := c.next()
+	*p = T(w)
+	if uint64(*p) != w {
+		c.fail("number %d in word %d is out of range", w, c.at-1)
+	}
+}
+
+func (c *codec) flag(p *bool) {
+	v := uint8(0)
+	if *p {
+		v = 1
+	}
+	code(c, &v)
+	if c.decoding {
+		if *p = v == 1; v > 1 {
+			c.fail("word %d is no truth value", c.at-1)
+		}
+	}
+}
+
+// count passes the length of a list of at most most entries and returns it.
+func (c *codec) count(n, most int) int {
+	code(c, &n)
+	if c.decoding && (n < 0 || n > most) {
+		c.fail("a list of %d entries, at most %d are possible", n, most)
+		return 0
+	}
+	return n
+}
+
+func (c *codec) next() uint64 {
+	if c.at >= len(c.w) {
+		c.fail("it ends after %d words", len(c.w))
+		return 0
+	}
+	c.at++
+	return c.w[c.at-1]
+}
+
+func (c *codec) fail(format string, a ...any) {
+	if c.bad == nil {
+		c.bad = fmt.Errorf(format, a...)
+	}
+}
+
+// done returns the first error of decoding; words that are left over are one.
+func (c *codec) done() error {
+	if c.decoding && c.at != len(c.w) {
+		c.fail("it has %d words, %d are expected", len(c.w), c.at)
+	}
+	return c.bad
+}
+
+// encode returns the record of an object.
+func encode(key Key, o object) Record {
+	var c codec
+	o.code(&c)
+	return Record{Key: key, Words: c.w}
+}
+
+// queued passes a list of pending signals.
+func (c *codec) queued(list *[]Queued) {
+	n := c.count(len(*list), maxQueued)
+	if c.decoding {
+		*list = nil
+		if n > 0 {
+			*list = make([]Queued, n)
+		}
+	}
+	for i := range *list {
+		q := &(*list)[i]
+		code(c, &q.Signal)
+		code(c, &q.Code)
+		code(c, &q.Value)
+		code(c, &q.PID)
+		code(c, &q.UID)
+	}
+}
+
+// touch marks a record as changed: made, gone or with other content.
+func (k *Kernel) touch(key Key) {
+	i, found := slices.BinarySearchFunc(k.dirty, key, Key.Compare)
+	if !found {
+		k.dirty = slices.Insert(k.dirty, i, key)
+	}
+}
+
+func (k *Kernel) touchSystem()            { k.touch(Key{Kind: KindSystem}) }
+func (k *Kernel) touchProcess(p *Process) { k.touch(p.key()) }
+func (k *Kernel) touchThread(t *Thread)   { k.touch(t.key()) }
+func (k *Kernel) touchDesc(id int)        { k.touch(descKey(id)) }
+func (k *Kernel) touchPipe(id int)        { k.touch(pipeKey(id)) }
+func (k *Kernel) touchFD(num int)         { k.touch(k.proc.fdKey(num)) }
+func (k *Kernel) touchAction(sig int)     { k.touch(Key{KindAction, uint64(k.proc.pid), uint64(sig)}) }
+func descKey(id int) Key                  { return Key{Kind: KindDesc, A: uint64(id)} }
+func pipeKey(id int) Key                  { return Key{Kind: KindPipe, A: uint64(id)} }
+func watchKey(epoll int, w Watch) Key {
+	return Key{KindWatch, uint64(epoll), uint64(w.Desc)<<32 | uint64(uint32(w.FD))}
+}
+func (p *Process) key() Key                { return Key{Kind: KindProcess, A: uint64(p.pid)} }
+func (p *Process) fdKey(num int) Key       { return Key{KindFD, uint64(p.pid), uint64(num)} }
+func (p *Process) mapKey(start uint64) Key { return Key{KindMapping, uint64(p.pid), start} }
+func (t *Thread) key() Key                 { return Key{Kind: KindThread, A: uint64(t.tid)} }
+
+// TakeDirty returns the keys of the records that changed since the last call,
+// ascending. Record tells what became of each.
+func (k *Kernel) TakeDirty() []Key {
+	for _, p := range k.procs {
+		for _, ch := range p.MM.TakeChanges() {
+			if ch.New != nil {
+				k.touch(p.mapKey(ch.New.Start))
+			} else {
+				k.touch(p.mapKey(ch.Old.Start))
+			}
+		}
+	}
 	d := k.dirty
-	k.dirty = Dirty{}
+	k.dirty = nil
 	return d
+}
+
+// Record returns the record with a key; ok is false when there is no such object.
+func (k *Kernel) Record(key Key) (r Record, ok bool) {
+	switch key.Kind {
+	case KindSystem:
+		return encode(key, &k.sys), true
+	case KindPipe:
+		i := slices.IndexFunc(k.files.pipes, func(p pipe) bool { return p.id == int(key.A) })
+		if i < 0 {
+			return r, false
+		}
+		r = encode(key, &k.files.pipes[i])
+		r.Bytes = k.files.pipes[i].data
+		return r, true
+	case KindDesc:
+		if d := k.files.find(int(key.A)); d != nil {
+			return encode(key, d), true
+		}
+		return r, false
+	case KindWatch:
+		d := k.files.find(int(key.A))
+		if d == nil {
+			return r, false
+		}
+		i := slices.IndexFunc(d.watches, func(w Watch) bool { return watchKey(d.id, w) == key })
+		if i < 0 {
+			return r, false
+		}
+		return encode(key, &d.watches[i]), true
+	case KindThread:
+		if t := k.findThread(int32(key.A)); t != nil {
+			return encode(key, &threadRecord{t, t.proc.pid}), true
+		}
+		return r, false
+	}
+	p := k.findProcess(int32(key.A))
+	if p == nil {
+		return r, false
+	}
+	return p.record(key)
+}
+
+// record is Record for what belongs to a process.
+func (p *Process) record(key Key) (r Record, ok bool) {
+	switch key.Kind {
+	case KindProcess:
+		return encode(key, &processRecord{p}), true
+	case KindAction:
+		if a := p.actions[key.B]; a != (Action{}) {
+			return encode(key, &a), true
+		}
+	case KindFD:
+		if s := p.slot(int(key.B)); s != nil {
+			return encode(key, s), true
+		}
+	case KindMapping:
+		if v, ok := p.MM.Find(key.B); ok && v.Start == key.B {
+			return encode(key, &mapping{v}), true
+		}
+	}
+	return r, false
+}
+
+// Records returns all records, ascending by key.
+func (k *Kernel) Records() []Record {
+	out := k.Objects()
+	for _, p := range k.procs {
+		for _, v := range p.MM.VMAs() {
+			r, _ := k.Record(p.mapKey(v.Start))
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Objects returns all records but those of mappings, ascending by key.
+func (k *Kernel) Objects() []Record {
+	out := make([]Record, 0, 16)
+	add := func(key Key) {
+		r, ok := k.Record(key)
+		if !ok {
+			panic(fmt.Sprintf("BUG: no record of %v", key))
+		}
+		out = append(out, r)
+	}
+	add(Key{Kind: KindSystem})
+	for _, p := range k.procs {
+		add(p.key())
+		for sig := range p.actions {
+			if p.actions[sig] != (Action{}) {
+				add(Key{KindAction, uint64(p.pid), uint64(sig)})
+			}
+		}
+		for _, s := range p.slots {
+			add(p.fdKey(s.num))
+		}
+	}
+	for _, t := range k.threads {
+		add(t.key())
+	}
+	for i := range k.files.descs {
+		d := &k.files.descs[i]
+		add(descKey(d.id))
+		for _, w := range d.watches {
+			add(watchKey(d.id, w))
+		}
+	}
+	for i := range k.files.pipes {
+		add(pipeKey(k.files.pipes[i].id))
+	}
+	slices.SortFunc(out, func(a, b Record) int { return a.Key.Compare(b.Key) })
+	return out
 }

@@ -1,10 +1,9 @@
 package kernel
 
 import (
-	"bytes"
+	"errors"
 	"math/rand/v2"
 	"os"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -55,6 +54,7 @@ func (r *rig) randomCall(rng *rand.Rand) (Call, Outcome) {
 		row, args = table[row2(table, c[0].(string))], c[1:]
 	}
 	r.c.R[x86.RSP] = stackTop - 4096
+	r.giveUp()
 	return row, r.raw(row.Name, args...)
 }
 
@@ -170,98 +170,56 @@ func FuzzSyscall(f *testing.F) {
 	})
 }
 
-// misc returns a state without what Dirty names separately.
-func misc(s *ProcState) ProcState {
-	m := *s
-	m.FDs, m.Pipes, m.Epolls, m.Sig = nil, nil, nil, [NSIG]Action{}
-	return m
-}
-
 // TestDirty: what TakeDirty names, applied to a copy, keeps the copy equal to the
-// process's state through random calls. It catches a change that the runtime
-// would not be told of.
+// kernel's state through random calls. It catches a change that the runtime would
+// not be told of.
 func TestDirty(t *testing.T) {
 	for seed := range uint64(10) {
 		r := newRig(t, strings.NewReader("input"))
 		rng := det.Stream(seed, "kernel/dirty")
-		shadow := *r.k.State()
+		shadow := map[Key]Record{}
+		for _, rec := range r.k.Records() {
+			shadow[rec.Key] = rec
+		}
 		r.k.TakeDirty()
 		for n := range 600 {
 			row, _ := r.randomCall(rng)
-			d := r.k.TakeDirty()
-			pipes := map[int]Pipe{}
-			for _, p := range shadow.Pipes {
-				pipes[p.ID] = p
-			}
-			for _, id := range d.Pipes {
-				delete(pipes, id)
-				if p, ok := r.k.Pipe(id); ok {
-					pipes[id] = p
+			for _, key := range r.k.TakeDirty() {
+				delete(shadow, key)
+				if rec, ok := r.k.Record(key); ok {
+					shadow[key] = rec
 				}
 			}
-			epolls := map[int][]Watch{}
-			for _, e := range shadow.Epolls {
-				epolls[e.Desc] = e.Watches
+			now := r.k.Records()
+			if len(shadow) != len(now) {
+				t.Fatalf("seed %d, call %d (%s): %d records known, %d there", seed, n, row.Name, len(shadow), len(now))
 			}
-			for _, id := range d.Epolls {
-				if epolls[id] = r.k.Epoll(id); len(epolls[id]) == 0 {
-					delete(epolls, id)
+			for _, rec := range now {
+				if known := shadow[rec.Key]; !known.Equal(rec) {
+					t.Fatalf("seed %d, call %d (%s): changed unnoticed: %v to %v", seed, n, row.Name, known, rec)
 				}
 			}
-			fds := map[int]FD{}
-			for _, fd := range shadow.FDs {
-				fds[fd.Num] = fd
-			}
-			for _, num := range d.FDs {
-				delete(fds, num)
-				if fd, ok := r.k.FD(num); ok {
-					fds[num] = fd
-				}
-			}
-			now := *r.k.State()
-			if len(fds) != len(now.FDs) {
-				t.Fatalf("seed %d, call %d (%s): %d descriptors known, %d open", seed, n, row.Name, len(fds), len(now.FDs))
-			}
-			if len(epolls) != len(now.Epolls) {
-				t.Fatalf("seed %d, call %d (%s): %d epoll instances wait, %d known", seed, n, row.Name, len(now.Epolls), len(epolls))
-			}
-			for _, e := range now.Epolls {
-				if !slices.Equal(e.Watches, epolls[e.Desc]) {
-					t.Fatalf("seed %d, call %d (%s): epoll instance %d changed unnoticed", seed, n, row.Name, e.Desc)
-				}
-			}
-			if len(pipes) != len(now.Pipes) {
-				t.Fatalf("seed %d, call %d (%s): %d pipes known, %d there", seed, n, row.Name, len(pipes), len(now.Pipes))
-			}
-			for _, p := range now.Pipes {
-				if q := pipes[p.ID]; q.ID != p.ID || q.Taken != p.Taken || !bytes.Equal(q.Content, p.Content) {
-					t.Fatalf("seed %d, call %d (%s): pipe %d changed unnoticed", seed, n, row.Name, p.ID)
-				}
-			}
-			for _, fd := range now.FDs {
-				if !reflect.DeepEqual(fds[fd.Num], fd) {
-					diff := cmp.Diff(fds[fd.Num], fd)
-					t.Fatalf("seed %d, call %d (%s): descriptor %d changed unnoticed:\n%s", seed, n, row.Name, fd.Num, diff)
-				}
-			}
-			for _, sig := range d.Signals {
-				shadow.Sig[sig] = r.k.Action(sig)
-			}
-			if shadow.Sig != now.Sig {
-				t.Fatalf("seed %d, call %d (%s): an action changed unnoticed", seed, n, row.Name)
-			}
-			if was, is := misc(&shadow), misc(&now); !d.Misc && !reflect.DeepEqual(was, is) {
-				diff := cmp.Diff(was, is)
-				t.Fatalf("seed %d, call %d (%s): changed unnoticed:\n%s", seed, n, row.Name, diff)
-			}
-			shadow = now
 			r.ok(r.k.Release())
 		}
 	}
 }
 
-// TestRestore rebuilds processes from their state on a file tree that went
-// through its durable form, and looks whether they are the same and behave so.
+// reborn replaces the rig's kernel by one that is restored from records, on a file
+// tree that went through its durable form.
+func (r *rig) reborn(records []Record) error {
+	data, err := r.k.FS.Marshal()
+	r.ok(err)
+	fs, err := vfs.Unmarshal(vfs.Options{Root: r.host, Hooks: Hooks()}, data)
+	r.ok(err)
+	r.start(fs)
+	err = r.k.Restore(records, func(int32) *mm.Space { return r.space(fs) })
+	if err == nil {
+		r.attach()
+	}
+	return err
+}
+
+// TestRestore rebuilds processes from their records and looks whether they are the same.
 func TestRestore(t *testing.T) {
 	for seed := range uint64(10) {
 		r := newRig(t, strings.NewReader("input"))
@@ -270,22 +228,13 @@ func TestRestore(t *testing.T) {
 			r.randomCall(rng)
 			r.ok(r.k.Release())
 		}
-		want := r.k.State()
-		data, err := r.k.FS.Marshal()
-		r.ok(err)
-		fs, err := vfs.Unmarshal(vfs.Options{Root: r.host, Hooks: Hooks()}, data)
-		r.ok(err)
-		vmas := r.k.MM.VMAs()
-		r.start(fs)
-		for _, v := range vmas {
-			r.ok(r.k.MM.Install(v))
-		}
-		r.ok(r.k.Restore(want))
-		if diff := cmp.Diff(want, r.k.State()); diff != "" {
+		want := r.k.Records()
+		r.ok(r.reborn(want))
+		if diff := cmp.Diff(want, r.k.Records()); diff != "" {
 			t.Fatalf("seed %d: after the restart:\n%s", seed, diff)
 		}
-		if d := r.k.TakeDirty(); d.Any() {
-			t.Fatalf("seed %d: dirty after a restart: %+v", seed, d)
+		if d := r.k.TakeDirty(); len(d) > 0 {
+			t.Fatalf("seed %d: dirty after a restart: %v", seed, d)
 		}
 	}
 }
@@ -305,17 +254,7 @@ func TestRestoredSharing(t *testing.T) {
 	r.want(0, "unlink", "/tmp/gone")
 	r.ok(r.k.Release())
 
-	state := r.k.State()
-	data, err := r.k.FS.Marshal()
-	r.ok(err)
-	fs, err := vfs.Unmarshal(vfs.Options{Root: r.host, Hooks: Hooks()}, data)
-	r.ok(err)
-	vmas := r.k.MM.VMAs()
-	r.start(fs)
-	for _, v := range vmas {
-		r.ok(r.k.MM.Install(v))
-	}
-	r.ok(r.k.Restore(state))
+	r.ok(r.reborn(r.k.Records()))
 	r.k.FS.Sweep()
 
 	r.want(3, "read", 5, buf, 3)
@@ -338,45 +277,90 @@ func TestDeletedUntilRelease(t *testing.T) {
 	r := newRig(t, nil)
 	r.want(3, "open", "/tmp/gone", oRdwr|oCreat, 0o600)
 	r.want(0, "unlink", "/tmp/gone")
-	fd, _ := r.k.FD(3)
+	node := r.k.get(3).node
 	r.ok(r.k.Release())
 	r.want(0, "close", 3)
-	if _, err := r.k.FS.Stat(fd.Node); err != nil {
+	if _, err := r.k.FS.Stat(node); err != nil {
 		t.Fatalf("the file is gone before the commit: %v", err)
 	}
 	r.ok(r.k.Release())
-	if _, err := r.k.FS.Stat(fd.Node); err == nil {
+	if _, err := r.k.FS.Stat(node); err == nil {
 		t.Fatal("the file is kept for ever")
 	}
 }
 
+// TestDamagedState changes one word, or loses one record, of a saved state.
 func TestDamagedState(t *testing.T) {
-	for name, damage := range map[string]func(*ProcState){
-		"order":                func(s *ProcState) { s.FDs[0].Num = 2 },
-		"kind":                 func(s *ProcState) { s.FDs[0].Kind = 99 },
-		"description":          func(s *ProcState) { s.FDs[1].Desc = 77 },
-		"pipe content":         func(s *ProcState) { s.Pipes[0].Content = make([]byte, PipeCapacity+1) },
-		"pipe lost":            func(s *ProcState) { s.Pipes = nil },
-		"pipe of nobody":       func(s *ProcState) { s.FDs = s.FDs[:3] },
-		"epoll of nobody":      func(s *ProcState) { s.Epolls = []Epoll{{Desc: 2, Watches: []Watch{{FD: 1, Desc: 2}}}} },
-		"epoll without target": func(s *ProcState) { s.Epolls[0].Watches[0].Desc = 77 },
-		"epoll on epoll":       func(s *ProcState) { s.Epolls[0].Watches[0].Desc = s.Epolls[0].Desc },
-		"socket":               func(s *ProcState) { s.FDs[2].Kind = FDSocket },
-		"offset":               func(s *ProcState) { s.FDs[1].Offset = -1 },
-		"signal":               func(s *ProcState) { s.Pending = []Queued{{Signal: 65}} },
-		"heap":                 func(s *ProcState) { s.BrkStart, s.BrkEnd = 2, 1 },
+	type list = []Record
+	find := func(l list, kind RecordKind, n int) *Record {
+		for i := range l {
+			if l[i].Key.Kind == kind {
+				if n--; n < 0 {
+					return &l[i]
+				}
+			}
+		}
+		panic("no such record")
+	}
+	drop := func(kind RecordKind) func(list) list {
+		return func(l list) list {
+			return slices.DeleteFunc(l, func(r Record) bool { return r.Key.Kind == kind })
+		}
+	}
+	word := func(kind RecordKind, n, w int, v uint64) func(list) list {
+		return func(l list) list {
+			find(l, kind, n).Words[w] = v
+			return l
+		}
+	}
+	for name, damage := range map[string]func(list) list{
+		"kind of description":      word(KindDesc, 0, 0, 99),
+		"socket of unknown type":   word(KindDesc, 2, 0, uint64(FDSocket)),
+		"offset":                   word(KindDesc, 1, 2, ^uint64(0)),
+		"descriptor of nothing":    word(KindFD, 1, 0, 77),
+		"cloexec is no flag":       word(KindFD, 1, 1, 2),
+		"no descriptors":           drop(KindFD),
+		"pipe lost":                drop(KindPipe),
+		"descriptions lost":        drop(KindDesc),
+		"process lost":             drop(KindProcess),
+		"threads lost":             drop(KindThread),
+		"thread of nobody":         word(KindThread, 0, 0, 4711),
+		"current thread not there": word(KindSystem, 0, 4, 77),
+		"numbers":                  word(KindSystem, 0, 1, 1),
+		"watch of nothing":         word(KindWatch, 0, 1, 77),
+		"heap":                     word(KindProcess, 0, 8, 1<<40),
+		"mapping without size":     word(KindMapping, 0, 0, 0),
+		"half a record": func(l list) list {
+			r := find(l, KindProcess, 0)
+			r.Words = r.Words[:10]
+			return l
+		},
+		"more than a record": func(l list) list {
+			r := find(l, KindDesc, 0)
+			r.Words = append(r.Words, 1)
+			return l
+		},
+		"pipe content": func(l list) list {
+			find(l, KindPipe, 0).Bytes = make([]byte, PipeCapacity+1)
+			return l
+		},
+		"signal out of range": func(l list) list {
+			return append(l, Record{Key: Key{KindAction, initialPID, 65}, Words: make([]uint64, 4)})
+		},
+		"the same twice": func(l list) list { return append(l, l[0]) },
+		"unknown kind":   func(l list) list { return append(l, Record{Key: Key{Kind: recordKinds}}) },
 	} {
 		r := newRig(t, nil)
 		r.want(0, "pipe", scratch)
 		r.want(5, "epoll_create1", 0)
 		r.want(0, "epoll_ctl", 5, 1, 3, iov(1, 0))
-		s := r.k.State()
-		if err := r.k.Restore(s); err != nil {
+		r.sys("brk", uint64(r.sys("brk", 0)+100))
+		if err := r.reborn(r.k.Records()); err != nil {
 			t.Fatal(err)
 		}
-		damage(s)
-		if err := r.k.Restore(s); err == nil {
-			t.Errorf("%s: a damaged state was accepted", name)
+		var b *BadState
+		if err := r.reborn(damage(r.k.Records())); !errors.As(err, &b) {
+			t.Errorf("%s: %v, want *BadState", name, err)
 		}
 	}
 }
@@ -388,19 +372,19 @@ func TestForkIndependence(t *testing.T) {
 	for range 200 {
 		r.randomCall(rng)
 	}
-	want := r.k.State()
+	want := r.k.Records()
 	f := &rig{TB: t, host: r.host, next: r.next, dram: r.dram.Fork(), pmem: r.pmem.Fork(), con: r.con.Fork(false)}
 	fs := r.k.FS.Fork()
-	f.k = r.k.Fork(r.k.MM.Fork(f.dram, f.pmem, fs), fs, f.con)
+	f.k = r.k.Fork(func(s *mm.Space) *mm.Space { return s.Fork(f.dram, f.pmem, fs) }, fs, f.con)
 	f.attach()
-	if diff := cmp.Diff(want, f.k.State()); diff != "" {
+	if diff := cmp.Diff(want, f.k.Records()); diff != "" {
 		t.Fatalf("the fork differs:\n%s", diff)
 	}
 	for range 300 {
 		f.randomCall(rng)
 		f.ok(f.k.Release())
 	}
-	if diff := cmp.Diff(want, r.k.State()); diff != "" {
+	if diff := cmp.Diff(want, r.k.Records()); diff != "" {
 		t.Fatalf("the original changed:\n%s", diff)
 	}
 }
@@ -452,17 +436,20 @@ func TestReissue(t *testing.T) {
 		{"prlimit64", lim, []any{0, rlimitNofile, lim, lim}},
 		{"sigaltstack", alt, []any{alt, alt}},
 	} {
-		before := r.k.State()
+		before := r.k.Records()
 		first := r.sys(c.name, c.args...)
-		writes, after := r.k.TakeInOut(), r.k.State()
+		writes, after := r.k.TakeInOut(), r.k.Records()
 		if len(writes) != 1 {
 			t.Fatalf("%s left %d writes", c.name, len(writes))
 		}
-		r.ok(r.k.Restore(before))
+		r.k.FS.ForgetRefs()
+		r.ok(r.k.Restore(before, func(int32) *mm.Space { return r.space(r.k.FS) }))
+		r.attach()
+		r.k.DeferInOut(true)
 		if again := r.sys(c.name, c.args...); again != first {
 			t.Fatalf("%s: first %d, again %d", c.name, first, again)
 		}
-		if diff := cmp.Diff(after, r.k.State()); diff != "" {
+		if diff := cmp.Diff(after, r.k.Records()); diff != "" {
 			t.Fatalf("%s issued again:\n%s", c.name, diff)
 		}
 		if diff := cmp.Diff(writes, r.k.TakeInOut()); diff != "" {
@@ -479,7 +466,7 @@ func TestReissue(t *testing.T) {
 func BenchmarkFork(b *testing.B) {
 	r := newRig(b, nil)
 	fs := r.k.FS.Fork()
-	space := r.k.MM.Fork(r.dram, r.pmem, fs)
+	space := func(s *mm.Space) *mm.Space { return s.Fork(r.dram, r.pmem, fs) }
 	for b.Loop() {
 		r.k.Fork(space, fs, r.con.Fork(true))
 	}

@@ -6,7 +6,6 @@ import (
 
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/kernel/vfs"
-	"zhuque/sim/phys"
 )
 
 const (
@@ -24,6 +23,13 @@ type Watch struct {
 	Desc   int // the description it is about
 	Events uint32
 	Data   uint64
+}
+
+func (w *Watch) code(c *codec) {
+	code(c, &w.FD)
+	code(c, &w.Desc)
+	code(c, &w.Events)
+	code(c, &w.Data)
 }
 
 // Compare orders watches as their instance lists them.
@@ -107,8 +113,12 @@ func sysEpollCtl(c *call) (uint64, error) {
 
 // watch gives an epoll instance a new list.
 func (k *Kernel) watch(ep *desc, list []Watch) {
+	for _, both := range [][]Watch{ep.watches, list} {
+		for _, w := range both {
+			k.touch(watchKey(ep.id, w))
+		}
+	}
 	ep.watches = list
-	k.dirty.Epolls = insert(k.dirty.Epolls, ep.id)
 }
 
 // unwatch forgets a description that is closed.
@@ -123,16 +133,13 @@ func (k *Kernel) unwatch(id int) {
 }
 
 // occurred returns the events that a watch has to tell of now.
-func (c *call) occurred(w Watch) uint32 {
-	return uint32(c.ready(c.files.desc(w.Desc))) & w.Events
+func (k *Kernel) occurred(w Watch) uint32 {
+	return uint32(k.ready(k.files.desc(w.Desc))) & w.Events
 }
 
-// sysEpollWait is also epoll_pwait, without a signal mask. Ready descriptors are
+// sysEpollWait is also epoll_pwait. Ready descriptors are
 // told of in the order of their numbers.
 func sysEpollWait(c *call) (uint64, error) {
-	if c.row.Name == "epoll_pwait" && c.a[4] != 0 {
-		return 0, c.lacks("a signal mask")
-	}
 	n, ms := int(int32(c.a[2])), int32(c.a[3])
 	if n <= 0 || n > 1<<27 {
 		return 0, errno.EINVAL
@@ -140,6 +147,11 @@ func sysEpollWait(c *call) (uint64, error) {
 	ep, err := c.epoll()
 	if err != nil {
 		return 0, err
+	}
+	if c.row.Name == "epoll_pwait" {
+		if err := c.maskAt(c.a[4], c.a[5]); err != nil {
+			return 0, err
+		}
 	}
 	var out []byte
 	list := slices.Clone(ep.watches)
@@ -156,8 +168,10 @@ func sysEpollWait(c *call) (uint64, error) {
 			break
 		}
 	}
-	if len(out) == 0 && !c.wait(phys.Nanos(max(ms, 0))*1e6, ms < 0) {
-		return 0, c.lacks("waiting for descriptors that only this thread can make ready")
+	if len(out) == 0 {
+		if err := c.waitAny([]interest{{ep.id, pollIn}}, milliseconds(ms)); err != nil {
+			return 0, err
+		}
 	}
 	if err := c.store(c.a[1], out); err != nil {
 		return 0, err
@@ -195,7 +209,7 @@ func (c *call) peekEvent(d *desc, n int) ([]byte, error) {
 	case v == 0 && d.flags&oNonblock != 0:
 		return nil, errno.EAGAIN
 	case v == 0:
-		return nil, c.lacks("waiting for an event that only this thread can send")
+		return nil, c.waitReady(d, pollIn)
 	case d.kind == FDSemaphore:
 		v = 1
 	}
@@ -223,7 +237,7 @@ func (c *call) sinkEvent(d *desc, data []byte) (int, error) {
 	case v > room && d.flags&oNonblock != 0:
 		return 0, errno.EAGAIN
 	case v > room:
-		return 0, c.lacks("waiting for an eventfd that only this thread can read from")
+		return 0, c.waitFor(wait{on: []interest{{d.id, pollOut}}, deadline: forever})
 	}
 	d.off += int64(v)
 	c.touchDesc(d.id)

@@ -17,13 +17,13 @@ func sysCloseRange(c *call) (uint64, error) {
 	if first > last || c.a[2]&^cloexec != 0 {
 		return 0, errno.EINVAL
 	}
-	for _, s := range slices.Clone(c.files.slots) {
+	for _, s := range slices.Clone(c.proc.slots) {
 		if n := uint64(s.num); n < first || n > last {
 			continue
 		}
 		if c.a[2]&cloexec != 0 {
-			c.files.slot(s.num).cloexec = true
-			c.dirty.FDs = insert(c.dirty.FDs, s.num)
+			c.proc.slot(s.num).cloexec = true
+			c.touchFD(s.num)
 		} else if err := c.closeFD(s.num); err != nil {
 			return 0, err
 		}
@@ -85,7 +85,7 @@ func (c *call) dupFrom(low int, cloexec bool) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	num := c.files.free(low)
+	num := c.proc.free(low)
 	if num >= c.fdLimit() {
 		return 0, errno.EMFILE
 	}
@@ -119,7 +119,7 @@ func (c *call) dupTo(num int, cloexec bool) (uint64, error) {
 		return 0, errno.EBADF
 	}
 	id := d.id
-	if c.files.slot(num) != nil {
+	if c.proc.slot(num) != nil {
 		if err := c.closeFD(num); err != nil {
 			return 0, err
 		}
@@ -134,7 +134,7 @@ func sysFcntl(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	s := c.files.slot(c.fd(0))
+	s := c.proc.slot(c.fd(0))
 	switch cmd := int32(c.a[1]); cmd {
 	case 0, 1030: // F_DUPFD, F_DUPFD_CLOEXEC
 		low := c.fd(2)
@@ -149,7 +149,7 @@ func sysFcntl(c *call) (uint64, error) {
 		return 0, nil
 	case 2: // F_SETFD
 		s.cloexec = c.a[2]&1 != 0
-		c.dirty.FDs = insert(c.dirty.FDs, s.num)
+		c.touchFD(s.num)
 		return 0, nil
 	case 3: // F_GETFL
 		return uint64(d.flags), nil
@@ -223,8 +223,8 @@ func sysIoctl(c *call) (uint64, error) {
 		c.touchDesc(d.id)
 		return 0, nil
 	case 0x5450, 0x5451: // FIONCLEX, FIOCLEX
-		c.files.slot(c.fd(0)).cloexec = c.a[1] == 0x5451
-		c.dirty.FDs = insert(c.dirty.FDs, c.fd(0))
+		c.proc.slot(c.fd(0)).cloexec = c.a[1] == 0x5451
+		c.touchFD(c.fd(0))
 		return 0, nil
 	}
 	return 0, errno.ENOTTY
@@ -255,8 +255,8 @@ func sysPipe2(c *call) (uint64, error) {
 }
 
 func (c *call) makePipe(flags uint32) (uint64, error) {
-	low := c.files.free(0)
-	if c.files.free(low+1) >= c.fdLimit() {
+	low := c.proc.free(0)
+	if c.proc.free(low+1) >= c.fdLimit() {
 		return 0, errno.EMFILE
 	}
 	r, w := c.newPipe(flags &^ oCloexec)
@@ -352,14 +352,14 @@ const (
 )
 
 // ready returns the poll events of a description that hold now.
-func (c *call) ready(d *desc) uint16 {
+func (k *Kernel) ready(d *desc) uint16 {
 	switch d.kind {
 	case FDStdin:
 		return pollIn | 0x040
 	case FDStdout, FDStderr:
 		return pollOut | 0x100
 	case FDPipeRead:
-		p, ev := c.files.pipe(d.pipe), uint16(0)
+		p, ev := k.files.pipe(d.pipe), uint16(0)
 		if len(p.data) > 0 {
 			ev = pollIn | 0x040
 		}
@@ -368,8 +368,8 @@ func (c *call) ready(d *desc) uint16 {
 		}
 		return ev
 	case FDPipeWrite:
-		p, ev := c.files.pipe(d.pipe), uint16(0)
-		if len(p.data) < PipeCapacity {
+		p, ev := k.files.pipe(d.pipe), uint16(0)
+		if PipeCapacity-len(p.data) >= pipeBuf {
 			ev = pollOut | 0x100
 		}
 		if p.readers == 0 {
@@ -386,7 +386,7 @@ func (c *call) ready(d *desc) uint16 {
 		}
 		return ev
 	case FDEpoll:
-		if slices.ContainsFunc(d.watches, func(w Watch) bool { return c.occurred(w) != 0 }) {
+		if slices.ContainsFunc(d.watches, func(w Watch) bool { return k.occurred(w) != 0 }) {
 			return pollIn | 0x040
 		}
 		return 0
@@ -400,43 +400,51 @@ func (c *call) ready(d *desc) uint16 {
 }
 
 func sysPoll(c *call) (uint64, error) {
-	ms := int32(c.a[2])
-	t := phys.Nanos(max(ms, 0)) * 1e6
-	return c.poll(t, ms < 0)
+	return c.poll(milliseconds(int32(c.a[2])))
+}
+
+// milliseconds returns a timeout as poll(2) takes it; negative for none.
+func milliseconds(ms int32) phys.Nanos {
+	if ms < 0 {
+		return forever
+	}
+	return phys.Nanos(ms) * 1e6
 }
 
 func sysPpoll(c *call) (uint64, error) {
-	if c.a[3] != 0 {
-		return 0, c.lacks("a signal mask")
+	t := forever
+	if c.a[2] != 0 {
+		var err error
+		if t, err = c.timespecAt(c.a[2]); err != nil {
+			return 0, err
+		}
 	}
-	if c.a[2] == 0 {
-		return c.poll(0, true)
-	}
-	t, err := c.timespecAt(c.a[2])
-	if err != nil {
+	if err := c.maskAt(c.a[3], c.a[4]); err != nil {
 		return 0, err
 	}
-	hits, err := c.poll(t, false)
-	if err == nil {
-		c.putRemaining(t, hits, timespec)
+	hits, err := c.poll(t)
+	if err == nil && t != forever {
+		c.putRemaining(t, timespec)
 	}
 	return hits, err
 }
 
 // putRemaining writes how much of the timeout in argument 2 of ppoll, 4 of select,
 // was left. As in Linux, one that cannot be written is left as it is.
-func (c *call) putRemaining(timeout phys.Nanos, hits uint64, encode func(phys.Nanos) []byte) {
+func (c *call) putRemaining(timeout phys.Nanos, encode func(phys.Nanos) []byte) {
 	arg := 4
 	if c.row.Name == "ppoll" {
 		arg = 2
 	}
-	if hits == 0 {
-		timeout = 0
+	if w := c.thread.wait; w != nil {
+		timeout = max(w.deadline, c.mono()) - c.mono()
+	} else if c.elapsed > 0 {
+		timeout -= min(timeout, c.elapsed)
 	}
 	_ = c.store(c.a[arg], encode(timeout))
 }
 
-func (c *call) poll(timeout phys.Nanos, forever bool) (uint64, error) {
+func (c *call) poll(timeout phys.Nanos) (uint64, error) {
 	n := c.a[1]
 	if n > uint64(c.fdLimit()) {
 		return 0, errno.EINVAL
@@ -446,14 +454,17 @@ func (c *call) poll(timeout phys.Nanos, forever bool) (uint64, error) {
 		return 0, err
 	}
 	var hits uint64
+	var on []interest
 	for i := range n {
 		e := b[8*i : 8*i+8]
 		num, events, got := int(int32(le.Uint32(e))), le.Uint16(e[4:]), uint16(0)
 		if num >= 0 {
-			if d := c.files.get(num); d == nil {
+			if d := c.get(num); d == nil {
 				got = pollNval
 			} else {
-				got = c.ready(d) & (events | pollErr | pollHup)
+				want := events | pollErr | pollHup
+				got = c.ready(d) & want
+				on = append(on, interest{d.id, want})
 			}
 		}
 		le.PutUint16(e[6:], got)
@@ -461,8 +472,10 @@ func (c *call) poll(timeout phys.Nanos, forever bool) (uint64, error) {
 			hits++
 		}
 	}
-	if hits == 0 && !c.wait(timeout, forever) {
-		return 0, c.lacks("waiting for descriptors that only this thread can make ready")
+	if hits == 0 {
+		if err := c.waitAny(on, timeout); err != nil {
+			return 0, err
+		}
 	}
 	for i := range n { // only revents: the rest may be read-only to other parts of the program
 		if err := c.store(c.a[0]+8*i+6, b[8*i+6:8*i+8]); err != nil {
@@ -473,15 +486,19 @@ func (c *call) poll(timeout phys.Nanos, forever bool) (uint64, error) {
 	return hits, nil
 }
 
-// wait lets a timeout pass; it reports false when there is none.
-func (c *call) wait(timeout phys.Nanos, forever bool) bool {
-	if forever {
-		return false
+// waitAny waits until one of several descriptions is ready; the error is nil when
+// the time is up.
+func (c *call) waitAny(on []interest, timeout phys.Nanos) error {
+	if timeout == 0 {
+		return nil
 	}
-	if timeout > 0 {
-		c.sleep(timeout)
+	begin := c.mono()
+	err := c.waitFor(wait{on: on, deadline: c.after(timeout)})
+	if err == errTimeout {
+		c.elapsed = c.mono() - begin
+		return nil
 	}
-	return true
+	return err
 }
 
 // sysSelect is also pselect6, without a signal mask.
@@ -491,12 +508,16 @@ func sysSelect(c *call) (uint64, error) {
 		return 0, errno.EINVAL
 	}
 	n = min(n, 1024)
-	timeout, forever, err := c.selectTimeout()
+	timeout, err := c.selectTimeout()
 	if err != nil {
+		return 0, err
+	}
+	if err := c.selectMask(); err != nil {
 		return 0, err
 	}
 	size := (n + 63) / 64 * 8
 	var hits uint64
+	var on []interest
 	var sets [3][]byte
 	for i, want := range [3]uint16{pollIn | pollHup | pollErr, pollOut | pollErr, 0} {
 		va := c.a[1+i]
@@ -511,10 +532,11 @@ func sysSelect(c *call) (uint64, error) {
 			if sets[i][num/8]>>(num%8)&1 == 0 {
 				continue
 			}
-			d := c.files.get(num)
+			d := c.get(num)
 			if d == nil {
 				return 0, errno.EBADF
 			}
+			on = append(on, interest{d.id, want})
 			if c.ready(d)&want == 0 {
 				sets[i][num/8] &^= 1 << (num % 8)
 			} else {
@@ -522,8 +544,10 @@ func sysSelect(c *call) (uint64, error) {
 			}
 		}
 	}
-	if hits == 0 && !c.wait(timeout, forever) {
-		return 0, c.lacks("waiting for descriptors that only this thread can make ready")
+	if hits == 0 {
+		if err := c.waitAny(on, timeout); err != nil {
+			return 0, err
+		}
 	}
 	for i, s := range sets {
 		if s == nil {
@@ -533,47 +557,49 @@ func sysSelect(c *call) (uint64, error) {
 			return 0, err
 		}
 	}
-	if !forever {
+	if timeout != forever {
 		encode := timeval
 		if c.row.Name == "pselect6" {
 			encode = timespec
 		}
-		c.putRemaining(timeout, hits, encode)
+		c.putRemaining(timeout, encode)
 	}
 	return hits, nil
 }
 
-func (c *call) selectTimeout() (t phys.Nanos, forever bool, err error) {
-	if c.a[4] == 0 {
-		forever = true
-	}
-	if c.row.Name == "pselect6" {
-		if c.a[5] != 0 {
-			ptr, err := c.u64(c.a[5])
-			if err != nil {
-				return 0, false, err
-			}
-			if ptr != 0 {
-				return 0, false, c.lacks("a signal mask")
-			}
-		}
-		if !forever {
-			t, err = c.timespecAt(c.a[4])
-		}
-		return t, forever, err
-	}
-	if forever {
-		return 0, true, nil
+// selectTimeout reads the timeout of select and pselect6.
+func (c *call) selectTimeout() (phys.Nanos, error) {
+	switch {
+	case c.a[4] == 0:
+		return forever, nil
+	case c.row.Name == "pselect6":
+		return c.timespecAt(c.a[4])
 	}
 	sec, err := c.u64(c.a[4])
 	if err != nil {
-		return 0, false, err
+		return 0, err
 	}
 	us, err := c.u64(c.a[4] + 8)
 	if err == nil && (int64(sec) < 0 || int64(us) < 0) {
 		err = errno.EINVAL
 	}
-	return phys.Nanos(min(sec, maxSleep))*second + phys.Nanos(min(us, 1<<40))*1000, false, err
+	return phys.Nanos(min(sec, maxSleep))*second + phys.Nanos(min(us, 1<<40))*1000, err
+}
+
+// selectMask applies pselect6's signal mask, a pointer to it and its size.
+func (c *call) selectMask() error {
+	if c.row.Name != "pselect6" || c.a[5] == 0 {
+		return nil
+	}
+	set, err := c.u64(c.a[5])
+	if err != nil {
+		return err
+	}
+	size, err := c.u64(c.a[5] + 8)
+	if err != nil {
+		return err
+	}
+	return c.maskAt(set, size)
 }
 
 func sysFadvise64(c *call) (uint64, error) {

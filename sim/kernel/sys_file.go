@@ -103,7 +103,7 @@ func sysPwritev2(c *call) (uint64, error) {
 	}
 	if c.a[5]&rwfAppend != 0 && d.kind == FDNode && d.flags&oAppend == 0 {
 		d.flags |= oAppend // for this call
-		defer func() { c.files.get(c.fd(0)).flags &^= oAppend }()
+		defer func() { c.get(c.fd(0)).flags &^= oAppend }()
 	}
 	n, err := c.writeVector(off)
 	if n > 0 && d.kind == FDNode && c.a[5]&(rwfDsync|rwfSync) != 0 {

@@ -35,7 +35,7 @@ func (c *call) peek(d *desc, n int, off int64) ([]byte, error) {
 	case vfs.DevZero, vfs.DevFull:
 		return make([]byte, n), nil
 	case vfs.DevRandom, vfs.DevURandom:
-		return c.random(c.proc.randPos, n), nil
+		return c.random(c.sys.randPos, n), nil
 	case vfs.DevTTY:
 		return nil, errno.EIO
 	}
@@ -54,7 +54,7 @@ func (c *call) peekPipe(d *desc, n int) ([]byte, error) {
 	case d.flags&oNonblock != 0:
 		return nil, errno.EAGAIN
 	}
-	return nil, c.lacks("waiting for data in a pipe that only this thread can write to")
+	return nil, c.waitReady(d, pollIn|pollHup)
 }
 
 // consume makes n peeked bytes of d read.
@@ -65,7 +65,7 @@ func (c *call) consume(d *desc, n int) {
 	case FDPipeRead:
 		p := c.files.pipe(d.pipe)
 		p.data, p.taken = p.data[n:], p.taken+uint64(n)
-		c.dirty.Pipes = insert(c.dirty.Pipes, p.id)
+		c.touchPipe(p.id)
 	case FDEvent, FDSemaphore:
 		if n > 0 {
 			c.takeEvent(d)
@@ -73,8 +73,8 @@ func (c *call) consume(d *desc, n int) {
 	case FDNode:
 		switch c.FS.Device(d.node) {
 		case vfs.DevRandom, vfs.DevURandom:
-			c.proc.randPos += uint64(n)
-			c.dirty.Misc = true
+			c.sys.randPos += uint64(n)
+			c.touchSystem()
 		}
 	}
 }
@@ -205,25 +205,27 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 	return n, err
 }
 
+// pipeBuf is PIPE_BUF: writes up to this size are whole or not at all.
+const pipeBuf = 4096
+
 func (c *call) sinkPipe(d *desc, data []byte) (int, error) {
-	const pipeBuf = 4096 // writes up to this size are whole or not at all
 	p := c.files.pipe(d.pipe)
 	if p.readers == 0 {
-		if err := c.Send(Queued{Signal: SIGPIPE, Code: siUser, PID: c.proc.pid}); err != nil {
+		if err := c.Send(c.proc, Queued{Signal: SIGPIPE, Code: siUser, PID: c.proc.pid}); err != nil {
 			return 0, err
 		}
 		return 0, errno.EPIPE
 	}
 	room := PipeCapacity - len(p.data)
-	if room < len(data) && (room == 0 || len(data) <= pipeBuf || d.flags&oNonblock == 0) {
+	if room == 0 || room < len(data) && len(data) <= pipeBuf {
 		if d.flags&oNonblock != 0 {
 			return 0, errno.EAGAIN
 		}
-		return 0, c.lacks("waiting for room in a pipe that only this thread can read from")
+		return 0, c.waitReady(d, pollOut|pollErr)
 	}
 	n := min(room, len(data))
 	p.data = append(p.data[:len(p.data):len(p.data)], data[:n]...)
-	c.dirty.Pipes = insert(c.dirty.Pipes, p.id)
+	c.touchPipe(p.id)
 	return n, nil
 }
 
@@ -263,7 +265,7 @@ func (c *call) writeFrom(d *desc, va, n uint64, off int64) (uint64, error) {
 		if err != nil {
 			return short(done, err)
 		}
-		if got < want {
+		if got < want && (d.kind == FDNode || d.flags&oNonblock != 0) {
 			break
 		}
 	}
@@ -283,7 +285,8 @@ func sysWrite(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return c.writeFrom(d, c.a[1], c.a[2], ownOffset)
+	skip := min(c.moved(), c.a[2])
+	return c.continues(c.writeFrom(d, c.a[1]+skip, c.a[2]-skip, ownOffset))
 }
 
 // seekable returns the description of argument 0 and the offset in argument 3.
@@ -329,8 +332,11 @@ func (c *call) vector(va, count uint64, off int64, f func(va, n uint64, off int6
 		total += n
 	}
 	var done uint64
+	skip := c.moved()
 	for i := uint64(0); i < count && done < maxCount; i++ {
 		at, n := le.Uint64(b[16*i:]), min(le.Uint64(b[16*i+8:]), maxCount-done)
+		had := min(skip, n)
+		at, n, skip = at+had, n-had, skip-had
 		if n == 0 {
 			continue
 		}
@@ -391,9 +397,9 @@ func (c *call) writeVector(off int64) (uint64, error) {
 	if !d.writable() {
 		return 0, errno.EBADF
 	}
-	return c.vector(c.a[1], c.a[2], off, func(va, n uint64, off int64) (uint64, error) {
+	return c.continues(c.vector(c.a[1], c.a[2], off, func(va, n uint64, off int64) (uint64, error) {
 		return c.writeFrom(d, va, n, off)
-	})
+	}))
 }
 
 func sysPreadv(c *call) (uint64, error) {
@@ -444,6 +450,9 @@ func (c *call) transfer(in, out *desc, inOff, outOff int64, n uint64) (uint64, e
 		}
 		if outOff == ownOffset {
 			c.advance(out, got)
+		}
+		if done > 0 && (err == errBlocked || err == errInterrupted) {
+			return done, nil // a short count; the rest is the caller's to ask for
 		}
 		if err != nil {
 			return short(done, err)

@@ -29,14 +29,16 @@ const mapKnown = mapFixed | mapAnonymous | map32bit | mapGrowsdown | mapNoreserv
 
 // onPMEM reports whether argument i is a descriptor of a file for direct access.
 func (c *call) onPMEM(i int) bool {
-	d := c.files.get(c.fd(i))
+	d := c.get(c.fd(i))
 	return d != nil && d.kind == FDNode && c.FS.Mount(d.node) == vfs.PMEMMount
 }
 
 func sysBrk(c *call) (uint64, error) {
 	_, before := c.MM.BrkRange()
 	after := c.MM.Brk(c.a[0], finite(c.proc.rlimits[rlimitData][0]))
-	c.dirty.Misc = c.dirty.Misc || before != after
+	if before != after {
+		c.touchProcess(c.proc)
+	}
 	return after, nil
 }
 

@@ -156,7 +156,7 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 	case st.Dir() && (write || flags&oCreat != 0):
 		return 0, errno.EISDIR
 	}
-	if c.files.free(0) >= c.fdLimit() {
+	if c.proc.free(0) >= c.fdLimit() {
 		return 0, errno.EMFILE
 	}
 	if flags&oPath != 0 {
@@ -219,7 +219,7 @@ func (c *call) openTmpfile(dirfd, p int, flags, mode uint32) (uint64, error) {
 
 // reopen opens the console or a pipe end anew through /proc/self/fd.
 func (c *call) reopen(num int, flags uint32) (uint64, error) {
-	d := c.files.get(num)
+	d := c.get(num)
 	if d == nil {
 		return 0, errno.ENOENT
 	}
@@ -235,7 +235,7 @@ func (c *call) reopen(num int, flags uint32) (uint64, error) {
 		case oRdwr:
 			return 0, c.lacks("a pipe opened for reading and writing at once")
 		}
-		if c.files.free(0) >= c.fdLimit() {
+		if c.proc.free(0) >= c.fdLimit() {
 			return 0, errno.EMFILE
 		}
 		p := c.files.pipe(d.pipe)
@@ -578,7 +578,7 @@ func (c *call) chdir(id vfs.NodeID) error {
 	c.FS.Ref(id)
 	c.unref = append(c.unref, c.proc.cwd)
 	c.proc.cwd = id
-	c.dirty.Misc = true
+	c.touchProcess(c.proc)
 	return nil
 }
 
@@ -628,6 +628,8 @@ func (c *call) access(dirfd, p int, mode, flags uint64) (uint64, error) {
 func sysUmask(c *call) (uint64, error) {
 	old := c.proc.umask
 	c.proc.umask = uint32(c.a[0]) & 0o777
-	c.dirty.Misc = c.dirty.Misc || c.proc.umask != old
+	if c.proc.umask != old {
+		c.touchProcess(c.proc)
+	}
 	return uint64(old), nil
 }

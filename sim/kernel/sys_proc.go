@@ -37,42 +37,20 @@ func sysGetrandom(c *call) (uint64, error) {
 	var err error
 	for done < n && err == nil {
 		var got int
-		got, err = c.copyOut(c.a[0]+done, c.random(c.proc.randPos, int(min(n-done, chunk))))
-		c.proc.randPos += uint64(got)
-		c.dirty.Misc = c.dirty.Misc || got > 0
+		got, err = c.copyOut(c.a[0]+done, c.random(c.sys.randPos, int(min(n-done, chunk))))
+		c.sys.randPos += uint64(got)
+		if got > 0 {
+			c.touchSystem()
+		}
 		done += uint64(got)
 	}
 	return short(done, err)
 }
 
-func sysExit(c *call) (uint64, error) {
-	c.out.Exited, c.out.Status = true, int(c.a[0]&0xff)
-	return 0, nil
-}
-
 func sysGetpid(c *call) (uint64, error)  { return uint64(c.proc.pid), nil }
 func sysGetppid(c *call) (uint64, error) { return uint64(c.proc.ppid), nil }
-func sysGettid(c *call) (uint64, error)  { return uint64(c.proc.tid), nil }
+func sysGettid(c *call) (uint64, error)  { return uint64(c.thread.tid), nil }
 func sysZero(*call) (uint64, error)      { return 0, nil }
-
-// sysOwnPID answers getpgid and getsid.
-func sysOwnPID(c *call) (uint64, error) {
-	if p := int32(c.a[0]); p != 0 && p != c.proc.pid {
-		return 0, errno.ESRCH
-	}
-	return uint64(c.proc.pid), nil
-}
-
-func sysSetsid(*call) (uint64, error) { return 0, errno.EPERM } // already a group leader
-
-func sysSetpgid(c *call) (uint64, error) {
-	for _, a := range c.a[:2] {
-		if p := int32(a); p != 0 && p != c.proc.pid {
-			return 0, errno.ESRCH
-		}
-	}
-	return 0, nil
-}
 
 // sysSetIDs grants a change to root and refuses any other: set*uid, set*gid.
 func sysSetIDs(c *call) (uint64, error) {
@@ -108,7 +86,7 @@ func sysSysinfo(c *call) (uint64, error) {
 	for _, v := range []uint64{uint64(c.mono() / second), 0, 0, 0, total, free, 0, 0, 0, 0} {
 		b = le.AppendUint64(b, v)
 	}
-	b = le.AppendUint64(b, 1) // processes, padding
+	b = le.AppendUint64(b, uint64(len(c.threads))) // processes, padding
 	b = append(b, make([]byte, 16)...)
 	b = le.AppendUint32(b, 1) // bytes in a memory unit
 	return 0, c.store(c.a[0], append(b, make([]byte, 4)...))
@@ -136,25 +114,28 @@ func sysArchPrctl(c *call) (uint64, error) {
 }
 
 func sysSetTidAddress(c *call) (uint64, error) {
-	c.proc.clearTID = c.a[0]
-	c.dirty.Misc = true
-	return uint64(c.proc.tid), nil
+	c.thread.clearTID = c.a[0]
+	c.touchThread(c.thread)
+	return uint64(c.thread.tid), nil
 }
 
 func sysSetRobustList(c *call) (uint64, error) {
 	if c.a[1] != 24 {
 		return 0, errno.EINVAL
 	}
-	c.proc.robust = [2]uint64{c.a[0], c.a[1]}
-	c.dirty.Misc = true
+	c.thread.robust = [2]uint64{c.a[0], c.a[1]}
+	c.touchThread(c.thread)
 	return 0, nil
 }
 
 func sysGetRobustList(c *call) (uint64, error) {
-	if p := int32(c.a[0]); p != 0 && p != c.proc.tid {
-		return 0, errno.ESRCH
+	t := c.thread
+	if p := int32(c.a[0]); p != 0 {
+		if t = c.threadOf(c.proc.pid, p); t == nil {
+			return 0, errno.ESRCH
+		}
 	}
-	if err := c.put64(c.a[1], c.proc.robust[0]); err != nil {
+	if err := c.put64(c.a[1], t.robust[0]); err != nil {
 		return 0, err
 	}
 	return 0, c.put64(c.a[2], 24)
@@ -191,7 +172,7 @@ func (c *call) rlimit(res, set, get uint64) (uint64, error) {
 			return 0, errno.EPERM
 		}
 		c.proc.rlimits[uint32(res)] = [2]uint64{soft, hard}
-		c.dirty.Misc = true
+		c.touchProcess(c.proc)
 		if uint32(res) == rlimitAS {
 			c.MM.SetAddressLimit(finite(soft))
 		}
@@ -222,99 +203,44 @@ func sysPrctl(c *call) (uint64, error) {
 			}
 			s = cString(b)
 		}
-		c.proc.comm = [16]byte{}
-		copy(c.proc.comm[:15], s)
-		c.dirty.Misc = true
+		c.thread.comm = [16]byte{}
+		copy(c.thread.comm[:15], s)
+		c.touchThread(c.thread)
 		return 0, nil
 	case 16: // PR_GET_NAME
-		return 0, c.store(c.a[1], c.proc.comm[:])
+		return 0, c.store(c.a[1], c.thread.comm[:])
 	}
 	return 0, errno.EINVAL
 }
 
-func sysFutex(c *call) (uint64, error) {
-	const private, clockRealtime = 128, 256
-	if c.a[0]&3 != 0 {
-		return 0, errno.EINVAL
-	}
-	op := uint32(c.a[1]) &^ (private | clockRealtime)
-	switch op {
-	case 1, 10: // FUTEX_WAKE, FUTEX_WAKE_BITSET: nobody else waits
-		return 0, c.touchFutex()
-	case 0, 9: // FUTEX_WAIT, FUTEX_WAIT_BITSET
-		return c.futexWait(op == 9, c.a[1]&clockRealtime != 0)
-	case 3: // FUTEX_REQUEUE
-		return 0, c.touchFutex()
-	case 4: // FUTEX_CMP_REQUEUE
-		var b [4]byte
-		if err := c.load(c.a[0], b[:]); err != nil {
-			return 0, err
-		}
-		if le.Uint32(b[:]) != uint32(c.a[5]) {
-			return 0, errno.EAGAIN
-		}
-		return 0, nil
-	case 5:
-		return 0, c.lacks("FUTEX_WAKE_OP")
-	}
-	return 0, errno.ENOSYS // priority inheritance
-}
-
-func (c *call) touchFutex() error {
-	if c.a[0] >= 1<<47 {
-		return errno.EFAULT
-	}
-	return nil
-}
-
-func (c *call) futexWait(absolute, realtime bool) (uint64, error) {
-	var b [4]byte
-	if err := c.load(c.a[0], b[:]); err != nil {
-		return 0, err
-	}
-	if le.Uint32(b[:]) != uint32(c.a[2]) {
-		return 0, errno.EAGAIN
-	}
-	if c.a[3] == 0 {
-		return 0, c.lacks("waiting for a wake-up that no other thread can give")
-	}
-	t, err := c.timespecAt(c.a[3])
-	if err != nil {
-		return 0, err
-	}
-	if absolute {
-		now := c.mono()
-		if realtime {
-			now = c.Now()
-		}
-		t -= min(t, now)
-	}
-	c.sleep(t)
-	return 0, errno.ETIMEDOUT
-}
+// anyTask reports whether a number names a thread; 0 is the caller.
+func (k *Kernel) anyTask(tid int32) bool { return tid == 0 || k.findThread(tid) != nil }
 
 func sysSchedGetaffinity(c *call) (uint64, error) {
-	if p := int32(c.a[0]); p != 0 && p != c.proc.pid {
+	if !c.anyTask(int32(c.a[0])) {
 		return 0, errno.ESRCH
 	}
 	if c.a[1] < 8 || c.a[1]&7 != 0 {
 		return 0, errno.EINVAL
 	}
-	return 8, c.put64(c.a[2], 1)
+	return 8, c.put64(c.a[2], c.coreMask())
 }
 
+// coreMask is the set of all cores.
+func (k *Kernel) coreMask() uint64 { return 1<<min(k.cfg.Cores, 64) - 1 }
+
 func sysSchedSetaffinity(c *call) (uint64, error) {
-	if p := int32(c.a[0]); p != 0 && p != c.proc.pid {
+	if !c.anyTask(int32(c.a[0])) {
 		return 0, errno.ESRCH
 	}
 	b, err := c.copyIn(c.a[2], int(min(c.a[1], 8)))
 	if err != nil {
 		return 0, err
 	}
-	if len(b) == 0 || b[0]&1 == 0 {
+	if le.Uint64(append(b, make([]byte, 8)...))&c.coreMask() == 0 {
 		return 0, errno.EINVAL
 	}
-	return 0, nil
+	return 0, nil // a hint: threads stay where they are
 }
 
 func sysSchedGetparam(c *call) (uint64, error) {
@@ -358,8 +284,6 @@ func sysGetgroups(c *call) (uint64, error) {
 	}
 	return 0, nil
 }
-
-func sysWait4(*call) (uint64, error) { return 0, errno.ECHILD }
 
 // sysMemfdCreate makes a file without a name.
 func sysMemfdCreate(c *call) (uint64, error) {

@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"slices"
+
 	"zhuque/sim/kernel/errno"
 )
 
@@ -9,16 +11,16 @@ func sysRtSigaction(c *call) (uint64, error) {
 	if c.a[3] != 8 || sig < 1 || sig >= NSIG || c.a[1] != 0 && (sig == SIGKILL || sig == SIGSTOP) {
 		return 0, errno.EINVAL
 	}
-	old := c.signals.actions[sig]
+	old := c.proc.actions[sig]
 	if c.a[1] != 0 {
 		var b [32]byte
 		if err := c.load(c.a[1], b[:]); err != nil {
 			return 0, err
 		}
-		c.signals.actions[sig] = Action{
+		c.proc.actions[sig] = Action{
 			Handler: le.Uint64(b[0:]), Flags: le.Uint64(b[8:]), Restorer: le.Uint64(b[16:]), Mask: le.Uint64(b[24:]) &^ unblockable,
 		}
-		c.dirty.Signals = insert(c.dirty.Signals, sig)
+		c.touchAction(sig)
 		if c.ignored(sig) {
 			c.discard(sig)
 		}
@@ -32,17 +34,18 @@ func sysRtSigaction(c *call) (uint64, error) {
 	return 0, c.store(c.a[2], le.AppendUint64(b, old.Mask))
 }
 
-// discard forgets the pending instances of a signal that is now ignored.
+// discard forgets the pending instances of a signal that the process ignores now.
 func (k *Kernel) discard(sig int) {
-	var keep []Queued
-	for _, q := range k.signals.queue {
-		if q.Signal != sig {
-			keep = append(keep, q)
-		}
+	other := func(q Queued) bool { return q.Signal == sig }
+	if slices.ContainsFunc(k.proc.queue, other) {
+		k.proc.queue = slices.DeleteFunc(slices.Clone(k.proc.queue), other)
+		k.touchProcess(k.proc)
 	}
-	if len(keep) != len(k.signals.queue) {
-		k.signals.queue = keep
-		k.dirty.Misc = true
+	for _, t := range k.members(k.proc) {
+		if slices.ContainsFunc(t.queue, other) {
+			t.queue = slices.DeleteFunc(slices.Clone(t.queue), other)
+			k.touchThread(t)
+		}
 	}
 }
 
@@ -50,7 +53,7 @@ func sysRtSigprocmask(c *call) (uint64, error) {
 	if c.a[3] != 8 {
 		return 0, errno.EINVAL
 	}
-	old := c.signals.mask
+	old := c.thread.mask
 	if c.a[1] != 0 {
 		set, err := c.u64(c.a[1])
 		if err != nil {
@@ -68,8 +71,8 @@ func sysRtSigprocmask(c *call) (uint64, error) {
 			return 0, errno.EINVAL
 		}
 		if mask &^= unblockable; mask != old {
-			c.signals.mask = mask
-			c.dirty.Misc = true
+			c.thread.mask = mask
+			c.touchThread(c.thread)
 		}
 	}
 	if c.a[2] == 0 {
@@ -82,7 +85,7 @@ func sysRtSigpending(c *call) (uint64, error) {
 	if c.a[1] > 8 {
 		return 0, errno.EINVAL
 	}
-	b := le.AppendUint64(nil, c.pending()&c.signals.mask)
+	b := le.AppendUint64(nil, c.thread.pending()&c.thread.mask)
 	return 0, c.store(c.a[0], b[:c.a[1]])
 }
 
@@ -94,19 +97,11 @@ func sysRtSigsuspend(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	set &^= unblockable
-	if c.pending()&^set == 0 {
-		return 0, c.lacks("waiting for a signal that nothing can send")
-	}
-	c.savedMask, c.useSaved = c.signals.mask, true
-	c.signals.mask = set
-	c.dirty.Misc = true
-	return 0, errno.EINTR
+	c.maskFor(set)
+	return 0, c.waitFor(wait{deadline: forever})
 }
 
-func sysPause(c *call) (uint64, error) {
-	return 0, c.lacks("waiting for a signal that nothing can send")
-}
+func sysPause(c *call) (uint64, error) { return 0, c.waitFor(wait{deadline: forever}) }
 
 func sysRtSigtimedwait(c *call) (uint64, error) {
 	if c.a[3] != 8 {
@@ -116,85 +111,123 @@ func sysRtSigtimedwait(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c.pending()&set != 0 {
-		return c.takeSignal(set)
+	deadline := forever
+	if c.a[2] != 0 {
+		t, err := c.timespecAt(c.a[2])
+		if err != nil {
+			return 0, err
+		}
+		deadline = c.after(t)
 	}
-	if c.a[2] == 0 {
-		return 0, c.lacks("waiting for a signal that nothing can send")
+	if q, ok := c.Kernel.next(^(set &^ unblockable)); ok {
+		if c.a[1] == 0 {
+			return uint64(q.Signal), nil
+		}
+		return uint64(q.Signal), c.store(c.a[1], siginfo(q))
 	}
-	t, err := c.timespecAt(c.a[2])
-	if err != nil {
-		return 0, err
+	err = c.waitFor(wait{signals: set &^ unblockable, deadline: deadline})
+	if err == errTimeout {
+		err = errno.EAGAIN
 	}
-	c.sleep(t)
-	return 0, errno.EAGAIN
+	return 0, err
 }
 
-// takeSignal consumes the first pending signal of set.
-func (c *call) takeSignal(set uint64) (uint64, error) {
-	mask := c.signals.mask
-	c.signals.mask = ^set
-	q, _ := c.next()
-	c.signals.mask = mask
-	if c.a[1] == 0 {
-		return uint64(q.Signal), nil
-	}
-	return uint64(q.Signal), c.store(c.a[1], siginfo(q))
-}
-
-// sendTo sends a signal to the process when target names it.
-func (c *call) sendTo(target int32, sig int, q Queued) (uint64, error) {
-	if sig < 0 || sig >= NSIG {
+// send sends a signal to a process, or to one of its threads alone; 0 only looks
+// whether it is there.
+func (c *call) send(p *Process, t *Thread, sig int, q Queued) (uint64, error) {
+	switch {
+	case sig < 0 || sig >= NSIG:
 		return 0, errno.EINVAL
-	}
-	if target != c.proc.pid {
+	case p == nil:
 		return 0, errno.ESRCH
-	}
-	if sig == 0 {
+	case sig == 0:
 		return 0, nil
 	}
 	q.Signal, q.PID = sig, c.proc.pid
-	return 0, c.Send(q)
+	if t != nil {
+		return 0, c.sendThread(t, q)
+	}
+	return 0, c.Send(p, q)
 }
 
 func sysKill(c *call) (uint64, error) {
-	pid := int32(c.a[0])
-	if pid == 0 || pid == -1 || pid == -c.proc.pid {
-		pid = c.proc.pid // the process group is the process
+	pid, sig := int32(c.a[0]), int(int32(c.a[1]))
+	if pid > 0 {
+		return c.send(c.findProcess(pid), nil, sig, Queued{Code: siUser})
 	}
-	return c.sendTo(pid, int(int32(c.a[1])), Queued{Code: siUser})
+	group := -pid
+	if pid == 0 {
+		group = c.proc.pgid
+	}
+	found := false
+	for _, p := range c.procs {
+		if pid != -1 && p.pgid != group || p.ended() || pid == -1 && (p == c.procs[0] || p == c.proc) && len(c.procs) > 1 {
+			continue
+		}
+		found = true
+		if _, err := c.send(p, nil, sig, Queued{Code: siUser}); err != nil {
+			return 0, err
+		}
+	}
+	if !found {
+		return 0, errno.ESRCH
+	}
+	return 0, nil
 }
 
 func sysTkill(c *call) (uint64, error) {
 	if int32(c.a[0]) <= 0 {
 		return 0, errno.EINVAL
 	}
-	return c.sendTo(int32(c.a[0]), int(int32(c.a[1])), Queued{Code: siTkill})
+	t := c.findThread(int32(c.a[0]))
+	if t == nil {
+		return 0, errno.ESRCH
+	}
+	return c.send(t.proc, t, int(int32(c.a[1])), Queued{Code: siTkill})
+}
+
+// threadOf returns a thread if it belongs to the process that is named with it.
+func (k *Kernel) threadOf(pid, tid int32) *Thread {
+	if t := k.findThread(tid); t != nil && t.proc.pid == pid {
+		return t
+	}
+	return nil
 }
 
 func sysTgkill(c *call) (uint64, error) {
 	if int32(c.a[0]) <= 0 || int32(c.a[1]) <= 0 {
 		return 0, errno.EINVAL
 	}
-	if int32(c.a[1]) != c.proc.tid {
+	t := c.threadOf(int32(c.a[0]), int32(c.a[1]))
+	if t == nil {
 		return 0, errno.ESRCH
 	}
-	return c.sendTo(int32(c.a[0]), int(int32(c.a[2])), Queued{Code: siTkill})
+	return c.send(t.proc, t, int(int32(c.a[2])), Queued{Code: siTkill})
 }
 
-// sysRtSigqueueinfo is also rt_tgsigqueueinfo, whose arguments are shifted by one.
-func sysRtSigqueueinfo(c *call) (uint64, error) {
-	args := c.a[:]
-	if c.row.Name == "rt_tgsigqueueinfo" {
-		if int32(c.a[1]) != c.proc.tid {
-			return 0, errno.ESRCH
-		}
-		args = c.a[1:]
-	}
+// queuedAt reads a siginfo_t that a program sends.
+func (c *call) queuedAt(va uint64) (Queued, error) {
 	var b [128]byte
-	if err := c.load(args[2], b[:]); err != nil {
+	err := c.load(va, b[:])
+	return Queued{Code: int32(le.Uint32(b[8:])), UID: le.Uint32(b[20:]), Value: le.Uint64(b[24:])}, err
+}
+
+func sysRtSigqueueinfo(c *call) (uint64, error) {
+	q, err := c.queuedAt(c.a[2])
+	if err != nil {
 		return 0, err
 	}
-	q := Queued{Code: int32(le.Uint32(b[8:])), UID: le.Uint32(b[20:]), Value: le.Uint64(b[24:])}
-	return c.sendTo(int32(c.a[0]), int(int32(args[1])), q)
+	return c.send(c.findProcess(int32(c.a[0])), nil, int(int32(c.a[1])), q)
+}
+
+func sysRtTgsigqueueinfo(c *call) (uint64, error) {
+	q, err := c.queuedAt(c.a[3])
+	if err != nil {
+		return 0, err
+	}
+	t := c.threadOf(int32(c.a[0]), int32(c.a[1]))
+	if t == nil {
+		return 0, errno.ESRCH
+	}
+	return c.send(t.proc, t, int(int32(c.a[2])), q)
 }

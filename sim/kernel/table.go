@@ -29,9 +29,8 @@ type Class uint8
 
 const (
 	Reissue Class = iota // nothing of the first try lasts: it is issued again
-	// Wait is Reissue for a call that can let time pass: it waits anew. A relative
-	// timeout counts from the restart, an absolute one stays, and what was waited
-	// before the failure is no time that the process saw pass.
+	// Wait is Reissue for a call that can wait. A wait commits: after a restart it goes
+	// on as it was, until the same virtual time.
 	Wait
 	Final // it does not return and commits nothing: it is issued again
 )
@@ -49,7 +48,17 @@ type Call struct {
 	Class  Class
 	Reason string // what is missing, or why it is refused
 
+	// Restart tells that a signal whose handler has SA_RESTART does not end the call's
+	// wait with EINTR.
+	Restart bool
+
 	run func(*call) (uint64, error)
+}
+
+// restarts sets Restart.
+func (r Call) restarts() Call {
+	r.Restart = true
+	return r
 }
 
 func (r *Call) argCount() int {
@@ -128,25 +137,24 @@ func refused(nr uint64, name, why string) Call {
 }
 
 func fileCalls() []Call {
-	const pipes = "waiting on a pipe inside the process is a deadlock and stops the run"
 	return []Call{
-		partly(0, "read", "fd,ptr,size", pipes, sysRead),
-		partly(1, "write", "fd,ptr,size", pipes, sysWrite),
+		works(0, "read", "fd,ptr,size", sysRead).class(Wait).restarts(),
+		works(1, "write", "fd,ptr,size", sysWrite).class(Wait).restarts(),
 		works(2, "open", "path,flags,mode", sysOpen),
 		works(3, "close", "fd", sysClose),
 		works(4, "stat", "path,ptr", sysStat),
 		works(5, "fstat", "fd,ptr", sysFstat),
 		works(6, "lstat", "path,ptr", sysLstat),
-		partly(7, "poll", "ptr,num,num", "waiting without a timeout stops the run", sysPoll).class(Wait),
+		works(7, "poll", "ptr,num,num", sysPoll).class(Wait),
 		works(8, "lseek", "fd,off,num", sysLseek),
 		partly(16, "ioctl", "fd,num,ptr", "FIONREAD, FIONBIO, FIOCLEX; the settings of a terminal can be read, not changed", sysIoctl),
 		works(17, "pread64", "fd,ptr,size,off", sysPread64),
 		works(18, "pwrite64", "fd,ptr,size,off", sysPwrite64),
-		partly(19, "readv", "fd,ptr,num", pipes, sysReadv),
-		partly(20, "writev", "fd,ptr,num", pipes, sysWritev),
+		works(19, "readv", "fd,ptr,num", sysReadv).class(Wait).restarts(),
+		works(20, "writev", "fd,ptr,num", sysWritev).class(Wait).restarts(),
 		works(21, "access", "path,mode", sysAccess),
 		works(22, "pipe", "ptr", sysPipe),
-		partly(23, "select", "num,ptr,ptr,ptr,ptr", "waiting without a timeout stops the run", sysSelect).class(Wait),
+		works(23, "select", "num,ptr,ptr,ptr,ptr", sysSelect).class(Wait),
 		works(32, "dup", "fd", sysDup),
 		works(33, "dup2", "fd,fd", sysDup2),
 		works(40, "sendfile", "fd,fd,ptr,size", sysSendfile),
@@ -181,7 +189,7 @@ func fileCalls() []Call {
 		works(213, "epoll_create", "num", sysEpollCreate),
 		works(217, "getdents64", "fd,ptr,size", sysGetdents64),
 		works(221, "fadvise64", "fd,off,size,num", sysFadvise64),
-		partly(232, "epoll_wait", "fd,ptr,num,num", "waiting without a timeout stops the run", sysEpollWait).class(Wait),
+		works(232, "epoll_wait", "fd,ptr,num,num", sysEpollWait).class(Wait),
 		partly(233, "epoll_ctl", "fd,num,fd,ptr", "no EPOLLET, no nesting", sysEpollCtl),
 		works(235, "utimes", "path,ptr", sysUtimes),
 		works(257, "openat", "fd,path,flags,mode", sysOpenat),
@@ -196,13 +204,13 @@ func fileCalls() []Call {
 		works(267, "readlinkat", "fd,path,ptr,size", sysReadlinkat),
 		works(268, "fchmodat", "fd,path,mode", sysFchmodat),
 		works(269, "faccessat", "fd,path,mode", sysFaccessat),
-		partly(270, "pselect6", "num,ptr,ptr,ptr,ptr,ptr", "no signal mask; waiting without a timeout stops the run", sysSelect).class(Wait),
-		partly(271, "ppoll", "ptr,num,ptr,ptr,size", "no signal mask; waiting without a timeout stops the run", sysPpoll).class(Wait),
+		works(270, "pselect6", "num,ptr,ptr,ptr,ptr,ptr", sysSelect).class(Wait),
+		works(271, "ppoll", "ptr,num,ptr,ptr,size", sysPpoll).class(Wait),
 		works(280, "utimensat", "fd,path,ptr,flags", sysUtimensat),
-		partly(281, "epoll_pwait", "fd,ptr,num,num,ptr,size", "no signal mask; waiting without a timeout stops the run", sysEpollWait).class(Wait),
-		partly(284, "eventfd", "num", "waiting stops the run", sysEventfd),
+		works(281, "epoll_pwait", "fd,ptr,num,num,ptr,size", sysEpollWait).class(Wait),
+		works(284, "eventfd", "num", sysEventfd),
 		partly(285, "fallocate", "fd,mode,off,size", "no collapsed, inserted or unshared ranges: EOPNOTSUPP", sysFallocate),
-		partly(290, "eventfd2", "num,flags", "waiting stops the run", sysEventfd2),
+		works(290, "eventfd2", "num,flags", sysEventfd2),
 		works(291, "epoll_create1", "flags", sysEpollCreate1),
 		works(292, "dup3", "fd,fd,flags", sysDup3),
 		partly(293, "pipe2", "ptr,flags", "no packet mode", sysPipe2),
@@ -241,13 +249,13 @@ func memoryCalls() []Call {
 func processCalls() []Call {
 	const oneProcess = "one process only so far"
 	return []Call{
-		works(24, "sched_yield", "", sysZero),
+		works(24, "sched_yield", "", sysSchedYield),
 		works(35, "nanosleep", "ptr,ptr", sysNanosleep).class(Wait),
 		partly(36, "getitimer", "num,ptr", "no timer ever runs", sysGetitimer),
 		partly(37, "alarm", "num", "no timer that interrupts", sysAlarm),
 		partly(38, "setitimer", "num,ptr,ptr", "no timer that interrupts", sysSetitimer),
 		works(39, "getpid", "", sysGetpid),
-		refused(56, "clone", "one thread only so far"),
+		partly(56, "clone", "flags,ptr,ptr,ptr,ptr", "threads only", sysClone),
 		refused(57, "fork", oneProcess),
 		refused(58, "vfork", oneProcess),
 		refused(59, "execve", oneProcess),
@@ -267,7 +275,7 @@ func processCalls() []Call {
 		works(108, "getegid", "", sysZero),
 		works(109, "setpgid", "num,num", sysSetpgid),
 		works(110, "getppid", "", sysGetppid),
-		works(111, "getpgrp", "", sysGetpid),
+		works(111, "getpgrp", "", sysGetpgrp),
 		works(112, "setsid", "", sysSetsid),
 		works(113, "setreuid", "num,num", sysSetIDs),
 		works(114, "setregid", "num,num", sysSetIDs),
@@ -289,19 +297,20 @@ func processCalls() []Call {
 		partly(160, "setrlimit", "num,ptr", "NOFILE, DATA and AS are enforced", sysSetrlimit),
 		works(186, "gettid", "", sysGettid),
 		works(201, "time", "ptr", sysTime),
-		partly(202, "futex", "ptr,num,num,ptr,ptr,num", "no FUTEX_WAKE_OP, no priority inheritance", sysFutex).class(Wait),
+		partly(202, "futex", "ptr,num,num,ptr,ptr,num", "no priority inheritance", sysFutex).class(Wait).restarts(),
 		works(203, "sched_setaffinity", "num,size,ptr", sysSchedSetaffinity),
 		works(204, "sched_getaffinity", "num,size,ptr", sysSchedGetaffinity),
 		works(218, "set_tid_address", "ptr", sysSetTidAddress),
 		works(228, "clock_gettime", "num,ptr", sysClockGettime),
 		works(229, "clock_getres", "num,ptr", sysClockGetres),
 		works(230, "clock_nanosleep", "num,flags,ptr,ptr", sysClockNanosleep).class(Wait),
-		works(231, "exit_group", "num", sysExit).class(Final),
+		works(231, "exit_group", "num", sysExitGroup).class(Final),
 		works(247, "waitid", "num,num,ptr,flags,ptr", sysWait4),
 		works(273, "set_robust_list", "ptr,size", sysSetRobustList),
 		works(274, "get_robust_list", "num,ptr,ptr", sysGetRobustList),
 		partly(302, "prlimit64", "num,num,ptr,ptr", "NOFILE, DATA and AS are enforced", sysPrlimit64),
 		works(309, "getcpu", "ptr,ptr", sysGetcpu),
+		partly(435, "clone3", "ptr,size", "threads only", sysClone3),
 		works(318, "getrandom", "ptr,size,flags", sysGetrandom),
 	}
 }
@@ -311,16 +320,16 @@ func signalCalls() []Call {
 		works(13, "rt_sigaction", "num,ptr,ptr,size", sysRtSigaction),
 		works(14, "rt_sigprocmask", "num,ptr,ptr,size", sysRtSigprocmask),
 		works(15, "rt_sigreturn", "", sysRtSigreturn),
-		partly(34, "pause", "", "nothing else can send a signal, so waiting stops the run", sysPause).class(Wait),
+		works(34, "pause", "", sysPause).class(Wait),
 		works(62, "kill", "num,num", sysKill),
 		works(127, "rt_sigpending", "ptr,size", sysRtSigpending),
-		partly(128, "rt_sigtimedwait", "ptr,ptr,ptr,size", "waiting without a timeout stops the run", sysRtSigtimedwait).class(Wait),
+		works(128, "rt_sigtimedwait", "ptr,ptr,ptr,size", sysRtSigtimedwait).class(Wait),
 		works(129, "rt_sigqueueinfo", "num,num,ptr", sysRtSigqueueinfo),
-		partly(130, "rt_sigsuspend", "ptr,size", "only for a signal that is pending", sysRtSigsuspend).class(Wait),
+		works(130, "rt_sigsuspend", "ptr,size", sysRtSigsuspend).class(Wait),
 		works(131, "sigaltstack", "ptr,ptr", sysSigaltstack),
 		works(200, "tkill", "num,num", sysTkill),
 		works(234, "tgkill", "num,num,num", sysTgkill),
-		works(297, "rt_tgsigqueueinfo", "num,num,num,ptr", sysRtSigqueueinfo),
+		works(297, "rt_tgsigqueueinfo", "num,num,num,ptr", sysRtTgsigqueueinfo),
 	}
 }
 
@@ -354,11 +363,10 @@ func otherCalls() []Call {
 	const objects = "no such descriptors yet"
 	list := []Call{
 		noSys(282, "signalfd", objects), noSys(289, "signalfd4", objects),
-		noSys(324, "membarrier", "there is one thread"),
+		noSys(324, "membarrier", "programs fall back to signals or fences"),
 		noSys(334, "rseq", "C libraries fall back"),
 		noSys(425, "io_uring_setup", "programs fall back to plain calls"),
 		noSys(434, "pidfd_open", "programs fall back to wait"),
-		noSys(435, "clone3", "C libraries fall back to clone"),
 		noSys(441, "epoll_pwait2", "programs fall back to epoll_wait"),
 		noSys(448, "process_mrelease", "no other processes"),
 		noSys(449, "futex_waitv", "programs fall back to futex"),

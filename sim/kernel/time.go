@@ -21,7 +21,7 @@ const (
 
 // mono returns the virtual time since the program's first instruction.
 func (k *Kernel) mono() phys.Nanos {
-	return phys.Nanos(k.clock*nanosPerInstruction) + k.proc.slept
+	return phys.Nanos(k.clock*nanosPerInstruction) + k.sys.slept
 }
 
 // Now returns the wall-clock time as the process sees it at its last entry into
@@ -110,16 +110,16 @@ func (c *call) timespecAt(va uint64) (phys.Nanos, error) {
 
 // sleep lets virtual time pass.
 func (k *Kernel) sleep(t phys.Nanos) {
-	k.proc.slept += t
-	k.dirty.Misc = true
+	k.sys.slept += t
+	k.touchSystem()
 }
 
 func sysNanosleep(c *call) (uint64, error) {
 	t, err := c.timespecAt(c.a[0])
-	if err == nil {
-		c.sleep(t)
+	if err != nil {
+		return 0, err
 	}
-	return 0, err
+	return c.nap(c.after(t), c.a[1])
 }
 
 func sysClockNanosleep(c *call) (uint64, error) {
@@ -133,10 +133,24 @@ func sysClockNanosleep(c *call) (uint64, error) {
 		return 0, err
 	}
 	if c.a[1]&timerAbstime != 0 {
-		t -= min(t, now)
+		return c.nap(c.after(t-min(t, now)), 0)
 	}
-	c.sleep(t)
-	return 0, nil
+	return c.nap(c.after(t), c.a[3])
+}
+
+// nap sleeps until a deadline. When a signal ends the sleep the rest of it goes to
+// rest, a pointer that may be NULL.
+func (c *call) nap(deadline phys.Nanos, rest uint64) (uint64, error) {
+	if w := c.thread.wait; w != nil {
+		deadline = w.deadline
+	}
+	err := c.sleepUntil(deadline)
+	if err == errInterrupted && rest != 0 {
+		if err := c.store(rest, timespec(max(deadline, c.mono())-c.mono())); err != nil {
+			return 0, err
+		}
+	}
+	return 0, err
 }
 
 func sysTimes(c *call) (uint64, error) {

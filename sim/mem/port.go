@@ -73,7 +73,8 @@ type entry struct {
 
 // Port is a core's way to memory: software TLB, then cache model, then Store.
 // Every guest load and store, and every access of the kernel and of the runtime
-// to guest memory, goes through it.
+// to guest memory, goes through it. The ports of a machine's cores form a group;
+// see Join.
 type Port struct {
 	tlb   [tlbSize]entry
 	space AddressSpace
@@ -82,10 +83,10 @@ type Port struct {
 	pmem  *Store
 	fault Fault
 
-	// CodeWritten is called before a store changes a page that holds decoded
-	// instructions.
+	// CodeWritten is called before a store, of any port of the group, changes a
+	// page that holds decoded instructions.
 	CodeWritten func(f phys.Frame)
-	code        map[phys.Frame]struct{}
+	group       *group
 	dirty       bool // the TLB may hold something
 
 	// Step, when set, is called before each store of the runtime
@@ -97,10 +98,13 @@ type Port struct {
 func NewPort(space AddressSpace, core *cachemodel.Core, dram, pmem *Store) *Port {
 	p, ok := ports.Get().(*Port)
 	if !ok {
-		p = &Port{dirty: true, code: map[phys.Frame]struct{}{}}
+		p = &Port{dirty: true}
 	}
 	p.space, p.core, p.dram, p.pmem = space, core, dram, pmem
-	p.FlushTLB()
+	if p.group == nil {
+		p.group = newGroup(p)
+	}
+	p.flush()
 	return p
 }
 
@@ -109,15 +113,33 @@ var ports sync.Pool // of *Port, see Free
 // Free gives the port's memory back for another NewPort; p must not be used any more.
 func (p *Port) Free() {
 	p.space, p.core, p.dram, p.pmem, p.CodeWritten, p.Step = nil, nil, nil, nil, nil, nil
-	clear(p.code)
+	p.leave()
 	ports.Put(p)
+}
+
+// SetSpace makes the port lead to another address space. It reports whether that
+// is a change, with which decoded blocks must be invalidated too.
+func (p *Port) SetSpace(space AddressSpace) (changed bool) {
+	if p.space == space {
+		return false
+	}
+	p.space = space
+	p.FlushTLB()
+	return true
 }
 
 // Core returns the cache model's core, nil without a cache model.
 func (p *Port) Core() *cachemodel.Core { return p.core }
 
-// FlushTLB forgets every translation: after a change of mappings or a Fork.
+// FlushTLB forgets every translation, in all ports of the group: after a change
+// of mappings or a Fork.
 func (p *Port) FlushTLB() {
+	for _, m := range p.group.members {
+		m.flush()
+	}
+}
+
+func (p *Port) flush() {
 	if !p.dirty {
 		return
 	}
@@ -132,19 +154,6 @@ func (p *Port) store(a phys.Addr) *Store {
 		return p.pmem
 	}
 	return p.dram
-}
-
-// WatchCode marks a frame as holding decoded instructions.
-func (p *Port) WatchCode(f phys.Frame) {
-	if _, ok := p.code[f]; ok {
-		return
-	}
-	p.code[f] = struct{}{}
-	for i := range p.tlb {
-		if e := &p.tlb[i]; e.base == f.Addr() {
-			e.wtag = noTag
-		}
-	}
 }
 
 func (p *Port) fail(k FaultKind, va uint64, acc Access, mapped bool) {
@@ -178,31 +187,17 @@ func (p *Port) fill(va uint64, acc Access) *entry {
 		e.rtag = vpn
 	}
 	if acc == Write {
-		if _, isCode := p.code[t.Frame]; isCode {
-			if p.CodeWritten != nil {
-				p.CodeWritten(t.Frame)
-			}
-			delete(p.code, t.Frame)
-		}
+		p.group.codeWritten(t.Frame)
 		before := s.Page(t.Frame)
 		e.page = s.WritablePage(t.Frame)
 		e.wtag = vpn
 		if e.page != before {
-			p.repoint(e.base, e.page)
+			p.group.repoint(e.base, e.page)
 		}
 		return e
 	}
 	e.page = s.ReadPage(t.Frame)
 	return e
-}
-
-// repoint moves other translations of a frame to the copy that a write made of it.
-func (p *Port) repoint(base phys.Addr, page *Page) {
-	for i := range p.tlb {
-		if e := &p.tlb[i]; e.base == base {
-			e.page = page
-		}
-	}
 }
 
 // FetchPage returns the page that holds va for instruction fetch.
@@ -218,6 +213,9 @@ func (p *Port) FetchPage(va uint64) (*Page, phys.Frame) {
 		p.fail(PageFault, va, Exec, true)
 	case bus:
 		p.fail(BusError, va, Exec, false)
+	}
+	if p.core != nil {
+		p.core.Fetch(t.Frame)
 	}
 	return p.store(t.Frame.Addr()).ReadPage(t.Frame), t.Frame
 }
@@ -247,7 +245,7 @@ func (p *Port) buffer(a phys.Addr, size uint8, old uint64) {
 
 func (p *Port) push(a phys.Addr, size uint8, lo, hi uint64) {
 	if p.core.SB.Push(a, size, lo, hi) {
-		p.core.CommitOldest()
+		p.core.Pushed()
 	}
 }
 

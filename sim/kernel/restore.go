@@ -1,0 +1,241 @@
+package kernel
+
+import (
+	"fmt"
+	"slices"
+
+	"zhuque/sim/kernel/mm"
+)
+
+// BadState says that saved records are damaged or do not fit together.
+type BadState struct{ Why string }
+
+func (e *BadState) Error() string { return "saved kernel state: " + e.Why }
+
+func bad(format string, a ...any) error { return &BadState{fmt.Sprintf(format, a...)} }
+
+// Restore rebuilds everything from records after a restart. Records may be in any
+// order; space makes the empty address space of a process; the file tree has
+// forgotten all references (vfs.FS.ForgetRefs). Nothing is dirty afterwards. An
+// error tells which part of the state cannot be: the image is damaged.
+func (k *Kernel) Restore(records []Record, space func(pid int32) *mm.Space) error {
+	list := slices.Clone(records)
+	slices.SortFunc(list, func(a, b Record) int { return a.Key.Compare(b.Key) })
+	k.procs, k.threads, k.files, k.sys = nil, nil, files{}, system{}
+	for i, r := range list {
+		if i > 0 && r.Key == list[i-1].Key {
+			return bad("%v is there twice", r.Key)
+		}
+		if err := k.restore(r, space); err != nil {
+			return err
+		}
+	}
+	if err := k.consistent(); err != nil {
+		return err
+	}
+	for _, p := range k.procs {
+		p.MM.SetAddressLimit(finite(p.rlimits[rlimitAS][0]))
+		p.MM.TakeChanges()
+		k.FS.Ref(p.cwd)
+		if p.exe != 0 {
+			k.FS.Ref(p.exe)
+		}
+	}
+	k.proc, k.thread = k.procs[0], k.threads[0]
+	k.MM = k.proc.MM
+	k.setCurrent()
+	k.unref, k.dirty, k.born = nil, nil, nil
+	return nil
+}
+
+// restore enters one record. Records of a process come behind the process's own.
+func (k *Kernel) restore(r Record, space func(pid int32) *mm.Space) error {
+	read := func(o object) error {
+		c := codec{w: r.Words, decoding: true}
+		o.code(&c)
+		if err := c.done(); err != nil {
+			return bad("%v: %v", r.Key, err)
+		}
+		return nil
+	}
+	var p *Process
+	switch r.Key.Kind {
+	case KindAction, KindFD, KindMapping:
+		if p = k.findProcess(int32(r.Key.A)); p == nil {
+			return bad("%v: there is no such process", r.Key)
+		}
+	}
+	switch r.Key.Kind {
+	case KindSystem:
+		return read(&k.sys)
+	case KindProcess:
+		p := &Process{pid: int32(r.Key.A)}
+		p.MM = space(p.pid)
+		k.procs = append(k.procs, p)
+		return read(&processRecord{p})
+	case KindThread:
+		t := &threadRecord{Thread: &Thread{tid: int32(r.Key.A)}}
+		if err := read(t); err != nil {
+			return err
+		}
+		if t.proc = k.findProcess(t.pid); t.proc == nil {
+			return bad("%v belongs to no process", r.Key)
+		}
+		k.threads = append(k.threads, t.Thread)
+	case KindAction:
+		if r.Key.B < 1 || r.Key.B >= NSIG {
+			return bad("%v: there is no such signal", r.Key)
+		}
+		return read(&p.actions[r.Key.B])
+	case KindFD:
+		s := slot{num: int(r.Key.B)}
+		if s.num < 0 || s.num > 1<<20 {
+			return bad("%v: the number is out of range", r.Key)
+		}
+		if err := read(&s); err != nil {
+			return err
+		}
+		p.slots = append(p.slots, s)
+	case KindDesc:
+		d := desc{id: int(r.Key.A)}
+		if err := read(&d); err != nil {
+			return err
+		}
+		if d.kind == FDNode {
+			k.FS.Ref(d.node)
+		}
+		k.files.descs = append(k.files.descs, d)
+	case KindPipe:
+		p := pipe{id: int(r.Key.A), data: slices.Clone(r.Bytes)}
+		if len(p.data) > PipeCapacity {
+			return bad("%v holds %d bytes", r.Key, len(p.data))
+		}
+		if err := read(&p); err != nil {
+			return err
+		}
+		k.files.pipes = append(k.files.pipes, p)
+	case KindWatch:
+		d := k.files.find(int(r.Key.A))
+		if d == nil {
+			return bad("%v: there is no such epoll instance", r.Key)
+		}
+		var w Watch
+		if err := read(&w); err != nil {
+			return err
+		}
+		if watchKey(d.id, w) != r.Key {
+			return bad("%v is about something else", r.Key)
+		}
+		d.watches = append(d.watches, w)
+	case KindMapping:
+		m := mapping{mm.VMA{Start: r.Key.B}}
+		if err := read(&m); err != nil {
+			return err
+		}
+		if err := p.MM.Install(m.VMA); err != nil {
+			return bad("%v: %v", r.Key, err)
+		}
+	default:
+		return bad("a record of unknown kind %d", uint8(r.Key.Kind))
+	}
+	return nil
+}
+
+// FitsInto enters the mapping of a record into a space and reports whether that
+// was possible: for runtimes that are broken on purpose.
+func (r Record) FitsInto(s *mm.Space) bool {
+	m := mapping{mm.VMA{Start: r.Key.B}}
+	c := codec{w: r.Words, decoding: true}
+	m.code(&c)
+	return c.done() == nil && s.Install(m.VMA) == nil
+}
+
+// consistent looks for what cannot be, and counts references.
+func (k *Kernel) consistent() error {
+	if len(k.procs) == 0 || len(k.threads) == 0 {
+		return bad("%d processes with %d threads", len(k.procs), len(k.threads))
+	}
+	if k.sys.current != 0 && k.findThread(k.sys.current) == nil {
+		return bad("the current thread %d is not there", k.sys.current)
+	}
+	for _, t := range k.threads {
+		if t.tid < 1 || t.tid > k.sys.nextTID {
+			return bad("thread %d of %d", t.tid, k.sys.nextTID)
+		}
+		if err := checkQueue(t.queue); err != nil {
+			return err
+		}
+	}
+	for _, p := range k.procs {
+		if err := checkQueue(p.queue); err != nil {
+			return err
+		}
+		for _, s := range p.slots {
+			d := k.files.find(s.desc)
+			if d == nil {
+				return bad("descriptor %d of process %d has no description", s.num, p.pid)
+			}
+			d.refs++
+		}
+	}
+	for i := range k.files.descs {
+		if err := k.checkDesc(&k.files.descs[i]); err != nil {
+			return err
+		}
+	}
+	for _, p := range k.files.pipes {
+		if p.readers+p.writers == 0 {
+			return bad("pipe %d has no ends", p.id)
+		}
+		if p.id > k.sys.nextID {
+			return bad("pipe %d of %d", p.id, k.sys.nextID)
+		}
+	}
+	return nil
+}
+
+func checkQueue(queue []Queued) error {
+	for _, q := range queue {
+		if q.Signal < 1 || q.Signal >= NSIG {
+			return bad("signal %d is pending", q.Signal)
+		}
+	}
+	return nil
+}
+
+// checkDesc looks at one description and counts it at its pipe.
+func (k *Kernel) checkDesc(d *desc) error {
+	switch {
+	case d.refs == 0:
+		return bad("description %d has no descriptor", d.id)
+	case d.id < 1 || d.id > k.sys.nextID:
+		return bad("description %d of %d", d.id, k.sys.nextID)
+	case d.kind < FDStdin || d.kind >= fdKinds:
+		return bad("description %d has the unknown kind %d", d.id, d.kind)
+	case d.off < 0 && d.kind != FDEvent && d.kind != FDSemaphore:
+		return bad("description %d is at offset %d", d.id, d.off)
+	case d.kind == FDSocket && !unixType(d.socket):
+		return bad("description %d is a socket of type %d", d.id, d.socket)
+	case len(d.watches) > 0 && d.kind != FDEpoll:
+		return bad("description %d waits for others and is no epoll instance", d.id)
+	}
+	slices.SortFunc(d.watches, Watch.Compare)
+	for _, w := range d.watches {
+		if e := k.files.find(w.Desc); e == nil || e.kind == FDEpoll {
+			return bad("epoll instance %d watches description %d", d.id, w.Desc)
+		}
+	}
+	if d.kind != FDPipeRead && d.kind != FDPipeWrite {
+		return nil
+	}
+	i := slices.IndexFunc(k.files.pipes, func(p pipe) bool { return p.id == d.pipe })
+	if i < 0 {
+		return bad("description %d belongs to no pipe", d.id)
+	}
+	if d.kind == FDPipeRead {
+		k.files.pipes[i].readers++
+	} else {
+		k.files.pipes[i].writers++
+	}
+	return nil
+}

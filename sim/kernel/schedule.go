@@ -1,0 +1,152 @@
+package kernel
+
+import (
+	"fmt"
+	"strings"
+
+	"zhuque/sim/phys"
+)
+
+// Threads take turns on the machine's one line of instructions. A turn ends at a
+// boundary, at a wait, or when the thread gives way. Who is next follows from the
+// seed, the number of instructions retired and the state of the threads alone, so
+// that a restarted machine chooses as the one that never failed does.
+
+// DefaultQuantum is the mean number of instructions between two boundaries.
+const DefaultQuantum = 5000
+
+// boundary returns the last boundary at or below n retired instructions and the
+// first one above. There is one in every quantum, at a place that the seed draws.
+func (k *Kernel) boundary(n uint64) (last, next uint64) {
+	q := k.cfg.Quantum
+	at := func(i uint64) uint64 { return i*q + mix(k.cfg.Seed, i)%q }
+	i := n / q
+	if at(i) > n {
+		if i == 0 {
+			return 0, at(0)
+		}
+		return at(i - 1), at(i)
+	}
+	return at(i), at(i + 1)
+}
+
+// mix draws a number from a seed and a position.
+func mix(seed, i uint64) uint64 {
+	x := seed*0x9e3779b97f4a7c15 + i*0xbf58476d1ce4e5b9 + 0x94d049bb133111eb
+	for range 2 {
+		x ^= x >> 31
+		x *= 0xd6e8feb86659fd93
+	}
+	return x ^ x>>32
+}
+
+// Current returns the number of the thread that runs, 0 while all wait.
+func (k *Kernel) Current() int32 { return k.sys.current }
+
+// several reports whether there is anybody to take turns with.
+func (k *Kernel) several() bool { return len(k.threads) > 1 }
+
+// NextTurn returns the number of retired instructions at which Turn must be
+// called next, given the number now; ^0 for never.
+func (k *Kernel) NextTurn(now uint64) uint64 {
+	switch last, following := k.boundary(now); {
+	case k.sys.current == 0:
+		return now
+	case !k.several():
+		return ^uint64(0)
+	case last > k.sys.slice:
+		return now
+	default:
+		return following
+	}
+}
+
+// nextEvent returns the earliest virtual time at which something happens by itself.
+func (k *Kernel) nextEvent() phys.Nanos {
+	at := forever
+	for _, t := range k.threads {
+		if w := t.wait; w != nil && !w.woken {
+			at = min(at, w.deadline)
+		}
+	}
+	return at
+}
+
+// Turn is a boundary, or the end of a time in which every thread waited: time
+// passes if it must, and the thread that runs next is chosen. It is a call of its own.
+func (k *Kernel) Turn(now uint64) Outcome {
+	k.clock = now
+	if k.sys.current == 0 {
+		at := k.nextEvent()
+		if at == forever && !k.anyRunnable() {
+			return Outcome{Err: k.deadlock()}
+		}
+		if mono := k.mono(); at != forever && at > mono && !k.anyRunnable() {
+			k.sleep(at - mono)
+		}
+	}
+	if last, _ := k.boundary(now); last > k.sys.slice {
+		k.sys.slice = last
+		k.touchSystem()
+	}
+	k.choose()
+	return Outcome{}
+}
+
+func (k *Kernel) anyRunnable() bool {
+	for _, t := range k.threads {
+		if k.runnable(t) {
+			return true
+		}
+	}
+	return false
+}
+
+// choose makes another thread the current one: mostly the next in order, sometimes
+// any that can run.
+func (k *Kernel) choose() {
+	var able []int32
+	for _, t := range k.threads {
+		if k.runnable(t) {
+			able = append(able, t.tid)
+		}
+	}
+	next := int32(0)
+	if n := uint64(len(able)); n > 0 {
+		next = able[0]
+		for _, tid := range able {
+			if tid > k.sys.current {
+				next = tid
+				break
+			}
+		}
+		if draw := mix(k.cfg.Seed^0x5ced, k.clock); draw%4 == 0 {
+			next = able[draw>>8%n]
+		}
+	}
+	if next != k.sys.current {
+		k.sys.current = next
+		k.touchSystem()
+	}
+	k.setCurrent()
+}
+
+// setCurrent makes the current thread and its process those that calls act on.
+func (k *Kernel) setCurrent() {
+	if t := k.findThread(k.sys.current); t != nil {
+		k.thread, k.proc, k.MM = t, t.proc, t.proc.MM
+	}
+}
+
+// Deadlock says that every thread waits for something that cannot come.
+type Deadlock struct{ Waits []string }
+
+func (d *Deadlock) Error() string { return "deadlock: " + strings.Join(d.Waits, "; ") }
+
+func (k *Kernel) deadlock() *Deadlock {
+	d := &Deadlock{}
+	for _, t := range k.threads {
+		d.Waits = append(d.Waits, fmt.Sprintf("thread %d %v", t.tid, t.wait))
+	}
+	return d
+}

@@ -1,0 +1,255 @@
+package kernel
+
+import (
+	"cmp"
+	"slices"
+
+	"zhuque/sim/kernel/errno"
+)
+
+// Operations and flags of futex(2).
+const (
+	futexWait       = 0
+	futexWake       = 1
+	futexRequeue    = 3
+	futexCmpRequeue = 4
+	futexWakeOp     = 5
+	futexWaitBitset = 9
+	futexWakeBitset = 10
+	futexPrivate    = 128
+	futexRealtime   = 256
+	futexAllBits    = ^uint32(0)
+	futexWaiters    = 1 << 31 // bits of a lock word with an owner
+	futexOwnerDied  = 1 << 30
+	futexTIDMask    = 1<<30 - 1
+	maxRobust       = 2048 // entries of a robust list that are looked at
+)
+
+func sysFutex(c *call) (uint64, error) {
+	va := c.a[0]
+	switch {
+	case va&3 != 0:
+		return 0, errno.EINVAL
+	case va >= 1<<47:
+		return 0, errno.EFAULT
+	}
+	switch op := uint32(c.a[1]) &^ (futexPrivate | futexRealtime); op {
+	case futexWait:
+		return c.futexWait(futexAllBits)
+	case futexWaitBitset:
+		return c.futexWait(uint32(c.a[5]))
+	case futexWake:
+		return c.futexWake(va, int(int32(c.a[2])), futexAllBits), nil
+	case futexWakeBitset:
+		if uint32(c.a[5]) == 0 {
+			return 0, errno.EINVAL
+		}
+		return c.futexWake(va, int(int32(c.a[2])), uint32(c.a[5])), nil
+	case futexRequeue, futexCmpRequeue:
+		return c.futexRequeue(op == futexCmpRequeue)
+	case futexWakeOp:
+		return c.futexWakeOp()
+	}
+	return 0, errno.ENOSYS // priority inheritance, with which C libraries do without
+}
+
+// word reads a futex.
+func (c *call) word(va uint64) (uint32, error) {
+	var b [4]byte
+	err := c.load(va, b[:])
+	return le.Uint32(b[:]), err
+}
+
+func (c *call) futexWait(bits uint32) (uint64, error) {
+	if bits == 0 {
+		return 0, errno.EINVAL
+	}
+	if w := c.thread.wait; w != nil {
+		if w.woken {
+			return 0, nil
+		}
+		return 0, c.waitFor(*w) // it may have been moved to another futex
+	}
+	v, err := c.word(c.a[0])
+	if err != nil {
+		return 0, err
+	}
+	if v != uint32(c.a[2]) {
+		return 0, errno.EAGAIN
+	}
+	deadline := forever
+	if c.a[3] != 0 {
+		t, err := c.timespecAt(c.a[3])
+		if err != nil {
+			return 0, err
+		}
+		now := c.mono()
+		switch {
+		case uint32(c.a[1])&^(futexPrivate|futexRealtime) == futexWait: // relative
+		case c.a[1]&futexRealtime != 0:
+			t -= min(t, c.Now())
+		default:
+			t -= min(t, now)
+		}
+		deadline = c.after(t)
+	}
+	return 0, c.waitFor(wait{futex: c.a[0], bits: bits, deadline: deadline})
+}
+
+// waiters returns the threads that wait for a futex of the current process and
+// were not chosen yet, in the order in which they began.
+func (k *Kernel) waiters(va uint64, bits uint32) []*Thread {
+	var out []*Thread
+	for _, t := range k.threads {
+		if w := t.wait; w != nil && w.futex == va && !w.woken && w.bits&bits != 0 && t.proc == k.proc {
+			out = append(out, t)
+		}
+	}
+	slices.SortFunc(out, func(a, b *Thread) int { return cmp.Compare(a.wait.order, b.wait.order) })
+	return out
+}
+
+// futexWake wakes up to n waiters and returns how many.
+func (k *Kernel) futexWake(va uint64, n int, bits uint32) (woken uint64) {
+	for _, t := range k.waiters(va, bits) {
+		if int(woken) >= n {
+			break
+		}
+		w := *t.wait
+		w.woken = true
+		t.wait = &w
+		k.touchThread(t)
+		woken++
+	}
+	return woken
+}
+
+func (c *call) futexRequeue(compare bool) (uint64, error) {
+	wake, move, to := int32(c.a[2]), int32(c.a[3]), c.a[4]
+	if wake < 0 || move < 0 || to&3 != 0 {
+		return 0, errno.EINVAL
+	}
+	if compare {
+		v, err := c.word(c.a[0])
+		if err != nil {
+			return 0, err
+		}
+		if v != uint32(c.a[5]) {
+			return 0, errno.EAGAIN
+		}
+	}
+	done := c.futexWake(c.a[0], int(wake), futexAllBits)
+	for i, t := range c.waiters(c.a[0], futexAllBits) {
+		if i >= int(move) {
+			break
+		}
+		w := *t.wait
+		w.futex = to
+		t.wait = &w
+		c.touchThread(t)
+		done++
+	}
+	return done, nil
+}
+
+// futexWakeOp changes the second futex and wakes waiters of the first, and of the
+// second if its old value compares as asked for.
+func (c *call) futexWakeOp() (uint64, error) {
+	code := uint32(c.a[5])
+	op, how := code>>28, code>>24&15
+	arg, than := int32(code<<8)>>20, int32(code<<20)>>20
+	if op&8 != 0 {
+		arg = 1 << (uint32(arg) & 31)
+	}
+	old, err := c.word(c.a[4])
+	if err != nil {
+		return 0, err
+	}
+	v := old
+	switch op & 7 {
+	case 0:
+		v = uint32(arg)
+	case 1:
+		v += uint32(arg)
+	case 2:
+		v |= uint32(arg)
+	case 3:
+		v &^= uint32(arg)
+	case 4:
+		v ^= uint32(arg)
+	default:
+		return 0, errno.ENOSYS
+	}
+	if err := c.put32(c.a[4], v); err != nil {
+		return 0, err
+	}
+	a, holds := int32(old), false
+	switch how {
+	case 0:
+		holds = a == than
+	case 1:
+		holds = a != than
+	case 2:
+		holds = a < than
+	case 3:
+		holds = a <= than
+	case 4:
+		holds = a > than
+	case 5:
+		holds = a >= than
+	default:
+		return 0, errno.ENOSYS
+	}
+	woken := c.futexWake(c.a[0], int(int32(c.a[2])), futexAllBits)
+	if holds {
+		woken += c.futexWake(c.a[4], int(int32(c.a[3])), futexAllBits)
+	}
+	return woken, nil
+}
+
+// leaveRobust marks the locks of the robust list that a dying thread held. As in
+// Linux a list that cannot be read ends the work, not the thread's death.
+func (c *call) leaveRobust() {
+	head := c.thread.robust[0]
+	if head == 0 {
+		return
+	}
+	next, err := c.u64(head)
+	if err != nil {
+		return
+	}
+	off, err := c.u64(head + 8)
+	if err != nil {
+		return
+	}
+	pending, err := c.u64(head + 16)
+	if err != nil {
+		return
+	}
+	for i := 0; next != head && next != 0 && i < maxRobust; i++ {
+		entry := next
+		if next, err = c.u64(entry &^ 1); err != nil {
+			return
+		}
+		if entry != pending {
+			c.ownerDied(entry&^1 + off)
+		}
+	}
+	if pending != 0 {
+		c.ownerDied(pending&^1 + off)
+	}
+}
+
+// ownerDied marks a lock whose owner is the current thread and wakes one waiter.
+func (c *call) ownerDied(va uint64) {
+	if va&3 != 0 {
+		return
+	}
+	v, err := c.word(va)
+	if err != nil || v&futexTIDMask != uint32(c.thread.tid) {
+		return
+	}
+	if c.put32(va, v&futexWaiters|futexOwnerDied) == nil && v&futexWaiters != 0 {
+		c.futexWake(va, 1, futexAllBits)
+	}
+}

@@ -1,0 +1,134 @@
+package kernel
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"zhuque/sim/x86"
+)
+
+// maxThreads bounds the threads of a machine: RLIMIT_NPROC.
+const maxThreads = 4096
+
+// Thread is one thread.
+type Thread struct {
+	// Regs is the thread's register state while no core holds it.
+	Regs x86.State
+
+	tid      int32
+	proc     *Process
+	mask     uint64   // blocked signals: bit n-1 is signal n
+	queue    []Queued // signals for this thread alone, in order of sending
+	alt      AltStack
+	clearTID uint64
+	robust   [2]uint64 // head, length
+	comm     [16]byte
+	wait     *wait // nil unless it waits; never changed in place: forks share it
+}
+
+// threadRecord is the part of a Thread that its record holds; its registers are
+// the runtime's matter.
+type threadRecord struct {
+	*Thread
+	pid int32 // of its process
+}
+
+func (t *threadRecord) code(c *codec) {
+	if t.Thread == nil {
+		t.Thread = &Thread{}
+	}
+	code(c, &t.pid)
+	code(c, &t.mask)
+	code(c, &t.alt.SP)
+	code(c, &t.alt.Size)
+	code(c, &t.alt.Flags)
+	code(c, &t.clearTID)
+	code(c, &t.robust[0])
+	code(c, &t.robust[1])
+	for i := 0; i < len(t.comm); i += 8 {
+		w := le.Uint64(t.comm[i:])
+		code(c, &w)
+		le.PutUint64(t.comm[i:], w)
+	}
+	c.queued(&t.queue)
+	waits := t.wait != nil
+	c.flag(&waits)
+	if !waits {
+		return
+	}
+	w := wait{}
+	if t.wait != nil {
+		w = *t.wait
+	}
+	w.code(c)
+	t.wait = &w
+}
+
+// String shows a thread's record.
+func (t *threadRecord) String() string {
+	text := fmt.Sprintf("{process %d mask %#x alternate stack %+v clear %#x robust %#x name %q pending %v",
+		t.pid, t.mask, t.alt, t.clearTID, t.robust, cString(t.comm[:]), t.queue)
+	if t.wait != nil {
+		text += " " + t.wait.String()
+	}
+	return text + "}"
+}
+
+func (t *Thread) fork(p *Process) *Thread {
+	c := *t
+	c.proc = p
+	c.queue = slices.Clone(t.queue)
+	return &c
+}
+
+// TID returns the thread's number.
+func (t *Thread) TID() int32 { return t.tid }
+
+// Process returns the process that the thread belongs to.
+func (t *Thread) Process() *Process { return t.proc }
+
+// Threads returns all threads, ascending by number.
+func (k *Kernel) Threads() []*Thread { return k.threads }
+
+// Thread returns the thread with a number, nil when there is none.
+func (k *Kernel) Thread(tid int32) *Thread { return k.findThread(tid) }
+
+func (k *Kernel) findThread(tid int32) *Thread {
+	i, ok := slices.BinarySearchFunc(k.threads, tid, func(t *Thread, tid int32) int { return cmp.Compare(t.tid, tid) })
+	if !ok {
+		return nil
+	}
+	return k.threads[i]
+}
+
+// members returns a process's threads, ascending by number.
+func (k *Kernel) members(p *Process) []*Thread {
+	var out []*Thread
+	for _, t := range k.threads {
+		if t.proc == p {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// addThread enters a new thread, whose number is the highest so far.
+func (k *Kernel) addThread(t *Thread) {
+	k.threads = append(k.threads, t)
+	k.touchThread(t)
+}
+
+// removeThread forgets a thread that ended.
+func (k *Kernel) removeThread(t *Thread) {
+	i := slices.Index(k.threads, t)
+	k.threads = slices.Delete(k.threads, i, i+1)
+	k.touchThread(t)
+}
+
+// newTID hands out a number for a process or a thread.
+func (k *Kernel) newTID() int32 {
+	k.sys.nextTID++
+	k.touchSystem()
+	return k.sys.nextTID
+}
