@@ -84,7 +84,7 @@ failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), replayVerb(), demoVerb(), lockstepVerb(), resumeVerb(), imageVerb(),
+	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), replayVerb(), demoVerb(), lockstepVerb(), benchVerb(), resumeVerb(), imageVerb(),
 		scenariosVerb(), mutantsVerb(), isaVerb(), syscallsVerb(), paramsVerb(), versionVerb())
 	return c
 }

@@ -28,6 +28,9 @@ type Info struct {
 }
 
 var all = []Info{
+	{"bench-hashmap", "hash map with chains and a ring of pointers; argument: rounds", 1_098_960},
+	{"bench-nbody", "sun and planets in SSE2 arithmetic; argument: steps", 1_181_190},
+	{"bench-sha256", "SHA-256 in registers; argument: pieces of 4 KiB", 1_168_667},
 	{"counter", "integer arithmetic and output", 996_227},
 	{"files", "files written, read, renamed and removed under /tmp", 577_232},
 	{"footprint", "one store to each page of a large memory, then scattered rounds; argument: megabytes", 599_526},

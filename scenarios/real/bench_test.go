@@ -39,6 +39,31 @@ func BenchmarkInterpreter(b *testing.B) {
 	}
 }
 
+// BenchmarkPrograms is the cost of a guest instruction in programs as different
+// as there are, with the cache model and without, in processor time.
+func BenchmarkPrograms(b *testing.B) {
+	for i := range workloads {
+		w := &workloads[i]
+		for _, model := range []string{"off", "full"} {
+			b.Run(w.name+"/model="+model, func(b *testing.B) {
+				setup, _ := w.setup(b)
+				if err := setup.Set("model", model); err != nil {
+					b.Fatal(err)
+				}
+				var instructions uint64
+				begin := processor(b)
+				for b.Loop() {
+					_, n := uncut(b, setup)
+					instructions += n
+				}
+				seconds := (processor(b) - begin).Seconds()
+				b.ReportMetric(float64(instructions)/seconds/1e6, "MIPS")
+				b.ReportMetric(seconds*1e9/float64(instructions), "ns/instr")
+			})
+		}
+	}
+}
+
 // judged runs a campaign all of whose points must pass, and reports its speed.
 func judged(b *testing.B, c crashinject.Campaign) (perSecond float64) {
 	out, err := c.Run(context.Background())

@@ -20,9 +20,23 @@ type block struct {
 	rip   uint64
 	gen   uint64 // the CPU.gen for which pages were last compared
 	insts []Inst
+	end   uint64 // address behind the last instruction
 	pages [2]*mem.Page
 	frame [2]phys.Frame
+
+	// next are the blocks that control went to from here last. They are kept where
+	// the end of the block knows its targets, so that finding the next block need not
+	// wait for the branch; whether one is the right one is asked each time.
+	next   [2]*block
+	direct bool
 }
+
+// noBlock is at no address, never current, and leads nowhere.
+var noBlock = func() *block {
+	b := &block{rip: noRIP}
+	b.next = [2]*block{b, b}
+	return b
+}()
 
 // codeCache holds decoded blocks. It may be shared by CPUs that run on the same
 // goroutine: whether a block is current is decided by the identity of the page
@@ -93,6 +107,18 @@ type staleBlock struct{}
 // stale stands in for the instructions of a killed block.
 func stale(*CPU, *Inst) { panic(staleBlock{}) }
 
+// follow returns the current block at rip, to which control goes from b.
+func (c *CPU) follow(b *block, rip uint64) *block {
+	to := c.code.table[tableSlot(rip)]
+	if to == nil || to.rip != rip || to.gen != c.gen {
+		to = c.lookup(rip)
+	}
+	if b.direct && b.next[0] != to {
+		b.next[0], b.next[1] = to, b.next[0]
+	}
+	return to
+}
+
 // lookup returns the current block at rip, decoding it when needed. It panics
 // with a *mem.Fault when rip cannot be fetched.
 func (c *CPU) lookup(rip uint64) *block {
@@ -121,7 +147,7 @@ func (c *CPU) sameSecond(b *block) bool {
 
 // decodeBlock decodes the block at rip, whose bytes lie in page.
 func (c *CPU) decodeBlock(rip uint64, page *mem.Page, frame phys.Frame) *block {
-	b := &block{rip: rip, pages: [2]*mem.Page{page}, frame: [2]phys.Frame{frame}}
+	b := &block{rip: rip, pages: [2]*mem.Page{page}, frame: [2]phys.Frame{frame}, next: noBlock.next}
 	k := c.code
 	list := k.scratch[:0]
 	for at := rip; len(list) < k.limit; {
@@ -138,15 +164,20 @@ func (c *CPU) decodeBlock(rip uint64, page *mem.Page, frame phys.Frame) *block {
 			st = c.decodeCrossing(b, page[off:], in)
 		}
 		if st != decoded {
-			*in = Inst{fn: raiser[st], next: at + 1, length: 1, base: RZero, index: RZero}
+			*in = Inst{fn: raiser[st], next: at + 1, length: 1, base: RZero, index: RZero, at: uint8(len(list) - 1)}
 			break
 		}
+		in.at = uint8(len(list) - 1)
 		at = in.next
 		if forms[in.row].ends || at>>phys.PageShift != rip>>phys.PageShift {
 			break
 		}
 	}
 	k.scratch = list
+	last := &list[len(list)-1]
+	f := &forms[last.row]
+	b.end = last.next
+	b.direct = !f.ends || f.imm == immCb || f.imm == immCd
 	k.keep(b, list)
 	return b
 }

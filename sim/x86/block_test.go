@@ -87,6 +87,46 @@ func TestSecondPageOfAnInstruction(t *testing.T) {
 	}
 }
 
+// Control that has gone the same way many times finds what lies there now: each
+// turn of the loop changes the code that it jumps to, on another page and on its own.
+func TestLoopChangesItsTarget(t *testing.T) {
+	for _, at := range []uint64{testCode + 0x40, testCode + 2*phys.PageSize} {
+		m := newMachine(nil)
+		jump := func(code []byte, from, to uint64) []byte { // from is where code lies
+			code = append(code, 0xE9)
+			return binary.LittleEndian.AppendUint32(code, uint32(to-(from+uint64(len(code))+4)))
+		}
+		m.write(testCode, jump([]byte{0xFE, 0x47, 2}, testCode, at))            // loop: inc byte [rdi+2]; jmp at
+		m.write(at, jump([]byte{0x83, 0xC0, 0, 0xFF, 0xC9}, at, testCode+0x80)) // at: add eax, 0; dec ecx; jmp back
+		back := []byte{0x85, 0xC9, 0x0F, 0x85}                                  // back: test ecx, ecx; jnz loop; nop
+		target := testCode
+		m.write(testCode+0x80, append(binary.LittleEndian.AppendUint32(back, uint32(target-(testCode+0x88))), 0x90))
+		const turns = 20
+		m.R[RDI], m.R[RCX] = at, turns
+		m.step(t, 7*turns+1)
+		if want := uint64(turns * (turns + 1) / 2); m.R[RAX] != want || m.R[RCX] != 0 {
+			t.Errorf("target at %#x: sum %d after %d turns, want %d", at, m.R[RAX], turns-m.R[RCX], want)
+		}
+	}
+}
+
+// A block keeps the ways to two others; a third one, and a new mapping, are found too.
+func TestRemappedTarget(t *testing.T) {
+	at := uint64(testCode + phys.PageSize)
+	m := newMachine([]byte{0xE9, 0xFB, 0x0F, 0, 0})                             // jmp at
+	m.write(at, []byte{0xFF, 0xC0, 0xE9, 0xF9, 0xEF, 0xFF, 0xFF})               // inc eax; jmp back
+	m.write(at+phys.PageSize, []byte{0xFF, 0xC3, 0xE9, 0xF9, 0xEF, 0xFF, 0xFF}) // inc ebx; jmp back
+	m.step(t, 30)
+	p := m.space.pages
+	p[at>>phys.PageShift] = p[at>>phys.PageShift+1]
+	m.Port.FlushTLB()
+	m.InvalidateBlocks()
+	m.step(t, 30)
+	if m.R[RAX] != 10 || m.R[RBX] != 10 {
+		t.Errorf("%d and %d turns, want 10 and 10", m.R[RAX], m.R[RBX])
+	}
+}
+
 // A jump into the middle of an instruction decodes what lies there.
 func TestJumpIntoInstruction(t *testing.T) {
 	m := newMachine([]byte{

@@ -117,8 +117,7 @@ type CPU struct {
 	// The interpreter's own state: nothing of it is architectural.
 	code    *codeCache // decoded blocks, shared between clones
 	gen     uint64     // blocks with this number are known to be current
-	running *block     // the block being executed, nil outside
-	at      int        // index of the instruction being executed in running
+	until   uint64     // Run returns when Retired has reached it; SYSCALL sets it to 0
 	rep     uint64     // iterations a REP string instruction may still execute
 	syscall bool       // the block ended with SYSCALL
 	partial bool       // a REP string instruction ran out of iterations
@@ -137,6 +136,7 @@ type Inst struct {
 	cc                      uint8 // condition code of Jcc, SETcc, CMOVcc
 	prefix                  uint8 // prefix bits below
 	length                  uint8
+	at                      uint8  // index in its block
 	row                     uint16 // index into the instruction table
 }
 

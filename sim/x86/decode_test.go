@@ -2,6 +2,7 @@ package x86
 
 import (
 	"debug/elf"
+	"slices"
 	"strings"
 	"testing"
 
@@ -211,4 +212,29 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 	b.ReportMetric(b.Elapsed().Seconds()*1e9/float64(n), "ns/instr")
+}
+
+// BenchmarkFreshCode is the cost of an instruction that is met for the first time:
+// finding that no block is there, decoding one, and entering it.
+func BenchmarkFreshCode(b *testing.B) {
+	m := loadELF(b, mixedProgram(b), nil)
+	var at []uint64
+	if m.exit(b, 1<<40) != 0 {
+		b.Fatal("wrong answer")
+	}
+	for rip, block := range m.code.all {
+		if block.rip == rip {
+			at = append(at, rip)
+		}
+	}
+	slices.Sort(at)
+	n := 0
+	for b.Loop() {
+		m.ForgetBlocks()
+		for _, rip := range at {
+			n += len(m.lookup(rip).insts)
+		}
+	}
+	b.ReportMetric(b.Elapsed().Seconds()*1e9/float64(n), "ns/instr")
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds()/1e6, "M/s")
 }

@@ -290,6 +290,42 @@ func decE(c *CPU, in *Inst) {
 	c.flagsKeepCF(borrows(o.val, 1, r), r, in.width)
 }
 
+// flagsStep sets the flags of INC and DEC of a register: r is the result, sign-
+// extended, changed has the bits that differ from the operand, of is OF.
+func (c *CPU) flagsStep(r int64, changed, of uint64) {
+	cf := c.flagAux >> 63
+	c.flagRes = r
+	c.flagAux = cf<<63 | (cf^of)<<62 | changed>>1&auxAF
+}
+
+func incR32(c *CPU, in *Inst) {
+	a := uint32(c.R[in.rm&15])
+	r := a + 1
+	c.R[in.rm&15] = uint64(r)
+	c.flagsStep(int64(int32(r)), uint64(a^r), uint64((r&^a)>>31))
+}
+
+func incR64(c *CPU, in *Inst) {
+	a := c.R[in.rm&15]
+	r := a + 1
+	c.R[in.rm&15] = r
+	c.flagsStep(int64(r), a^r, (r&^a)>>63)
+}
+
+func decR32(c *CPU, in *Inst) {
+	a := uint32(c.R[in.rm&15])
+	r := a - 1
+	c.R[in.rm&15] = uint64(r)
+	c.flagsStep(int64(int32(r)), uint64(a^r), uint64((a&^r)>>31))
+}
+
+func decR64(c *CPU, in *Inst) {
+	a := c.R[in.rm&15]
+	r := a - 1
+	c.R[in.rm&15] = r
+	c.flagsStep(int64(r), a^r, (a&^r)>>63)
+}
+
 func negE(c *CPU, in *Inst) {
 	o := c.openRM(in)
 	r := -o.val

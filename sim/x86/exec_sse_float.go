@@ -195,6 +195,49 @@ func mulsd(c *CPU, in *Inst) {
 	mulsdSlow(c, in)
 }
 
+// The same three on both elements.
+
+var addpdSlow, subpdSlow, mulpdSlow = packed64(add64), packed64(sub64), packed64(mul64)
+
+// plainPair reports that neither half is near the ends of its range.
+func plainPair(lo, hi uint64) bool { return plain64(lo) && plain64(hi) }
+
+func addpd(c *CPU, in *Inst) {
+	if in.prefix&prefixRegForm != 0 && c.MXCSR&fastMask == fastMode {
+		d, b := &c.V[in.reg&15], &c.V[in.rm&15]
+		r0, r1 := b64(f64(d[0])+f64(b[0])), b64(f64(d[1])+f64(b[1]))
+		if plainPair(d[0], d[1]) && plainPair(b[0], b[1]) && plainPair(r0, r1) {
+			d[0], d[1] = r0, r1
+			return
+		}
+	}
+	addpdSlow(c, in)
+}
+
+func subpd(c *CPU, in *Inst) {
+	if in.prefix&prefixRegForm != 0 && c.MXCSR&fastMask == fastMode {
+		d, b := &c.V[in.reg&15], &c.V[in.rm&15]
+		r0, r1 := b64(f64(d[0])-f64(b[0])), b64(f64(d[1])-f64(b[1]))
+		if plainPair(d[0], d[1]) && plainPair(b[0], b[1]) && plainPair(r0, r1) {
+			d[0], d[1] = r0, r1
+			return
+		}
+	}
+	subpdSlow(c, in)
+}
+
+func mulpd(c *CPU, in *Inst) {
+	if in.prefix&prefixRegForm != 0 && c.MXCSR&fastMask == fastMode {
+		d, b := &c.V[in.reg&15], &c.V[in.rm&15]
+		r0, r1 := b64(f64(d[0])*f64(b[0])), b64(f64(d[1])*f64(b[1]))
+		if plainPair(d[0], d[1]) && plainPair(b[0], b[1]) && plainPair(r0, r1) {
+			d[0], d[1] = r0, r1
+			return
+		}
+	}
+	mulpdSlow(c, in)
+}
+
 func scalar32(f lane) handler {
 	return func(c *CPU, in *Inst) {
 		b := c.source32(in)

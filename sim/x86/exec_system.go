@@ -4,12 +4,10 @@ import "zhuque/cachemodel"
 
 // System instructions as a user program meets them.
 
-// TSC returns the time-stamp counter: one tick per retired instruction, so that
-// it is the same with and without a cache model.
-func (c *CPU) TSC() uint64 { return c.Retired + uint64(c.at) }
-
-func rdtsc(c *CPU, _ *Inst) {
-	t := c.TSC()
+// rdtsc reads the time-stamp counter: one tick per retired instruction, so that it
+// is the same with and without a cache model. Retired counts whole blocks.
+func rdtsc(c *CPU, in *Inst) {
+	t := c.Retired + uint64(in.at)
 	c.R[RAX], c.R[RDX] = uint64(uint32(t)), t>>32
 }
 
@@ -23,7 +21,7 @@ func rdtscp(c *CPU, in *Inst) {
 func syscallInst(c *CPU, in *Inst) {
 	c.R[RCX] = in.next
 	c.R[R11] = c.RFlags()
-	c.syscall = true
+	c.syscall, c.until = true, 0
 }
 
 func int3(c *CPU, _ *Inst)       { c.raise(BP, 0) }

@@ -44,7 +44,6 @@ func New(p *mem.Port) *CPU {
 func (c *CPU) Clone(p *mem.Port) *CPU {
 	d := *c
 	d.Port = p
-	d.running = nil
 	d.InvalidateBlocks()
 	p.CodeWritten = d.codeWritten
 	return &d
@@ -53,57 +52,82 @@ func (c *CPU) Clone(p *mem.Port) *CPU {
 // Run executes instructions until Retired is exactly until, or a SYSCALL, an
 // exception or something unsupported stops it earlier.
 func (c *CPU) Run(until uint64) (s Stop) {
-	for !c.execute(until, &s) {
+	c.until = until
+	for !c.execute(&s) {
 	}
 	return s
 }
 
+// position is how far execution has come in a block: what caught needs to know of an
+// instruction that panicked. It is a variable of execute, so that to note it costs
+// a plain store.
+type position struct {
+	block *block // nil: between blocks
+	at    int
+}
+
 // execute runs blocks until Run has to return (done) or a block was invalidated
-// under its feet.
-func (c *CPU) execute(until uint64, s *Stop) (done bool) {
-	defer c.caught(s, &done)
-	for c.Retired < until {
-		rip := c.RIP
-		b := c.code.table[tableSlot(rip)]
-		if b == nil || b.rip != rip || b.gen != c.gen {
-			c.running = nil
-			b = c.lookup(rip)
+// under its feet. What it does for each block counts as much as what it does for
+// each instruction: compiled code has four or five instructions between branches.
+func (c *CPU) execute(s *Stop) (done bool) {
+	var in position
+	defer c.caught(s, &done, &in)
+	b := noBlock
+	for c.Retired < c.until {
+		rip, gen := c.RIP, c.gen
+		next := b.next[0]
+		if next.rip != rip || next.gen != gen {
+			next = b.next[1]
+			if next.rip != rip || next.gen != gen {
+				in.block = nil // a fault of the fetch is no instruction's
+				next = c.follow(b, rip)
+			}
 		}
-		insts := b.insts
-		if left := until - c.Retired; left < uint64(len(insts)) {
+		b = next
+		insts, end := b.insts, b.end
+		if left := c.until - c.Retired; left < uint64(len(insts)) {
 			insts = insts[:left]
+			end = insts[left-1].next
 		}
-		c.running = b
-		c.RIP = insts[len(insts)-1].next
+		in.block, in.at = b, 0
+		c.RIP = end
+		n := uint64(len(insts))
+		for len(insts) >= 4 { // four calls to a turn of the loop, and four places to predict them from
+			four := (*[4]Inst)(insts)
+			four[0].fn(c, &four[0])
+			in.at++
+			four[1].fn(c, &four[1])
+			in.at++
+			four[2].fn(c, &four[2])
+			in.at++
+			four[3].fn(c, &four[3])
+			in.at++
+			insts = insts[4:]
+		}
 		for i := range insts {
-			c.at = i
-			in := &insts[i]
-			in.fn(c, in)
+			insts[i].fn(c, &insts[i])
+			in.at++
 		}
-		c.at = 0
-		c.Retired += uint64(len(insts))
-		if c.syscall {
-			c.syscall = false
-			s.Reason = StopSyscall
-			break
-		}
+		c.Retired += n
 	}
-	c.running = nil
+	if c.syscall {
+		c.syscall = false
+		s.Reason = StopSyscall
+	}
 	return true
 }
 
 // caught turns the panics of handlers into a Stop, with RIP and Retired exact.
-func (c *CPU) caught(s *Stop, done *bool) {
+func (c *CPU) caught(s *Stop, done *bool, at *position) {
 	r := recover()
 	if r == nil {
 		return
 	}
 	var in *Inst
-	if b := c.running; b != nil {
-		in = &b.insts[c.at]
+	if b := at.block; b != nil {
+		in = &b.insts[at.at]
 		c.RIP = in.next - uint64(in.length)
-		c.Retired += uint64(c.at)
-		c.running, c.at = nil, 0
+		c.Retired += uint64(at.at)
 	}
 	c.syscall = false
 	*done = true
@@ -211,7 +235,7 @@ func (c *CPU) AtRep() (is bool) {
 	var s Stop
 	var failed bool
 	defer func() { is = is && !failed }()
-	defer c.caught(&s, &failed)
+	defer c.caught(&s, &failed, &position{})
 	in := &c.lookup(c.RIP).insts[0]
 	return in.length > 0 && in.prefix&(prefixRep|prefixRepne) != 0 && forms[in.row].row.isString()
 }

@@ -35,6 +35,16 @@ func wide(in *Inst, h [2]handler, slow handler) handler {
 	return slow
 }
 
+// registers picks r32 or r64 for a register operand of that width, and slow otherwise.
+func registers(r32, r64, slow handler) func(in *Inst) handler {
+	return func(in *Inst) handler {
+		if !in.isReg() {
+			return slow
+		}
+		return wide(in, [2]handler{r32, r64}, slow)
+	}
+}
+
 // aluRows are ADD, OR, ADC, SBB, AND, SUB, XOR and CMP in their nine encodings.
 func aluRows() (t []Row) {
 	for op, name := range [...]string{"ADD", "OR", "ADC", "SBB", "AND", "SUB", "XOR", "CMP"} {
@@ -274,9 +284,9 @@ var arithRows = []Row{
 	{Enc: "69 /r iz", Name: "IMUL", Args: "Gv,Ev,Iz", Flags: allFlags, Undef: "szap", Pick: only(imulGEI)},
 	{Enc: "6B /r ib", Name: "IMUL", Args: "Gv,Ev,Ib", Flags: allFlags, Undef: "szap", Pick: only(imulGEI)},
 	{Enc: "FE /0", Name: "INC", Args: "Eb", Flags: "oszap", Effect: store, Lock: true, Pick: lockable(only(incE))},
-	{Enc: "FF /0", Name: "INC", Args: "Ev", Flags: "oszap", Effect: store, Lock: true, Pick: lockable(only(incE))},
+	{Enc: "FF /0", Name: "INC", Args: "Ev", Flags: "oszap", Effect: store, Lock: true, Pick: lockable(registers(incR32, incR64, incE))},
 	{Enc: "FE /1", Name: "DEC", Args: "Eb", Flags: "oszap", Effect: store, Lock: true, Pick: lockable(only(decE))},
-	{Enc: "FF /1", Name: "DEC", Args: "Ev", Flags: "oszap", Effect: store, Lock: true, Pick: lockable(only(decE))},
+	{Enc: "FF /1", Name: "DEC", Args: "Ev", Flags: "oszap", Effect: store, Lock: true, Pick: lockable(registers(decR32, decR64, decE))},
 	{Enc: "98", Name: "CBW", Args: "", Pick: only(cbw)},
 	{Enc: "99", Name: "CWD", Args: "", Pick: only(cwd)},
 	{Enc: "0F C0 /r", Name: "XADD", Args: "Eb,Gb", Flags: allFlags, Effect: store, Lock: true, Pick: lockable(only(xaddE))},

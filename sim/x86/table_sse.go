@@ -82,8 +82,8 @@ var sseMoves = []Row{
 }
 
 // direct replaces the handler of the scalar double-precision row.
-func direct(rows []Row, h handler) []Row {
-	rows[3].Pick = only(h)
+func direct(rows []Row, packed, scalar handler) []Row {
+	rows[2].Pick, rows[3].Pick = only(packed), only(scalar)
 	return rows
 }
 
@@ -100,9 +100,9 @@ func arithmetic(opcode, name string, single, double lane) []Row {
 
 var sseArithmetic = slices.Concat(
 	arithmetic("51", "SQRT", sqrt32, sqrt64),
-	direct(arithmetic("58", "ADD", add32, add64), addsd),
-	direct(arithmetic("59", "MUL", mul32, mul64), mulsd),
-	direct(arithmetic("5C", "SUB", sub32, sub64), subsd),
+	direct(arithmetic("58", "ADD", add32, add64), addpd, addsd),
+	direct(arithmetic("59", "MUL", mul32, mul64), mulpd, mulsd),
+	direct(arithmetic("5C", "SUB", sub32, sub64), subpd, subsd),
 	arithmetic("5D", "MIN", min32, min64),
 	arithmetic("5E", "DIV", div32, div64),
 	arithmetic("5F", "MAX", max32, max64),

@@ -1,0 +1,287 @@
+// Package bench measures how fast programs run natively, in the simulator and in
+// other people's emulators, side by side in one run: the figures of zhuque bench.
+// A row is a workload and an engine; either list can be extended without the other.
+//
+// It looks at the clock, as the model never does, and models nothing. Seconds are
+// processor time, which a busy machine changes less than time on the clock: of a
+// whole process, its start included, and for the simulator from the making of the
+// machine to its end. A workload with rounds is given so many that a run takes
+// about Options.Target. Engines take turns, so that what disturbs one disturbs all.
+//
+// Instructions are those that the simulator retires for the same work. An engine
+// that counts by itself reports its own count beside that.
+package bench
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"zhuque/crashinject"
+	"zhuque/scenarios/guests"
+)
+
+// Workload is a program and what it is given to do.
+type Workload struct {
+	Name    string
+	About   string
+	Program string // path, or crashinject.GuestPrefix and the name of an embedded guest
+	Args    []string
+	Stdin   string // file, "" for none
+	// Rounds is how often the smallest run does the work; "ROUNDS" among Args
+	// stands for the number. 0: the work is always the same.
+	Rounds uint64
+}
+
+// Workloads are the programs that zhuque bench knows.
+func Workloads() []Workload {
+	small := func(name, about string, rounds uint64) Workload {
+		return Workload{Name: name, About: about, Program: crashinject.GuestPrefix + "bench-" + name, Args: []string{"ROUNDS"}, Rounds: rounds}
+	}
+	return []Workload{
+		small("sha256", "SHA-256: rotations, logic and additions in registers", 40),
+		small("hashmap", "hash map with chains: loads that depend on loads", 10),
+		small("nbody", "n-body: SSE2 arithmetic in double precision", 10_000),
+	}
+}
+
+// Process is one run of a workload.
+type Process struct {
+	Program string // as in the workload
+	File    string // the executable on the host
+	Args    []string
+	Stdin   string
+}
+
+// Outcome is what an engine tells of a run.
+type Outcome struct {
+	Wall         time.Duration // on the clock
+	Processor    time.Duration // user and system time, of all threads
+	Output       []byte
+	Instructions uint64 // the engine's own count, 0 when it has none
+}
+
+// Engine runs programs.
+type Engine struct {
+	Name    string
+	Missing string // why it cannot run here, "" when it can
+	Run     func(ctx context.Context, p Process) (Outcome, error)
+}
+
+// Options are what Measure is asked for.
+type Options struct {
+	Workloads []Workload
+	Engines   []Engine
+	Counter   Engine        // the engine whose instruction counts hold for all
+	Target    time.Duration // of one run of a workload with rounds
+	Repeat    int           // runs that are timed
+	Progress  func(line string)
+}
+
+// Cell is one workload in one engine.
+type Cell struct {
+	Program      string    `json:"program"`
+	Engine       string    `json:"engine"`
+	Missing      string    `json:"missing,omitempty"` // why there is no figure
+	Rounds       uint64    `json:"rounds,omitempty"`
+	Instructions uint64    `json:"instructions,omitempty"` // as the simulator retires them
+	OwnCount     uint64    `json:"own_count,omitempty"`    // as the engine counts them
+	Seconds      float64   `json:"seconds,omitempty"`      // of processor time: median of Runs
+	WallSeconds  float64   `json:"wall_seconds,omitempty"` // on the clock: median
+	Runs         []float64 `json:"runs_seconds,omitempty"` // of processor time
+	PerSecond    float64   `json:"instructions_per_second,omitempty"`
+
+	walls []float64
+}
+
+// Measure runs every workload in every engine. An engine that prints something
+// else than the counter for the same work, or fails, gets a cell that says so.
+func Measure(ctx context.Context, o Options) ([]Cell, error) {
+	dir, err := os.MkdirTemp("", "zhuque-bench")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	var cells []Cell
+	for _, w := range o.Workloads {
+		b := benchmark{Options: o, work: w}
+		if b.file, err = executable(dir, w.Program); err != nil {
+			return nil, err
+		}
+		if err := b.count(ctx); err != nil {
+			return nil, fmt.Errorf("%s: %w", w.Name, err)
+		}
+		list, err := b.measure(ctx)
+		if err != nil {
+			return nil, err
+		}
+		cells = append(cells, list...)
+	}
+	return cells, nil
+}
+
+// executable returns the path of a program, after writing a guest into dir.
+func executable(dir, program string) (string, error) {
+	name, embedded := strings.CutPrefix(program, crashinject.GuestPrefix)
+	if !embedded {
+		return program, nil
+	}
+	elf, err := guests.Guest(name)
+	if err != nil {
+		return "", err
+	}
+	file := filepath.Join(dir, name)
+	return file, os.WriteFile(file, elf, 0o755)
+}
+
+// benchmark is the measurement of one workload.
+type benchmark struct {
+	Options
+	work   Workload
+	file   string
+	output []byte // of the smallest run
+
+	// Instructions are start + rounds*each; without rounds, start.
+	start, each uint64
+}
+
+func (b *benchmark) run(ctx context.Context, e *Engine, rounds uint64) (Outcome, error) {
+	args := slices.Clone(b.work.Args)
+	for i, a := range args {
+		if a == "ROUNDS" {
+			args[i] = strconv.FormatUint(rounds, 10)
+		}
+	}
+	out, err := e.Run(ctx, Process{b.work.Program, b.file, args, b.work.Stdin})
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return out, err
+}
+
+// count finds the number of instructions as a function of the rounds, and checks
+// it at a third point.
+func (b *benchmark) count(ctx context.Context) error {
+	var n [3]uint64
+	for i := range n {
+		out, err := b.run(ctx, &b.Counter, b.work.Rounds<<i)
+		if err != nil {
+			return err
+		}
+		n[i] = out.Instructions
+		if i == 0 {
+			b.output = out.Output
+		}
+		if b.work.Rounds == 0 {
+			b.start = n[0]
+			return nil
+		}
+	}
+	b.each = (n[1] - n[0]) / b.work.Rounds
+	b.start = n[0] - b.each*b.work.Rounds
+	// The program reads its argument, and the number of digits makes a difference.
+	if want := b.instructions(b.work.Rounds << 2); max(want, n[2])-min(want, n[2]) > n[2]/10_000 {
+		return fmt.Errorf("BUG: %d instructions for %d rounds, expected %d: the rounds are not alike", n[2], b.work.Rounds<<2, want)
+	}
+	return nil
+}
+
+func (b *benchmark) instructions(rounds uint64) uint64 { return b.start + rounds*b.each }
+
+func (b *benchmark) measure(ctx context.Context) ([]Cell, error) {
+	cells := make([]Cell, len(b.Engines))
+	for i := range b.Engines {
+		e := &b.Engines[i]
+		b.Progress(b.work.Name + ": " + e.Name)
+		cells[i] = Cell{Program: b.work.Name, Engine: e.Name, Missing: e.Missing}
+		if e.Missing != "" {
+			continue
+		}
+		if err := b.calibrate(ctx, e, &cells[i]); err != nil {
+			return nil, err
+		}
+	}
+	for n := range b.Repeat {
+		b.Progress(fmt.Sprintf("%s: run %d of %d", b.work.Name, n+1, b.Repeat))
+		for i := range cells {
+			c := &cells[i]
+			if c.Missing != "" {
+				continue
+			}
+			out, err := b.run(ctx, &b.Engines[i], c.Rounds)
+			if ctx.Err() != nil {
+				return nil, err
+			}
+			if err != nil {
+				c.Missing = err.Error()
+				continue
+			}
+			c.Runs, c.walls = append(c.Runs, out.Processor.Seconds()), append(c.walls, out.Wall.Seconds())
+			c.OwnCount = out.Instructions
+		}
+	}
+	for i := range cells {
+		cells[i].conclude(b.instructions(cells[i].Rounds))
+	}
+	return cells, nil
+}
+
+// conclude fills in what follows from the runs.
+func (c *Cell) conclude(instructions uint64) {
+	if c.Missing != "" || len(c.Runs) == 0 {
+		c.Rounds, c.OwnCount, c.Runs = 0, 0, nil
+		return
+	}
+	c.Instructions = instructions
+	c.Seconds, c.WallSeconds = median(c.Runs), median(c.walls)
+	c.PerSecond = float64(instructions) / c.Seconds
+}
+
+func median(list []float64) float64 {
+	s := slices.Sorted(slices.Values(list))
+	n := len(s)
+	return (s[(n-1)/2] + s[n/2]) / 2
+}
+
+// calibrate checks what the engine prints and finds how many rounds it does in
+// the time aimed at. A failure of the engine becomes the cell's.
+func (b *benchmark) calibrate(ctx context.Context, e *Engine, c *Cell) error {
+	const step = 50 // the most that one run is longer than the one before
+	c.Rounds = b.work.Rounds
+	for {
+		out, err := b.run(ctx, e, c.Rounds)
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case err != nil:
+			c.Missing = err.Error()
+			return nil
+		case c.Rounds == b.work.Rounds && !bytes.Equal(out.Output, b.output):
+			c.Missing = "prints something else than the simulator"
+			return nil
+		case b.work.Rounds == 0 || out.Processor >= b.Target:
+			return nil
+		}
+		factor := min(float64(b.Target)/float64(max(out.Processor, 1)), step)
+		c.Rounds = round(max(float64(c.Rounds)*factor, float64(c.Rounds+1)))
+		if factor < step/10 {
+			return nil
+		}
+	}
+}
+
+// round keeps two significant digits, rounding up.
+func round(v float64) uint64 {
+	unit := uint64(1)
+	n := uint64(v)
+	for n/unit >= 100 {
+		unit *= 10
+	}
+	return (n + unit - 1) / unit * unit
+}

@@ -1,0 +1,170 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+var rewrite = flag.Bool("rewrite", false, "rewrite testdata")
+
+// fake is an engine that needs so many instructions to start and for a round, and
+// a nanosecond for each.
+func fake(name string, start, each uint64, output string) Engine {
+	return Engine{Name: name, Run: func(_ context.Context, p Process) (Outcome, error) {
+		rounds, err := strconv.ParseUint(p.Args[0], 10, 64)
+		n := start + each*rounds
+		return Outcome{Wall: time.Duration(2 * n), Processor: time.Duration(n), Output: []byte(output), Instructions: n}, err
+	}}
+}
+
+func measure(t *testing.T, o Options) []Cell {
+	t.Helper()
+	o.Repeat, o.Progress = 3, func(string) {}
+	if o.Workloads == nil {
+		o.Workloads = []Workload{{Name: "work", Program: "/none", Args: []string{"ROUNDS"}, Rounds: 10}}
+	}
+	cells, err := Measure(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cells
+}
+
+// Rounds grow until a run takes the time aimed at; the instructions of the long
+// run follow from those of short ones, and the engine's own count stands beside.
+func TestRoundsAndInstructions(t *testing.T) {
+	got := measure(t, Options{Counter: fake("counter", 500, 100, "x"), Engines: []Engine{fake("twice", 0, 200, "x")}, Target: 2 * time.Millisecond})
+	want := []Cell{{Program: "work", Engine: "twice", Rounds: 10_000, Instructions: 1_000_500, OwnCount: 2_000_000, Seconds: 0.002, WallSeconds: 0.004,
+		Runs: []float64{0.002, 0.002, 0.002}, PerSecond: 500_250_000}}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Cell{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Work that is always the same is counted in the one run there is.
+func TestWithoutRounds(t *testing.T) {
+	w := Workload{Name: "work", Program: "/none", Args: []string{"7"}}
+	got := measure(t, Options{Workloads: []Workload{w}, Counter: fake("counter", 1, 2, "x"), Engines: []Engine{fake("e", 8, 1, "x")}, Target: time.Hour})
+	if c := got[0]; c.Instructions != 15 || c.OwnCount != 15 || c.Rounds != 0 || c.Seconds != 15e-9 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// No figure is given for work that was not done.
+func TestEnginesThatDoNotCount(t *testing.T) {
+	failing := Engine{Name: "failing", Run: func(context.Context, Process) (Outcome, error) { return Outcome{}, errors.New("no luck") }}
+	late := fake("late", 1, 1, "x")
+	calls, run := 0, late.Run
+	late.Run = func(ctx context.Context, p Process) (Outcome, error) {
+		if calls++; calls > 2 {
+			return Outcome{}, errors.New("worn out")
+		}
+		return run(ctx, p)
+	}
+	got := measure(t, Options{Counter: fake("counter", 1, 1, "x"), Target: 1,
+		Engines: []Engine{{Name: "absent", Missing: notInstalled}, failing, fake("wrong", 1, 1, "y"), late}})
+	for i, want := range []string{notInstalled, "no luck", "prints something else than the simulator", "worn out"} {
+		if diff := cmp.Diff(Cell{Program: "work", Engine: got[i].Engine, Missing: want}, got[i], cmpopts.IgnoreUnexported(Cell{})); diff != "" {
+			t.Error(diff)
+		}
+	}
+	if list := Comparisons(got); len(list) != 0 {
+		t.Errorf("compared: %v", list)
+	}
+}
+
+// Rounds that are not alike cannot be counted from shorter runs.
+func TestUnequalRounds(t *testing.T) {
+	odd := Engine{Name: "odd", Run: func(_ context.Context, p Process) (Outcome, error) {
+		n, err := strconv.ParseUint(p.Args[0], 10, 64)
+		return Outcome{Instructions: n * n}, err
+	}}
+	_, err := Measure(t.Context(), Options{Workloads: []Workload{{Name: "work", Args: []string{"ROUNDS"}, Rounds: 10}}, Counter: odd, Progress: func(string) {}})
+	if err == nil || !strings.Contains(err.Error(), "not alike") {
+		t.Errorf("%v", err)
+	}
+}
+
+// The programs do the same natively and in the simulator, and what else is
+// installed agrees. An engine that counts instructions by itself finds as many.
+func TestRealEngines(t *testing.T) {
+	o := Options{Engines: Engines(""), Counter: Simulated(false), Target: 1, Repeat: 1, Progress: func(string) {}, Workloads: Workloads()}
+	for i := range o.Workloads {
+		o.Workloads[i].Rounds = 1
+	}
+	cells, err := Measure(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(cells) != len(o.Workloads)*len(o.Engines) {
+		t.Fatalf("%d cells", len(cells))
+	}
+	for i, c := range cells {
+		e := o.Engines[i%len(o.Engines)]
+		switch {
+		case c.Missing != e.Missing:
+			t.Errorf("%s in %s: %s", c.Program, c.Engine, c.Missing)
+		case c.Missing != "":
+			t.Logf("%s: %s", c.Engine, c.Missing)
+		case c.Instructions == 0 || len(c.Runs) != 1:
+			t.Errorf("%+v", c)
+		case c.OwnCount != 0 && max(c.OwnCount, c.Instructions)-min(c.OwnCount, c.Instructions) > 20:
+			t.Errorf("%s in %s: %d instructions by its own count, expected %d", c.Program, c.Engine, c.OwnCount, c.Instructions)
+		}
+	}
+}
+
+// QEMU's flag for one instruction at a time has two names.
+func TestSingleFlag(t *testing.T) {
+	for help, want := range map[string]string{
+		"-singlestep  QEMU_SINGLESTEP   run in singlestep mode":                "-singlestep",
+		"-one-insn-per-tb  QEMU_ONE_INSN_PER_TB\n-singlestep  deprecated name": "-one-insn-per-tb",
+		"-strace": "",
+	} {
+		if got := singleFlag(help); got != want {
+			t.Errorf("%q: %q, want %q", help, got, want)
+		}
+	}
+}
+
+func TestFormats(t *testing.T) {
+	cells := []Cell{
+		{Program: "a", Engine: Native, Rounds: 100, Instructions: 4_000_000, Seconds: 0.5, WallSeconds: 0.75, Runs: []float64{0.25, 0.5, 1}, PerSecond: 8_000_000},
+		{Program: "a", Engine: Simulator, Rounds: 10, Instructions: 400_000, OwnCount: 400_000, Seconds: 0.2, WallSeconds: 0.25, Runs: []float64{0.2}, PerSecond: 2_000_000},
+		{Program: "a", Engine: QEMUSingle, Rounds: 10, Instructions: 400_000, Seconds: 0.4, WallSeconds: 0.5, Runs: []float64{0.4}, PerSecond: 1_000_000},
+		{Program: "b", Engine: Native, Missing: "needs Linux on x86-64"},
+		{Program: "b", Engine: Simulator, Rounds: 10, Instructions: 400_000, OwnCount: 400_000, Seconds: 0.2, WallSeconds: 0.25, Runs: []float64{0.2}, PerSecond: 2_000_000},
+	}
+	for name, write := range map[string]func(w *strings.Builder) error{
+		"table.txt": func(w *strings.Builder) error { return Text(w, cells) },
+		"table.csv": func(w *strings.Builder) error { return CSV(w, cells) },
+	} {
+		var b strings.Builder
+		if err := write(&b); err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join("testdata", name)
+		if *rewrite {
+			if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), b.String()); diff != "" {
+			t.Errorf("%s:\n%s", name, diff)
+		}
+	}
+}
