@@ -46,7 +46,7 @@ const (
 	FDNode // a file, directory or synthetic device of the file tree
 	FDPipeRead
 	FDPipeWrite
-	FDSocket    // a UNIX socket that is not connected
+	FDSocket
 	FDEvent     // an eventfd, whose value stands in the offset
 	FDSemaphore // an eventfd that is a semaphore
 	FDEpoll
@@ -69,8 +69,9 @@ type desc struct {
 	flags uint32
 	pipe  int
 
-	socket  int     // type of a socket
+	socket  int
 	watches []Watch // of an epoll instance; never changed in place: forks share them
+	news    news    // of an eventfd
 }
 
 func (d *desc) readable() bool { return d.flags&oPath == 0 && d.flags&oAccmode != oWronly }
@@ -82,10 +83,14 @@ type pipe struct {
 	taken            uint64 // bytes ever read
 	data             []byte
 	readers, writers int // descriptions open
+	news             news
 }
 
 // code passes what a pipe's record holds beside its bytes.
-func (p *pipe) code(c *codec) { code(c, &p.taken) }
+func (p *pipe) code(c *codec) {
+	code(c, &p.taken)
+	p.news.code(c)
+}
 
 func (s *slot) code(c *codec) {
 	code(c, &s.desc)
@@ -99,6 +104,7 @@ func (d *desc) code(c *codec) {
 	code(c, &d.flags)
 	code(c, &d.pipe)
 	code(c, &d.socket)
+	d.news.code(c)
 }
 
 // files is what the descriptors of all processes lead to, each list ascending by
@@ -106,9 +112,16 @@ func (d *desc) code(c *codec) {
 type files struct {
 	descs []desc
 	pipes []pipe
+	socks []*socket
 }
 
-func (f *files) fork() files { return files{slices.Clone(f.descs), slices.Clone(f.pipes)} }
+func (f *files) fork() files {
+	c := files{slices.Clone(f.descs), slices.Clone(f.pipes), make([]*socket, len(f.socks))}
+	for i, s := range f.socks {
+		c.socks[i] = s.fork()
+	}
+	return c
+}
 
 // slot returns an open descriptor, nil for a free number.
 func (p *Process) slot(num int) *slot {
@@ -236,9 +249,16 @@ func (k *Kernel) unrefDesc(id int) {
 		k.watch(d, nil)
 	}
 	k.unwatch(id)
+	socket := 0
+	if d.kind == FDSocket {
+		socket = d.socket
+	}
 	j := slices.IndexFunc(k.files.descs, func(e desc) bool { return e.id == id })
 	k.files.descs = slices.Delete(k.files.descs, j, j+1)
 	k.touchDesc(id)
+	if socket != 0 { // last: it may hold descriptions that go with it
+		k.closeSocket(k.files.sock(socket))
+	}
 }
 
 func (k *Kernel) closePipeEnd(d *desc) {
@@ -248,11 +268,12 @@ func (k *Kernel) closePipeEnd(d *desc) {
 	} else {
 		p.writers--
 	}
+	p.news.both()
 	if p.readers+p.writers == 0 {
 		i := slices.IndexFunc(k.files.pipes, func(q pipe) bool { return q.id == p.id })
 		k.files.pipes = slices.Delete(k.files.pipes, i, i+1)
-		k.touchPipe(d.pipe)
 	}
+	k.touchPipe(d.pipe)
 }
 
 // newPipe makes a pipe and returns its two descriptions, not yet installed.

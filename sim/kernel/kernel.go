@@ -57,6 +57,7 @@ type Kernel struct {
 
 	cfg     Config
 	console *Console
+	outside *Outside
 	clock   uint64 // instructions retired at the last entry
 
 	sys     system

@@ -35,6 +35,8 @@ type system struct {
 	current int32      // the thread that runs, 0 while all wait
 	slice   uint64     // retired instructions at the last preemption that was decided on
 	waits   uint64     // waits begun: their order
+	ports   uint32     // port numbers handed out
+	names   uint32     // names of UNIX sockets handed out
 }
 
 func (s *system) code(c *codec) {
@@ -45,6 +47,8 @@ func (s *system) code(c *codec) {
 	code(c, &s.current)
 	code(c, &s.slice)
 	code(c, &s.waits)
+	code(c, &s.ports)
+	code(c, &s.names)
 }
 
 // Process is one process: what its threads share.

@@ -79,7 +79,7 @@ func (k *Kernel) listFDs() []vfs.FD {
 		case FDEpoll:
 			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[eventpoll]"})
 		case FDSocket:
-			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("socket:[%d]", d.id)})
+			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("socket:[%d]", d.socket)})
 		default:
 			if k.console.isTerminal(d.kind) {
 				out = append(out, vfs.FD{Num: s.num, Target: "/dev/tty"})

@@ -127,6 +127,15 @@ func (k *Kernel) restore(r Record, space func(pid int32) *mm.Space) error {
 			return bad("%v is about something else", r.Key)
 		}
 		d.watches = append(d.watches, w)
+	case KindSocket:
+		s := &socket{id: int(r.Key.A)}
+		if err := read(s); err != nil {
+			return err
+		}
+		if s.node != 0 {
+			k.FS.Ref(s.node)
+		}
+		k.files.socks = append(k.files.socks, s)
 	case KindMapping:
 		m := mapping{mm.VMA{Start: r.Key.B}}
 		if err := read(&m); err != nil {
@@ -178,6 +187,11 @@ func (k *Kernel) consistent() error {
 			d.refs++
 		}
 	}
+	for _, s := range k.files.socks {
+		if err := k.checkSocket(s); err != nil {
+			return err
+		}
+	}
 	for i := range k.files.descs {
 		if err := k.checkDesc(&k.files.descs[i]); err != nil {
 			return err
@@ -214,16 +228,19 @@ func (k *Kernel) checkDesc(d *desc) error {
 		return bad("description %d has the unknown kind %d", d.id, d.kind)
 	case d.off < 0 && d.kind != FDEvent && d.kind != FDSemaphore:
 		return bad("description %d is at offset %d", d.id, d.off)
-	case d.kind == FDSocket && !unixType(d.socket):
-		return bad("description %d is a socket of type %d", d.id, d.socket)
+	case d.kind == FDSocket && k.files.sock(d.socket) == nil:
+		return bad("description %d leads to socket %d, which is not there", d.id, d.socket)
 	case len(d.watches) > 0 && d.kind != FDEpoll:
 		return bad("description %d waits for others and is no epoll instance", d.id)
 	}
 	slices.SortFunc(d.watches, Watch.Compare)
 	for _, w := range d.watches {
-		if e := k.files.find(w.Desc); e == nil || e.kind == FDEpoll {
+		if k.files.find(w.Desc) == nil {
 			return bad("epoll instance %d watches description %d", d.id, w.Desc)
 		}
+	}
+	if d.kind == FDEpoll && k.nesting(d, 0) > maxNesting {
+		return bad("epoll instance %d watches itself", d.id)
 	}
 	if d.kind != FDPipeRead && d.kind != FDPipeWrite {
 		return nil

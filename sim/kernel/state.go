@@ -21,6 +21,7 @@ const (
 	KindPipe                          // A: pipe
 	KindWatch                         // A: description of an epoll instance, B: description watched << 32 | descriptor number
 	KindMapping                       // A: process, B: first address
+	KindSocket                        // A: socket
 	recordKinds
 )
 
@@ -28,7 +29,7 @@ func (k RecordKind) String() string {
 	if k < KindSystem || k >= recordKinds {
 		return fmt.Sprintf("RecordKind(%d)", uint8(k))
 	}
-	return [...]string{"system", "process", "thread", "action", "descriptor", "description", "pipe", "watch", "mapping"}[k-KindSystem]
+	return [...]string{"system", "process", "thread", "action", "descriptor", "description", "pipe", "watch", "mapping", "socket"}[k-KindSystem]
 }
 
 // Key names a Record.
@@ -119,6 +120,8 @@ func newObject(k RecordKind) object {
 		return &Watch{}
 	case KindMapping:
 		return &mapping{}
+	case KindSocket:
+		return &socket{}
 	}
 	return nil
 }
@@ -292,6 +295,11 @@ func (k *Kernel) Record(key Key) (r Record, ok bool) {
 			return r, false
 		}
 		return encode(key, &d.watches[i]), true
+	case KindSocket:
+		if s := k.files.sock(int(key.A)); s != nil {
+			return encode(key, s), true
+		}
+		return r, false
 	case KindThread:
 		if t := k.findThread(int32(key.A)); t != nil {
 			return encode(key, &threadRecord{t, t.proc.pid}), true
@@ -372,6 +380,9 @@ func (k *Kernel) Objects() []Record {
 	}
 	for i := range k.files.pipes {
 		add(pipeKey(k.files.pipes[i].id))
+	}
+	for _, s := range k.files.socks {
+		add(sockKey(s.id))
 	}
 	slices.SortFunc(out, func(a, b Record) int { return a.Key.Compare(b.Key) })
 	return out

@@ -206,7 +206,8 @@ func sysIoctl(c *call) (uint64, error) {
 				return 0, errno.ENOTTY
 			}
 			n = int(max(0, st.Size-d.off))
-		case FDSocket: // nothing comes
+		case FDSocket:
+			n = c.nextRead(c.sockOf(d))
 		default:
 			return 0, errno.ENOTTY
 		}
@@ -343,12 +344,13 @@ func sysSync(c *call) (uint64, error) {
 
 // pollfd events.
 const (
-	pollIn   = 0x001
-	pollOut  = 0x004
-	pollErr  = 0x008
-	pollHup  = 0x010
-	pollNval = 0x020
-	pollAll  = pollIn | pollOut | 0x040 | 0x100 // with POLLRDNORM, POLLWRNORM
+	pollIn    = 0x001
+	pollOut   = 0x004
+	pollErr   = 0x008
+	pollHup   = 0x010
+	pollNval  = 0x020
+	pollRdhup = 0x2000
+	pollAll   = pollIn | pollOut | 0x040 | 0x100 // with POLLRDNORM, POLLWRNORM
 )
 
 // ready returns the poll events of a description that hold now.
@@ -391,10 +393,7 @@ func (k *Kernel) ready(d *desc) uint16 {
 		}
 		return 0
 	case FDSocket:
-		if d.socket != sockDgram {
-			return pollOut | 0x100 | pollHup
-		}
-		return pollOut | 0x100
+		return k.socketReady(k.sockOf(d))
 	}
 	return pollAll
 }
@@ -464,7 +463,7 @@ func (c *call) poll(timeout phys.Nanos) (uint64, error) {
 			} else {
 				want := events | pollErr | pollHup
 				got = c.ready(d) & want
-				on = append(on, interest{d.id, want})
+				on = append(on, interest{d.id, want, 0})
 			}
 		}
 		le.PutUint16(e[6:], got)
@@ -536,7 +535,7 @@ func sysSelect(c *call) (uint64, error) {
 			if d == nil {
 				return 0, errno.EBADF
 			}
-			on = append(on, interest{d.id, want})
+			on = append(on, interest{d.id, want, 0})
 			if c.ready(d)&want == 0 {
 				sets[i][num/8] &^= 1 << (num % 8)
 			} else {

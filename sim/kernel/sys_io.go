@@ -20,7 +20,7 @@ func (c *call) peek(d *desc, n int, off int64) ([]byte, error) {
 	case FDPipeRead:
 		return c.peekPipe(d, n)
 	case FDSocket:
-		return nil, c.fromSocket(d)
+		return c.peekSocket(d, n)
 	case FDEvent, FDSemaphore:
 		return c.peekEvent(d, n)
 	case FDEpoll:
@@ -64,8 +64,14 @@ func (c *call) consume(d *desc, n int) {
 		c.console.ahead += n
 	case FDPipeRead:
 		p := c.files.pipe(d.pipe)
+		full := PipeCapacity-len(p.data) < pipeBuf
 		p.data, p.taken = p.data[n:], p.taken+uint64(n)
+		if full && PipeCapacity-len(p.data) >= pipeBuf {
+			p.news.out++
+		}
 		c.touchPipe(p.id)
+	case FDSocket:
+		c.drain(c.sockOf(d), n)
 	case FDEvent, FDSemaphore:
 		if n > 0 {
 			c.takeEvent(d)
@@ -178,7 +184,8 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 	case FDPipeWrite:
 		return c.sinkPipe(d, data)
 	case FDSocket:
-		return 0, errno.ENOTCONN
+		n, err := c.sendStream(d, c.sockOf(d), c.plain(d, data))
+		return int(n), err
 	case FDEvent, FDSemaphore:
 		return c.sinkEvent(d, data)
 	case FDEpoll:
@@ -225,6 +232,7 @@ func (c *call) sinkPipe(d *desc, data []byte) (int, error) {
 	}
 	n := min(room, len(data))
 	p.data = append(p.data[:len(p.data):len(p.data)], data[:n]...)
+	p.news.in++
 	c.touchPipe(p.id)
 	return n, nil
 }
@@ -277,6 +285,9 @@ func sysRead(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if d.kind == FDSocket {
+		return c.receiveOn(d, []span{{c.a[1], min(c.a[2], maxCount)}})
+	}
 	return c.readInto(d, c.a[1], c.a[2], ownOffset)
 }
 
@@ -284,6 +295,9 @@ func sysWrite(c *call) (uint64, error) {
 	d, err := c.desc(0)
 	if err != nil {
 		return 0, err
+	}
+	if d.kind == FDSocket {
+		return c.sendOn(d, []span{{c.a[1], min(c.a[2], maxCount)}})
 	}
 	skip := min(c.moved(), c.a[2])
 	return c.continues(c.writeFrom(d, c.a[1]+skip, c.a[2]-skip, ownOffset))
@@ -368,6 +382,13 @@ func (c *call) readVector(off int64) (uint64, error) {
 	if !d.readable() {
 		return 0, errno.EBADF
 	}
+	if d.kind == FDSocket {
+		to, _, err := c.spans(c.a[1], c.a[2])
+		if err != nil {
+			return 0, iovecError(err)
+		}
+		return c.receiveOn(d, to)
+	}
 	first := true
 	return c.vector(c.a[1], c.a[2], off, func(va, n uint64, off int64) (uint64, error) {
 		if !first && c.stream(d) && !c.more(d) {
@@ -376,6 +397,14 @@ func (c *call) readVector(off int64) (uint64, error) {
 		first = false
 		return c.readInto(d, va, n, off)
 	})
+}
+
+// iovecError is the error of an iovec array that is too long, as readv and writev tell it.
+func iovecError(err error) error {
+	if err == errno.EMSGSIZE {
+		return errno.EINVAL
+	}
+	return err
 }
 
 // more reports whether a stream has data that a read would get without waiting.
@@ -396,6 +425,13 @@ func (c *call) writeVector(off int64) (uint64, error) {
 	}
 	if !d.writable() {
 		return 0, errno.EBADF
+	}
+	if d.kind == FDSocket {
+		from, _, err := c.spans(c.a[1], c.a[2])
+		if err != nil {
+			return 0, iovecError(err)
+		}
+		return c.sendOn(d, from)
 	}
 	return c.continues(c.vector(c.a[1], c.a[2], off, func(va, n uint64, off int64) (uint64, error) {
 		return c.writeFrom(d, va, n, off)
@@ -554,4 +590,58 @@ func sysCopyFileRange(c *call) (uint64, error) {
 		return 0, err
 	}
 	return c.between(in, out, c.a[1], c.a[3], c.a[4])
+}
+
+// sysSplice moves bytes between a pipe and something else.
+func sysSplice(c *call) (uint64, error) {
+	const move, nonblock, more, gift = 1, 2, 4, 8
+	in, err := c.desc(0)
+	if err != nil {
+		return 0, err
+	}
+	out, err := c.desc(2)
+	if err != nil {
+		return 0, err
+	}
+	inPipe, outPipe := in.kind == FDPipeRead, out.kind == FDPipeWrite
+	switch {
+	case c.a[5]&^(move|nonblock|more|gift) != 0, !inPipe && !outPipe, inPipe && outPipe && in.pipe == out.pipe:
+		return 0, errno.EINVAL
+	case inPipe && c.a[1] != 0, outPipe && c.a[3] != 0, in.kind != FDNode && c.a[1] != 0, out.kind != FDNode && c.a[3] != 0:
+		return 0, errno.ESPIPE
+	case out.flags&oAppend != 0, in.kind == FDSocket && !c.sockOf(in).stream(), out.kind == FDSocket && !c.sockOf(out).stream():
+		return 0, errno.EINVAL
+	case c.a[4] == 0:
+		return 0, nil
+	}
+	inOff, err := c.offsetArg(c.a[1])
+	if err != nil {
+		return 0, err
+	}
+	outOff, err := c.offsetArg(c.a[3])
+	if err != nil {
+		return 0, err
+	}
+	from, to := *in, *out
+	if c.a[5]&nonblock != 0 { // of pipes only
+		if inPipe {
+			from.flags |= oNonblock
+		}
+		if outPipe {
+			to.flags |= oNonblock
+		}
+	}
+	// One chunk, as much as a pipe holds; offsets move on the descriptions themselves.
+	n, err := c.transfer(&from, &to, inOff, outOff, min(c.a[4], chunk))
+	if err != nil {
+		return n, err
+	}
+	in.off, out.off = from.off, to.off
+	if inOff != ownOffset {
+		err = c.put64(c.a[1], uint64(inOff)+n)
+	}
+	if err == nil && outOff != ownOffset {
+		err = c.put64(c.a[3], uint64(outOff)+n)
+	}
+	return n, err
 }

@@ -40,7 +40,7 @@ func (c *call) statOf(d *desc) (vfs.Stat, uint64, error) {
 	}
 	switch d.kind {
 	case FDSocket:
-		return vfs.Stat{ID: vfs.NodeID(d.id), Mode: vfs.ModeSocket | 0o777, Nlink: 1}, socketDev, nil
+		return vfs.Stat{ID: vfs.NodeID(d.socket), Mode: vfs.ModeSocket | 0o777, Nlink: 1}, socketDev, nil
 	case FDEvent, FDSemaphore, FDEpoll: // they all share one inode of no type
 		return vfs.Stat{ID: 1, Mode: 0o600, Nlink: 1}, anonDev, nil
 	}

@@ -190,7 +190,7 @@ func fileCalls() []Call {
 		works(217, "getdents64", "fd,ptr,size", sysGetdents64),
 		works(221, "fadvise64", "fd,off,size,num", sysFadvise64),
 		works(232, "epoll_wait", "fd,ptr,num,num", sysEpollWait).class(Wait),
-		partly(233, "epoll_ctl", "fd,num,fd,ptr", "no EPOLLET, no nesting", sysEpollCtl),
+		works(233, "epoll_ctl", "fd,num,fd,ptr", sysEpollCtl),
 		works(235, "utimes", "path,ptr", sysUtimes),
 		works(257, "openat", "fd,path,flags,mode", sysOpenat),
 		works(258, "mkdirat", "fd,path,mode", sysMkdirat),
@@ -224,6 +224,7 @@ func fileCalls() []Call {
 		works(436, "close_range", "num,num,flags", sysCloseRange),
 		partly(437, "openat2", "fd,path,ptr,size", "no resolve flags", sysOpenat2),
 		works(439, "faccessat2", "fd,path,mode,flags", sysFaccessat2),
+		works(441, "epoll_pwait2", "fd,ptr,num,ptr,ptr,size", sysEpollWait).class(Wait),
 		works(452, "fchmodat2", "fd,path,mode,flags", sysFchmodat2),
 	}
 }
@@ -334,27 +335,28 @@ func signalCalls() []Call {
 }
 
 func socketCalls() []Call {
-	const peerless = "for what is no socket; nobody inside the machine listens"
+	const messages = "no out-of-band data; ancillary data: descriptors and credentials; a datagram has at most 64 KiB"
 	return []Call{
-		partly(41, "socket", "num,num,num", "AF_UNIX, to find that nobody listens (C libraries ask for nscd). AF_INET6, AF_NETLINK and AF_ALG: EAFNOSUPPORT, "+
-			"with which C libraries, audit and coreutils cope. Others stop the run", sysSocket),
-		works(42, "connect", "fd,ptr,size", sysConnect),
-		partly(43, "accept", "fd,ptr,ptr", peerless, sysPeerless),
-		partly(44, "sendto", "fd,ptr,size,flags,ptr,size", peerless, sysPeerless),
-		partly(45, "recvfrom", "fd,ptr,size,flags,ptr,ptr", peerless, sysPeerless),
-		partly(46, "sendmsg", "fd,ptr,flags", peerless, sysPeerless),
-		partly(47, "recvmsg", "fd,ptr,flags", peerless, sysPeerless),
-		partly(48, "shutdown", "fd,num", peerless, sysPeerless),
-		partly(49, "bind", "fd,ptr,size", peerless, sysPeerless),
-		partly(50, "listen", "fd,num", peerless, sysPeerless),
+		partly(41, "socket", "num,num,num", "AF_UNIX, and TCP and UDP over the loopback interface, the only one. AF_NETLINK, AF_PACKET, AF_ALG and AF_VSOCK: EAFNOSUPPORT, "+
+			"with which C libraries, audit and coreutils cope; raw sockets: EPERM. Other families stop the run", sysSocket),
+		works(42, "connect", "fd,ptr,size", sysConnect).class(Wait).restarts(),
+		works(43, "accept", "fd,ptr,ptr", sysAccept).class(Wait).restarts(),
+		partly(44, "sendto", "fd,ptr,size,flags,ptr,size", messages, sysSendto).class(Wait).restarts(),
+		partly(45, "recvfrom", "fd,ptr,size,flags,ptr,ptr", messages, sysRecvfrom).class(Wait).restarts(),
+		partly(46, "sendmsg", "fd,ptr,flags", messages, sysSendmsg).class(Wait).restarts(),
+		partly(47, "recvmsg", "fd,ptr,flags", messages, sysRecvmsg).class(Wait).restarts(),
+		works(48, "shutdown", "fd,num", sysShutdown),
+		works(49, "bind", "fd,ptr,size", sysBind),
+		works(50, "listen", "fd,num", sysListen),
 		works(51, "getsockname", "fd,ptr,ptr", sysGetsockname),
 		works(52, "getpeername", "fd,ptr,ptr", sysGetpeername),
-		refused(53, "socketpair", "no connected sockets yet"),
-		partly(54, "setsockopt", "fd,num,num,ptr,size", peerless, sysPeerless),
-		partly(55, "getsockopt", "fd,num,num,ptr,ptr", "SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ERROR and SO_ACCEPTCONN", sysGetsockopt),
-		partly(288, "accept4", "fd,ptr,ptr,flags", peerless, sysPeerless),
-		partly(299, "recvmmsg", "fd,ptr,num,flags,ptr", peerless, sysPeerless),
-		partly(307, "sendmmsg", "fd,ptr,num,flags", peerless, sysPeerless),
+		works(53, "socketpair", "num,num,num,ptr", sysSocketpair),
+		partly(54, "setsockopt", "fd,num,num,ptr,size", "the usual options of the socket, IP, IPv6 and TCP levels; buffers keep their size", sysSetsockopt),
+		partly(55, "getsockopt", "fd,num,num,ptr,ptr", "the usual options of the socket, IP, IPv6 and TCP levels; no TCP_INFO", sysGetsockopt),
+		partly(275, "splice", "fd,ptr,fd,ptr,size,flags", "one end is a pipe, the other a pipe, a file or a stream socket", sysSplice).class(Wait).restarts(),
+		works(288, "accept4", "fd,ptr,ptr,flags", sysAccept4).class(Wait).restarts(),
+		partly(299, "recvmmsg", "fd,ptr,num,flags,ptr", messages+"; no stream socket that waits", sysRecvmmsg).class(Wait).restarts(),
+		partly(307, "sendmmsg", "fd,ptr,num,flags", messages+"; no stream socket that waits", sysSendmmsg).class(Wait).restarts(),
 	}
 }
 
@@ -367,7 +369,6 @@ func otherCalls() []Call {
 		noSys(334, "rseq", "C libraries fall back"),
 		noSys(425, "io_uring_setup", "programs fall back to plain calls"),
 		noSys(434, "pidfd_open", "programs fall back to wait"),
-		noSys(441, "epoll_pwait2", "programs fall back to epoll_wait"),
 		noSys(448, "process_mrelease", "no other processes"),
 		noSys(449, "futex_waitv", "programs fall back to futex"),
 	}

@@ -35,7 +35,12 @@ type wait struct {
 type interest struct {
 	desc   int
 	events uint16
+	// need, when not zero, waits for a socket's queue instead: for room for a datagram of
+	// need-1 bytes or, needBacklog, for one more connection.
+	need int
 }
+
+const needBacklog = -1
 
 // forever is the deadline of a wait without one.
 const forever = phys.Nanos(1<<63 - 1)
@@ -53,6 +58,7 @@ func (w *wait) code(c *codec) {
 	for i := range w.on {
 		code(c, &w.on[i].desc)
 		code(c, &w.on[i].events)
+		code(c, &w.on[i].need)
 	}
 	c.flag(&w.child)
 	code(c, &w.signals)
@@ -122,7 +128,7 @@ func (c *call) waitFor(w wait) error {
 
 // waitReady waits until a description has one of some poll events.
 func (c *call) waitReady(d *desc, events uint16) error {
-	return c.waitFor(wait{on: []interest{{d.id, events}}, deadline: forever})
+	return c.waitFor(wait{on: []interest{{d.id, events, 0}}, deadline: forever})
 }
 
 // sleepUntil waits for nothing but the time; the error is nil when it has come.
@@ -213,7 +219,7 @@ func (k *Kernel) runnable(t *Thread) bool {
 		return true
 	}
 	for _, i := range w.on {
-		if d := k.files.find(i.desc); d == nil || k.ready(d)&i.events != 0 {
+		if d := k.files.find(i.desc); d == nil || k.has(d, i) {
 			return true
 		}
 	}
