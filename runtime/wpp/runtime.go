@@ -8,8 +8,7 @@
 // sbCommitted; the table updates that belong to it stand in the redo log by then
 // and are put in place afterwards, or by the recovery.
 //
-// Left out for now: connected sockets. It must not import
-// crashinject.
+// It must not import crashinject.
 package wpp
 
 import (

@@ -149,6 +149,11 @@ func (c *call) sendStream(d *desc, s *socket, o *outgoing) (uint64, error) {
 		c.alarm(s)
 		return left, nil
 	}
+	if s.tcp() && p != nil && p.shut == shutBoth { // it does not listen any more, and says so
+		c.reset(s)
+		c.reset(p)
+		return left, nil
+	}
 	n := min(left, uint64(c.room(s)))
 	var fault error
 	if n > 0 {
@@ -224,20 +229,27 @@ func (c *call) sendMessage(d *desc, s *socket, o *outgoing) (uint64, error) {
 	if s.udp() {
 		return c.sendUDP(s, o)
 	}
-	if err := c.takeError(s); err != nil && s.kind == sockSeqpacket {
-		return 0, err
-	}
-	to, err := c.unixTarget(s, o)
-	if err != nil {
+	if err := c.takeError(s); err != nil {
 		return 0, err
 	}
 	switch {
-	case s.shut&shutWrite != 0, to.shut&shutRead != 0:
-		return 0, c.broken(o)
-	case o.size > PipeCapacity && o.size > bufferSizes-32:
+	case s.kind == sockSeqpacket && s.state != sockConnected:
+		return 0, errno.ENOTCONN
+	case o.size > bufferSizes-32:
 		return 0, errno.EMSGSIZE
+	case s.shut&shutWrite != 0:
+		return 0, c.broken(o)
 	case o.size > PipeCapacity:
 		return 0, c.lacks("a datagram of %d bytes, at most %d are possible", o.size, PipeCapacity)
+	}
+	to, err := c.unixTarget(s, o)
+	if err == nil && to.shut&shutRead != 0 {
+		err = c.broken(o)
+	}
+	if err != nil {
+		s.news.out++ // Linux gives the room back that the message had taken
+		c.touchSock(s)
+		return 0, err
 	}
 	data, err := c.bytes(o, 0, o.size)
 	if err != nil {
@@ -266,8 +278,6 @@ func (k *Kernel) deliverMessage(to *socket, data []byte, m message) {
 func (c *call) unixTarget(s *socket, o *outgoing) (*socket, error) {
 	if s.kind == sockSeqpacket {
 		switch p := c.other(s); {
-		case s.state != sockConnected:
-			return nil, errno.ENOTCONN
 		case p == nil:
 			return nil, c.broken(o)
 		default:
@@ -340,6 +350,8 @@ func (c *call) sendUDP(s *socket, o *outgoing) (uint64, error) {
 	if wildcard(from.ip) {
 		from.ip = sourceFor(to.ip)
 	}
+	s.news.out++ // the loopback interface has taken it, and there is room again
+	c.touchSock(s)
 	switch p := c.datagramAt(from, to); {
 	case p == nil && s.remote.port != 0 && o.to == nil: // the answer is an ICMP message
 		s.err = errno.ECONNREFUSED
@@ -418,11 +430,16 @@ func (k *Kernel) drain(s *socket, n int) {
 	p.data, p.taken = p.data[n:], p.taken+uint64(n)
 	k.touchPipe(p.id)
 	if !was && k.roomy(s) {
-		for _, o := range k.files.socks { // those that send to it may go on
-			if o.peer == s.id && o.state != sockConnecting {
-				o.news.out++
-				k.touchSock(o)
-			}
+		k.tellSenders(s)
+	}
+}
+
+// tellSenders lets those that send to a socket know that there is room.
+func (k *Kernel) tellSenders(s *socket) {
+	for _, o := range k.files.socks {
+		if o.peer == s.id && o.state != sockConnecting {
+			o.news.out++
+			k.touchSock(o)
 		}
 	}
 }
@@ -430,7 +447,7 @@ func (k *Kernel) drain(s *socket, n int) {
 // nextRead returns how many bytes FIONREAD promises.
 func (k *Kernel) nextRead(s *socket) int {
 	switch {
-	case s.stream():
+	case s.stream(), s.kind == sockSeqpacket:
 		return len(k.received(s).data)
 	case len(s.messages) > 0:
 		return int(s.messages[0].end - s.messages[0].start)

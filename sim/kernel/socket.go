@@ -336,6 +336,9 @@ func (k *Kernel) refuse(s *socket) {
 
 // forgetSocket removes a socket with what it has not read.
 func (k *Kernel) forgetSocket(s *socket) {
+	if len(s.messages) > 0 && !s.inet() {
+		k.tellSenders(s)
+	}
 	k.dropMessages(s)
 	if s.node != 0 {
 		k.unref = append(k.unref, s.node)

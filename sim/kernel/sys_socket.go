@@ -456,7 +456,9 @@ func sysShutdown(c *call) (uint64, error) {
 			c.stopListening(s)
 		}
 		return 0, nil
-	case s.tcp() && s.state == sockConnecting, s.tcp() && s.state != sockConnected, s.udp() && s.remote.port == 0:
+	case s.tcp() && s.state != sockConnected, s.udp() && s.remote.port == 0:
+		s.shut |= bits // all the same
+		c.alarm(s)
 		return 0, errno.ENOTCONN
 	case s.tcp() && bits&shutWrite != 0 && s.shut&shutWrite == 0:
 		c.outside.shutdown(s.outside)
