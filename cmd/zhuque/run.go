@@ -23,6 +23,7 @@ func runVerb() *cobra.Command {
 	var flags setupFlags
 	var stats string
 	var strace bool
+	var ports publishFlag
 	c := &cobra.Command{
 		Use:   "run [flags] -- PROG ARG…",
 		Short: "Run a program without a failure",
@@ -44,12 +45,13 @@ sentence says which), 126 found but not executable here, 127 not found.`,
 			if err != nil {
 				return exit(exitSimulator, "%v", err)
 			}
-			return runGuest(setup, stats, strace)
+			return runGuest(setup, ports, stats, strace)
 		},
 	}
 	c.Flags().SetInterspersed(false)
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitSimulator, "%v", err) })
 	flags.register(c)
+	ports.register(c)
 	c.Flags().StringVar(&stats, "stats", "", "write instructions, cycles, speed, digest and counters to this file as JSON")
 	c.Flags().BoolVar(&strace, "strace", false, "show every system call on standard error")
 	return c
@@ -76,11 +78,16 @@ func (r *flushingReader) Read(p []byte) (int, error) {
 	return r.in.Read(p)
 }
 
-func runGuest(setup crashinject.Setup, stats string, strace bool) error {
+func runGuest(setup crashinject.Setup, ports publishFlag, stats string, strace bool) error {
 	if err := expectWritable(stats); err != nil {
 		return exit(exitSimulator, "--stats: %v", err)
 	}
 	console, out := streams()
+	unpublish, err := ports.open(console, out)
+	if err != nil {
+		return exit(exitSimulator, "--publish: %v", err)
+	}
+	defer unpublish()
 	cfg, err := setup.Config(console)
 	if err != nil {
 		return startError(err)

@@ -201,8 +201,9 @@ func (r *Runtime) fillRing(m *sim.Machine, b block, had bool, rec *kernel.Record
 	}
 	end := rec.Words[0] + uint64(len(rec.Bytes))
 	if end-first > ringSize {
-		panic("BUG: a call takes bytes from a pipe and puts others in their place")
+		panic("BUG: a call puts bytes into a pipe in the place of others that it takes")
 	}
+	tail = max(tail, rec.Words[0]) // what came and went in one call is nowhere
 	if tail >= end {
 		return
 	}

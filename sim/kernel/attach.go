@@ -72,4 +72,9 @@ func (c *Console) Skip(n int) { c.pos += n }
 
 // DropPending forgets what calls had queued and not released: a power cut takes
 // it back.
-func (c *Console) DropPending() { c.ahead, c.pend = 0, nil }
+func (c *Console) DropPending() {
+	c.ahead, c.pend = 0, nil
+	if c.Outside != nil {
+		c.Outside.Reset()
+	}
+}

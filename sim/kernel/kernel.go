@@ -112,6 +112,9 @@ func New(cfg Config) *Kernel {
 		cfg.Cores = 1
 	}
 	k := &Kernel{MM: cfg.MM, FS: cfg.FS, cfg: cfg, console: cfg.Console}
+	if k.console != nil {
+		k.outside = k.console.Outside
+	}
 	if cfg.MM == nil {
 		return k
 	}
@@ -144,7 +147,7 @@ func (k *Kernel) Fork(space func(*mm.Space) *mm.Space, fs *vfs.FS, console *Cons
 	c.unref = append([]vfs.NodeID(nil), k.unref...)
 	c.dirty = append([]Key(nil), k.dirty...)
 	c.inOut = append([]InOut(nil), k.inOut...)
-	c.hooked, c.changed, c.spare = false, nil, call{}
+	c.hooked, c.changed, c.spare, c.outside = false, nil, call{}, nil
 	return &c
 }
 
@@ -155,6 +158,7 @@ func (k *Kernel) enter(c *x86.CPU) *call {
 	if !k.hooked && k.FS != nil {
 		k.Own()
 	}
+	k.fromOutside()
 	k.spare = call{Kernel: k, cpu: c, port: c.Port, read: k.spare.read[:0]}
 	return &k.spare
 }
@@ -175,6 +179,7 @@ func (k *Kernel) Release() error {
 	}
 	k.unref = k.unref[:0]
 	k.FS.ReleaseFrames()
+	k.outside.release()
 	return k.console.release()
 }
 

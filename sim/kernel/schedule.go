@@ -76,13 +76,19 @@ func (k *Kernel) nextEvent() phys.Nanos {
 // passes if it must, and the thread that runs next is chosen. It is a call of its own.
 func (k *Kernel) Turn(now uint64) Outcome {
 	k.clock = now
-	if k.sys.current == 0 {
-		at := k.nextEvent()
-		if at == forever && !k.anyRunnable() {
-			return Outcome{Err: k.deadlock()}
+	k.fromOutside()
+	if k.sys.current == 0 && !k.anyRunnable() {
+		left := forever
+		if at := k.nextEvent(); at != forever {
+			left = max(at-k.mono(), 0)
 		}
-		if mono := k.mono(); at != forever && at > mono && !k.anyRunnable() {
-			k.sleep(at - mono)
+		switch {
+		case k.reachable():
+			k.awaitHost(left)
+		case left == forever:
+			return Outcome{Err: k.deadlock()}
+		case left > 0:
+			k.sleep(left)
 		}
 	}
 	if last, _ := k.boundary(now); last > k.sys.slice {

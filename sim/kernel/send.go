@@ -429,6 +429,9 @@ func (k *Kernel) drain(s *socket, n int) {
 	was := k.roomy(s) && s.inet()
 	p.data, p.taken = p.data[n:], p.taken+uint64(n)
 	k.touchPipe(p.id)
+	if s.outside != 0 {
+		k.outside.recall()
+	}
 	if !was && k.roomy(s) {
 		k.tellSenders(s)
 	}

@@ -261,6 +261,10 @@ func (k *Kernel) closeSocket(s *socket) {
 		k.stopListening(s)
 	case sockConnected:
 		k.hangUp(s)
+	case sockClosed:
+		if s.outside != 0 {
+			k.outside.hangUp(s.outside, false)
+		}
 	}
 	k.forgetSocket(s)
 }

@@ -197,7 +197,7 @@ func sysListen(c *call) (uint64, error) {
 	s.backlog = int(min(uint32(c.a[1]), somaxconn))
 	c.touchSock(s)
 	c.admit(s)
-	c.outside.listens(s)
+	c.outside.recall()
 	return 0, nil
 }
 
@@ -436,6 +436,7 @@ func (c *call) accept(flags uint32) (uint64, error) {
 	c.touchSock(s)
 	num, err := c.installSocket(s, flags)
 	c.admit(l)
+	c.outside.recall()
 	return uint64(num), err
 }
 

@@ -114,7 +114,7 @@ func (c *call) waitFor(w wait) error {
 	if w.deadline <= c.mono() {
 		return errTimeout
 	}
-	if w.deadline != forever && !c.several() {
+	if w.deadline != forever && !c.several() && !c.reachable() {
 		c.sleep(w.deadline - c.mono()) // nothing else can happen meanwhile
 		return errTimeout
 	}

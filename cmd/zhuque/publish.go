@@ -1,0 +1,56 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"zhuque/sim/kernel"
+)
+
+// publishFlag is --publish: ports of the guest that the host can reach.
+type publishFlag []kernel.Published
+
+func (f *publishFlag) register(c *cobra.Command) {
+	c.Flags().Var(f, "publish", "`ADDRESS:PORT:GUEST-PORT`, such as 127.0.0.1:8080:80: connections to that loopback address of the host reach the guest's listener; the run cannot be repeated then; may be repeated")
+}
+
+// Set implements pflag.Value.
+func (f *publishFlag) Set(text string) error {
+	p, err := kernel.ParsePublished(text)
+	if err == nil {
+		*f = append(*f, p)
+	}
+	return err
+}
+
+func (f *publishFlag) String() string {
+	text := ""
+	for _, p := range *f {
+		text += fmt.Sprintf("%v:%d ", p.Host, p.Guest)
+	}
+	return text
+}
+
+// Type implements pflag.Value.
+func (f *publishFlag) Type() string { return "ADDRESS:PORT:GUEST-PORT" }
+
+// open opens the listeners and says on standard error where they are. While the
+// machine waits for the host its output is shown. close ends what is open.
+func (f *publishFlag) open(console *kernel.Console, out *bufio.Writer) (close func(), err error) {
+	if len(*f) == 0 {
+		return func() {}, nil
+	}
+	o, err := kernel.NewOutside(*f)
+	if err != nil {
+		return nil, err
+	}
+	o.Idle = func() { _ = out.Flush() } // the error stays in out and shows at the end
+	for i, p := range *f {
+		fmt.Fprintf(os.Stderr, "zhuque: port %d of the guest is %v; what comes in makes this run one that cannot be repeated\n", p.Guest, o.Addr(i))
+	}
+	console.Outside = o
+	return func() { _ = o.Close() }, nil // the program is over: nobody can be told
+}
