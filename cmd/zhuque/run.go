@@ -32,6 +32,10 @@ its exit status is passed on (128 plus the signal's number when a signal ended i
 PROG is a path in the guest's file tree, looked up in the guest's PATH when it has
 no slash, or guest:NAME for a program that comes with the simulator.
 
+--publish lets clients on the host's loopback interface connect to the program. Nothing
+else leads out of the machine or into it. What clients send, and when, is no part of
+the seed: such a run cannot be repeated, and time goes on while it waits for them.
+
 Failures of run itself: 125 the simulator (unsupported, bad flags, a bug; the
 sentence says which), 126 found but not executable here, 127 not found.`,
 		Example: `  zhuque run -- guest:hello

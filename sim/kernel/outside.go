@@ -447,8 +447,8 @@ func (o *Outside) recall() {
 	}
 }
 
-// loseOutside resets the connections to a host that saw the machine fail.
-func (k *Kernel) loseOutside() {
+// LoseOutside resets the connections to a host that saw the machine fail.
+func (k *Kernel) LoseOutside() {
 	for _, s := range k.files.socks {
 		if s.outside != 0 {
 			k.reset(s)

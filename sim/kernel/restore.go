@@ -44,7 +44,7 @@ func (k *Kernel) Restore(records []Record, space func(pid int32) *mm.Space) erro
 	k.proc, k.thread = k.procs[0], k.threads[0]
 	k.MM = k.proc.MM
 	k.setCurrent()
-	k.loseOutside()
+	k.LoseOutside()
 	k.unref, k.dirty, k.born = nil, nil, nil
 	return nil
 }
