@@ -8,10 +8,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"zhuque/sim/kernel"
+	"zhuque/sim/outside"
 )
 
 // publishFlag is --publish: ports of the guest that the host can reach.
-type publishFlag []kernel.Published
+type publishFlag []outside.Published
 
 func (f *publishFlag) register(c *cobra.Command) {
 	c.Flags().Var(f, "publish", "`ADDRESS:PORT:GUEST-PORT`, such as 127.0.0.1:8080:80: connections to that loopback address of the host reach the guest's listener; the run cannot be repeated then; may be repeated")
@@ -19,7 +20,7 @@ func (f *publishFlag) register(c *cobra.Command) {
 
 // Set implements pflag.Value.
 func (f *publishFlag) Set(text string) error {
-	p, err := kernel.ParsePublished(text)
+	p, err := outside.Parse(text)
 	if err == nil {
 		*f = append(*f, p)
 	}
@@ -43,7 +44,7 @@ func (f *publishFlag) open(console *kernel.Console, out *bufio.Writer) (close fu
 	if len(*f) == 0 {
 		return func() {}, nil
 	}
-	o, err := kernel.NewOutside(*f)
+	o, err := outside.Open(*f)
 	if err != nil {
 		return nil, err
 	}

@@ -19,7 +19,7 @@ type Console struct {
 	cap    bool
 	outErr error
 	// Outside leads to clients on the host; nil for none. Forks have none.
-	Outside *Outside
+	Outside Outside
 	tty     [3]bool // standard input, output, error: is it a terminal
 }
 

@@ -57,7 +57,7 @@ type Kernel struct {
 
 	cfg     Config
 	console *Console
-	outside *Outside
+	outside Outside
 	clock   uint64 // instructions retired at the last entry
 
 	sys     system
@@ -111,8 +111,8 @@ func New(cfg Config) *Kernel {
 	if cfg.Cores == 0 {
 		cfg.Cores = 1
 	}
-	k := &Kernel{MM: cfg.MM, FS: cfg.FS, cfg: cfg, console: cfg.Console}
-	if k.console != nil {
+	k := &Kernel{MM: cfg.MM, FS: cfg.FS, cfg: cfg, console: cfg.Console, outside: nowhere{}}
+	if k.console != nil && k.console.Outside != nil {
 		k.outside = k.console.Outside
 	}
 	if cfg.MM == nil {
@@ -147,7 +147,7 @@ func (k *Kernel) Fork(space func(*mm.Space) *mm.Space, fs *vfs.FS, console *Cons
 	c.unref = append([]vfs.NodeID(nil), k.unref...)
 	c.dirty = append([]Key(nil), k.dirty...)
 	c.inOut = append([]InOut(nil), k.inOut...)
-	c.hooked, c.changed, c.spare, c.outside = false, nil, call{}, nil
+	c.hooked, c.changed, c.spare, c.outside = false, nil, call{}, nowhere{}
 	return &c
 }
 
@@ -179,7 +179,7 @@ func (k *Kernel) Release() error {
 	}
 	k.unref = k.unref[:0]
 	k.FS.ReleaseFrames()
-	k.outside.release()
+	k.outside.Release()
 	return k.console.release()
 }
 

@@ -179,7 +179,7 @@ func (c *call) sendStream(d *desc, s *socket, o *outgoing) (uint64, error) {
 // deliverBytes moves bytes of a stream to the other end.
 func (c *call) deliverBytes(s, p *socket, data []byte, o *outgoing, first bool) {
 	if s.outside != 0 {
-		c.outside.send(s.outside, data)
+		c.outside.Send(s.outside, data)
 		return
 	}
 	if first && (len(o.rights) > 0 || o.explicit) {
@@ -203,7 +203,7 @@ func (k *Kernel) attach(s *socket, m message) {
 func (k *Kernel) room(s *socket) int {
 	switch p := k.other(s); {
 	case s.outside != 0:
-		return k.outside.room(s.outside)
+		return k.outside.Room(s.outside)
 	case p == nil:
 		return 0
 	default:
@@ -430,7 +430,7 @@ func (k *Kernel) drain(s *socket, n int) {
 	p.data, p.taken = p.data[n:], p.taken+uint64(n)
 	k.touchPipe(p.id)
 	if s.outside != 0 {
-		k.outside.recall()
+		k.outside.Recall()
 	}
 	if !was && k.roomy(s) {
 		k.tellSenders(s)

@@ -263,7 +263,7 @@ func (k *Kernel) closeSocket(s *socket) {
 		k.hangUp(s)
 	case sockClosed:
 		if s.outside != 0 {
-			k.outside.hangUp(s.outside, false)
+			k.outside.HangUp(s.outside, false)
 		}
 	}
 	k.forgetSocket(s)
@@ -276,7 +276,7 @@ func (k *Kernel) hangUp(s *socket) {
 	p := k.other(s)
 	abort := unread || s.option(solSocket, soLinger) == lingerAbort
 	if s.outside != 0 {
-		k.outside.hangUp(s.outside, abort)
+		k.outside.HangUp(s.outside, abort)
 	}
 	switch {
 	case p == nil || p.kind == sockDgram:

@@ -40,7 +40,7 @@ func (k *Kernel) writable(s *socket) bool {
 	p := k.other(s)
 	switch {
 	case s.outside != 0:
-		return k.outside.room(s.outside) >= PipeCapacity/3
+		return k.outside.Room(s.outside) >= PipeCapacity/3
 	case p == nil:
 		return true
 	}

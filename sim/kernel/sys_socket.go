@@ -197,7 +197,7 @@ func sysListen(c *call) (uint64, error) {
 	s.backlog = int(min(uint32(c.a[1]), somaxconn))
 	c.touchSock(s)
 	c.admit(s)
-	c.outside.recall()
+	c.outside.Recall()
 	return 0, nil
 }
 
@@ -436,7 +436,7 @@ func (c *call) accept(flags uint32) (uint64, error) {
 	c.touchSock(s)
 	num, err := c.installSocket(s, flags)
 	c.admit(l)
-	c.outside.recall()
+	c.outside.Recall()
 	return uint64(num), err
 }
 
@@ -462,7 +462,9 @@ func sysShutdown(c *call) (uint64, error) {
 		c.alarm(s)
 		return 0, errno.ENOTCONN
 	case s.tcp() && bits&shutWrite != 0 && s.shut&shutWrite == 0:
-		c.outside.shutdown(s.outside)
+		if s.outside != 0 {
+			c.outside.Finish(s.outside)
+		}
 		s.shut |= bits
 		if p != nil {
 			c.finish(s, p)
