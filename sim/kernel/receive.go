@@ -60,6 +60,8 @@ func (s *socket) unreadable() error {
 	switch {
 	case s.state == sockConnected, s.state == sockClosed, s.state == sockRefused, s.state == sockConnecting:
 		return nil
+	case s.inet() && s.state == sockIdle && (s.shut&shutRead != 0 || s.err != 0):
+		return nil
 	case s.inet():
 		return errno.ENOTCONN
 	}
@@ -83,7 +85,7 @@ func (c *call) receiveStream(d *desc, s *socket, in *incoming) (uint64, error) {
 	}
 	got, err := c.scatter(in.to, skip, p.data[:n])
 	stop = stop || uint64(got) < n
-	if got > 0 {
+	if in.n = uint64(got); got > 0 {
 		c.pickUp(s, uint64(got), in)
 		if in.flags&msgPeek == 0 {
 			c.drain(s, got)
@@ -271,7 +273,7 @@ func sysRecvfrom(c *call) (uint64, error) {
 // senderName returns the address that comes with what was received, empty for none.
 func (s *socket) senderName(in *incoming) []byte {
 	switch {
-	case in.from == nil && s.inet() || in.from == nil && s.stream() && s.remote.path == "":
+	case in.from == nil && (s.inet() || in.n == 0 || s.remote.path == ""):
 		return nil
 	case in.from == nil:
 		return s.encode(s.remote)

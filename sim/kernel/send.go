@@ -261,7 +261,7 @@ func (c *call) sendMessage(d *desc, s *socket, o *outgoing) (uint64, error) {
 		}
 		return 0, c.waitQueue(interest{c.descOf(to).id, 0, len(data) + 1}, s.sndTimeo)
 	}
-	c.deliverMessage(to, data, message{from: s.local, rights: o.rights, sender: o.sender, explicit: o.explicit})
+	c.deliverMessage(to, data, message{from: s.local, by: s.id, rights: o.rights, sender: o.sender, explicit: o.explicit})
 	return o.size, nil
 }
 
@@ -298,11 +298,8 @@ func (c *call) unixTarget(s *socket, o *outgoing) (*socket, error) {
 	switch p := c.other(s); {
 	case s.peer == 0:
 		return nil, errno.ENOTCONN
-	case p == nil: // what the connection still held goes with it
-		s.peer = 0
-		c.dropMessages(s)
-		c.drain(s, len(c.received(s).data))
-		c.alarm(s)
+	case p == nil:
+		c.part(s)
 		return nil, errno.ECONNREFUSED
 	case p.peer != 0 && p.peer != s.id:
 		return nil, errno.EPERM
@@ -311,7 +308,27 @@ func (c *call) unixTarget(s *socket, o *outgoing) (*socket, error) {
 	}
 }
 
+// part ends the connection of a UNIX datagram socket. What it still held goes with it.
+func (k *Kernel) part(s *socket) {
+	old := k.other(s)
+	s.peer, s.remote = 0, sockName{}
+	if n := len(k.received(s).data); n > 0 || len(s.messages) > 0 {
+		k.dropMessages(s)
+		k.drain(s, n)
+		if old != nil && old.peer == s.id {
+			old.err = errno.ECONNRESET
+			k.alarm(old)
+		}
+	}
+	k.alarm(s)
+}
+
 func (c *call) sendUDP(s *socket, o *outgoing) (uint64, error) {
+	if s.local.port == 0 {
+		if err := c.ephemeral(s); err != nil {
+			return 0, err
+		}
+	}
 	to := s.remote
 	if o.to != nil {
 		n, err := s.inetName(o.to)
@@ -336,11 +353,6 @@ func (c *call) sendUDP(s *socket, o *outgoing) (uint64, error) {
 	}
 	if s.shut&shutWrite != 0 {
 		return 0, c.broken(o)
-	}
-	if s.local.port == 0 {
-		if err := c.ephemeral(s); err != nil {
-			return 0, err
-		}
 	}
 	data, err := c.bytes(o, 0, o.size)
 	if err != nil {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"slices"
 
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/kernel/vfs"
@@ -188,7 +189,7 @@ func (c *call) bindUnix(s *socket, b []byte) error {
 			return errno.EADDRINUSE
 		}
 		s.local = n
-		c.touchSock(s)
+		c.named(s)
 		return nil
 	}
 	pl, err := c.FS.Parent(c.proc.cwd, n.path)
@@ -204,8 +205,29 @@ func (c *call) bindUnix(s *socket, b []byte) error {
 	}
 	c.FS.Ref(id)
 	s.local, s.node = n, id
-	c.touchSock(s)
+	c.named(s)
 	return nil
+}
+
+// named lets everybody who will ask for it see the name that a socket has now: the
+// other end of a connection, and whoever has a message of it.
+func (k *Kernel) named(s *socket) {
+	k.touchSock(s)
+	for _, o := range k.files.socks {
+		if o.peer == s.id {
+			o.remote = s.local
+			k.touchSock(o)
+		}
+		if slices.ContainsFunc(o.messages, func(m message) bool { return m.by == s.id }) {
+			o.messages = slices.Clone(o.messages) // forks share the old list
+			for i := range o.messages {
+				if o.messages[i].by == s.id {
+					o.messages[i].from = s.local
+				}
+			}
+			k.touchSock(o)
+		}
+	}
 }
 
 func (c *call) abstractTaken(path string) bool {
@@ -224,7 +246,7 @@ func (c *call) autobind(s *socket) error {
 		c.touchSystem()
 		if path := fmt.Sprintf("\x00%05x", c.sys.names&0xfffff); !c.abstractTaken(path) {
 			s.local.path = path
-			c.touchSock(s)
+			c.named(s)
 		}
 	}
 	return nil
@@ -241,20 +263,21 @@ func (c *call) bindInet(s *socket, b []byte) error {
 		return err
 	case !wildcard(n.ip) && !here(n.ip):
 		return errno.EADDRNOTAVAIL
-	case s.state != sockIdle || s.local.port != 0:
+	case s.state != sockIdle && s.state != sockRefused && s.state != sockClosed, s.local.port != 0 && !s.released:
 		return errno.EINVAL
 	case n.ip != any6 && isV4(n.ip) && s.option(ipprotoIPv6, ipv6V6only) != 0:
 		return errno.EINVAL
 	}
-	was := s.local
+	was := *s
 	s.local = n
+	s.placed, s.fixed, s.released = !wildcard(n.ip), n.port != 0, false
 	if n.port == 0 {
 		err = c.ephemeral(s)
 	} else if c.conflict(s, false) {
 		err = errno.EADDRINUSE
 	}
 	if err != nil {
-		s.local = was
+		s.local, s.placed, s.fixed, s.released = was.local, was.placed, was.fixed, was.released
 		return err
 	}
 	c.touchSock(s)
@@ -265,7 +288,7 @@ func (c *call) bindInet(s *socket, b []byte) error {
 // agree to share. A listener shares by SO_REUSEPORT only.
 func (k *Kernel) conflict(s *socket, listens bool) bool {
 	for _, o := range k.files.socks {
-		if o == s || !o.inet() || o.kind != s.kind || o.local.port != s.local.port || !o.covers(s.local.ip) && !s.covers(o.local.ip) {
+		if o == s || o.released || !o.inet() || o.kind != s.kind || o.local.port != s.local.port || !o.covers(s.local.ip) && !s.covers(o.local.ip) {
 			continue
 		}
 		both := func(option int32) bool {
@@ -292,6 +315,7 @@ func (k *Kernel) ephemeral(s *socket) error {
 		s.local.port = firstPort + uint16(k.sys.ports%(lastPort-firstPort+1))
 		k.sys.ports++
 		if !k.portTaken(s) {
+			s.released = false
 			k.touchSystem()
 			k.touchSock(s)
 			return nil
@@ -303,7 +327,7 @@ func (k *Kernel) ephemeral(s *socket) error {
 
 func (k *Kernel) portTaken(s *socket) bool {
 	for _, o := range k.files.socks {
-		if o != s && o.inet() && o.kind == s.kind && o.local.port == s.local.port {
+		if o != s && !o.released && o.inet() && o.kind == s.kind && o.local.port == s.local.port {
 			return true
 		}
 	}

@@ -47,10 +47,13 @@ type socket struct {
 	remote       sockName
 	node         vfs.NodeID // the socket's name in the file tree, 0 for none
 
-	shut uint8
-	fin  bool        // TCP: the other end sends no more
-	told bool        // a connect that did not wait has its result outstanding
-	err  errno.Errno // SO_ERROR
+	shut     uint8
+	fin      bool        // TCP: the other end sends no more
+	fixed    bool        // the program chose the port
+	placed   bool        // the program chose the address
+	released bool        // it did not, and the port is free again, although it still shows
+	told     bool        // a connect that did not wait has its result outstanding
+	err      errno.Errno // SO_ERROR
 
 	rcvTimeo, sndTimeo phys.Nanos // 0 for none
 	options            []sockOption
@@ -71,6 +74,7 @@ type sockOption struct{ level, name, value int32 }
 type message struct {
 	start, end uint64
 	from       sockName
+	by         int   // the UNIX socket that sent it, which may be gone
 	rights     []int // descriptions that travel with it, each counted as a reference
 	sender     credentials
 	explicit   bool // the sender said who it is
@@ -93,7 +97,7 @@ func (s *socket) code(c *codec) {
 	s.remote.code(c)
 	code(c, &s.node)
 	code(c, &s.shut)
-	for _, p := range []*bool{&s.fin, &s.told} {
+	for _, p := range []*bool{&s.fin, &s.placed, &s.fixed, &s.released, &s.told} {
 		c.flag(p)
 	}
 	code(c, &s.err)
@@ -121,6 +125,7 @@ func (m *message) code(c *codec) {
 	code(c, &m.start)
 	code(c, &m.end)
 	m.from.code(c)
+	code(c, &m.by)
 	codeList(c, &m.rights, maxRights, func(id *int) { code(c, id) })
 	m.sender.code(c)
 	c.flag(&m.explicit)
@@ -302,10 +307,16 @@ func (k *Kernel) finish(from, to *socket) {
 	if from.fin && to.fin {
 		from.state, to.state = sockClosed, sockClosed
 		from.shut, to.shut = shutBoth, shutBoth
+		from.release()
+		to.release()
 	}
 	k.alarm(from)
 	k.alarm(to)
 }
+
+// release gives back the port of a TCP connection that is over, unless the program
+// chose it.
+func (s *socket) release() { s.released = !s.fixed }
 
 // reset ends a TCP connection with an error, as an incoming reset does.
 func (k *Kernel) reset(s *socket) {
@@ -314,6 +325,7 @@ func (k *Kernel) reset(s *socket) {
 		s.err = errno.EPIPE
 	}
 	s.shut, s.state, s.outside = shutBoth, sockClosed, 0
+	s.release()
 	k.alarm(s)
 }
 
@@ -324,6 +336,7 @@ func (k *Kernel) stopListening(l *socket) {
 		k.forgetSocket(s)
 	}
 	l.state = sockIdle
+	l.release()
 	for _, s := range k.files.socks {
 		if s.state == sockConnecting && s.peer == l.id {
 			k.refuse(s)
@@ -335,6 +348,7 @@ func (k *Kernel) stopListening(l *socket) {
 // refuse ends a connect that did not wait.
 func (k *Kernel) refuse(s *socket) {
 	s.state, s.err, s.shut, s.peer = sockRefused, errno.ECONNREFUSED, shutBoth, 0
+	s.release()
 	k.alarm(s)
 }
 

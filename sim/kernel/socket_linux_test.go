@@ -79,12 +79,12 @@ func (h hostSide) call(name string, a ...uint64) int64 {
 type world struct {
 	side
 	fds    []uint64
-	closed map[uint64]bool // numbers of fds that the script closed
+	closed map[int]bool // which of fds the script closed
 }
 
 func (w *world) close(i int) string {
 	n := w.call("close", w.fds[i])
-	w.closed[w.fds[i]] = true
+	w.closed[i] = true
 	return result(n)
 }
 
@@ -102,7 +102,6 @@ func (w *world) open(name string, a ...uint64) string {
 		return result(n)
 	}
 	w.fds = append(w.fds, uint64(n))
-	delete(w.closed, uint64(n))
 	return "ok"
 }
 
@@ -179,15 +178,15 @@ type duel struct {
 }
 
 func newDuel(t testing.TB) *duel {
-	d := &duel{TB: t, guest: &world{side: guestSide{newRig(t, nil)}, closed: map[uint64]bool{}}, host: &world{side: hostSide{new([][]byte)}, closed: map[uint64]bool{}}}
+	d := &duel{TB: t, guest: &world{side: guestSide{newRig(t, nil)}, closed: map[int]bool{}}, host: &world{side: hostSide{new([][]byte)}, closed: map[int]bool{}}}
 	t.Cleanup(d.end)
 	return d
 }
 
 // end closes what the host's side has open.
 func (d *duel) end() {
-	for _, fd := range d.host.fds {
-		if !d.host.closed[fd] {
+	for i, fd := range d.host.fds {
+		if !d.host.closed[i] {
 			if err := unix.Close(int(fd)); err != nil {
 				d.Errorf("closing descriptor %d: %v", fd, err)
 			}

@@ -50,10 +50,17 @@ func (k *Kernel) writable(s *socket) bool {
 // socketReady is ready for sockets.
 func (k *Kernel) socketReady(s *socket) uint16 {
 	if s.state == sockListening {
+		ev := uint16(0)
 		if len(k.waiting(s)) > 0 {
-			return pollIn | pollRdnorm
+			ev = pollIn | pollRdnorm
 		}
-		return 0
+		if !s.inet() && s.shut&shutRead != 0 {
+			ev |= pollIn | pollRdnorm | pollRdhup
+		}
+		if s.shut == shutBoth {
+			ev |= pollHup
+		}
+		return ev
 	}
 	ev := uint16(0)
 	if s.err != 0 {

@@ -179,13 +179,13 @@ func sysListen(c *call) (uint64, error) {
 		return 0, err
 	case s.kind == sockDgram:
 		return 0, errno.EOPNOTSUPP
-	case s.state != sockIdle && s.state != sockListening && s.state != sockRefused && s.state != sockClosed:
+	case s.state != sockIdle && s.state != sockListening:
 		return 0, errno.EINVAL
 	case !s.inet() && s.local.path == "":
 		return 0, errno.EINVAL
 	}
 	if s.inet() && s.state != sockListening {
-		if s.local.port == 0 {
+		if s.local.port == 0 || s.released {
 			if err := c.ephemeral(s); err != nil {
 				return 0, err
 			}
@@ -193,7 +193,10 @@ func sysListen(c *call) (uint64, error) {
 			return 0, errno.EADDRINUSE
 		}
 	}
-	s.state, s.shut, s.own = sockListening, 0, c.credentials()
+	if s.inet() {
+		s.shut = 0
+	}
+	s.state, s.own = sockListening, c.credentials()
 	s.backlog = int(min(uint32(c.a[1]), somaxconn))
 	c.touchSock(s)
 	c.admit(s)
@@ -258,11 +261,19 @@ func (k *Kernel) disconnect(s *socket) {
 		if p := k.other(s); p != nil {
 			k.reset(p)
 		}
+	case !s.inet() && s.peer != 0:
+		k.part(s)
 	}
 	s.peer, s.shut, s.fin, s.state = 0, 0, false, sockIdle
 	s.remote = sockName{}
 	if s.family == afInet {
-		s.remote.ip = v4(0)
+		s.remote.ip = any4
+	}
+	if s.inet() && !s.placed {
+		s.local.ip = s.remote.ip
+	}
+	if s.udp() && !s.fixed {
+		s.local.port = 0
 	}
 	k.alarm(s)
 }
@@ -280,13 +291,13 @@ func (c *call) connectTCP(d *desc, s *socket, b []byte) error {
 		return c.connecting(d, s, errno.EALREADY)
 	case s.state == sockConnecting:
 		return c.connecting(d, s, errno.EINPROGRESS)
-	case s.state == sockRefused:
+	case s.state == sockRefused, s.state == sockClosed && s.told:
 		err := c.takeError(s)
 		if err == nil {
 			err = errno.ECONNABORTED
 		}
-		s.state, s.shut, s.told = sockIdle, 0, false
-		c.touchSock(s)
+		s.told = false
+		c.disconnect(s)
 		return err
 	case s.state == sockClosed:
 		return errno.EISCONN
@@ -299,7 +310,7 @@ func (c *call) connectTCP(d *desc, s *socket, b []byte) error {
 	if !here(to.ip) || isV4(to.ip) && s.option(ipprotoIPv6, ipv6V6only) != 0 {
 		return errno.ENETUNREACH
 	}
-	if s.local.port == 0 {
+	if s.local.port == 0 || s.released {
 		if err := c.ephemeral(s); err != nil {
 			return err
 		}
@@ -309,18 +320,23 @@ func (c *call) connectTCP(d *desc, s *socket, b []byte) error {
 	l := c.listenerAt(to)
 	s.told = d.flags&oNonblock != 0
 	switch {
+	case l == nil && s.local.port == to.port && s.local.ip == to.ip: // both ends open at once, and are one
+		c.join(s, s)
 	case l == nil && s.told:
 		c.refuse(s)
 		return errno.EINPROGRESS
 	case l == nil:
-		c.touchSock(s)
+		s.release()
+		c.disconnect(s)
 		return errno.ECONNREFUSED
 	case c.full(l):
 		s.state, s.peer = sockConnecting, l.id
 		c.touchSock(s)
 		return c.connecting(d, s, errno.EINPROGRESS)
 	}
-	c.meet(s, l)
+	if l != nil {
+		c.meet(s, l)
+	}
 	if s.told {
 		return errno.EINPROGRESS
 	}
@@ -378,22 +394,25 @@ func (c *call) connectUnix(d *desc, s *socket, b []byte) error {
 		return err
 	}
 	if s.kind == sockDgram {
-		if p := c.other(l); p != nil && p != s {
+		if l.peer != 0 && l.peer != s.id {
 			return errno.EPERM
+		}
+		if s.peer != 0 && s.peer != l.id {
+			c.part(s)
 		}
 		s.peer, s.remote, s.other = l.id, l.local, l.own
 		c.alarm(s)
 		return nil
 	}
 	switch {
-	case l.state != sockListening:
+	case l.state != sockListening, l.shut&shutRead != 0:
 		return errno.ECONNREFUSED
+	case c.full(l) && d.flags&oNonblock != 0:
+		return errno.EAGAIN
 	case s.state == sockConnected:
 		return errno.EISCONN
 	case s.state != sockIdle:
 		return errno.EINVAL
-	case c.full(l) && d.flags&oNonblock != 0:
-		return errno.EAGAIN
 	case c.full(l):
 		return c.waitQueue(interest{c.descOf(l).id, 0, needBacklog}, s.sndTimeo)
 	}
@@ -424,6 +443,9 @@ func (c *call) accept(flags uint32) (uint64, error) {
 		if d.flags&oNonblock != 0 {
 			return 0, errno.EAGAIN
 		}
+		if l.shut&shutRead != 0 {
+			return 0, errno.EINVAL
+		}
 		return 0, c.waitSocket(d, pollIn|pollErr|pollHup, l.rcvTimeo)
 	}
 	s := queue[0]
@@ -450,6 +472,9 @@ func sysShutdown(c *call) (uint64, error) {
 		return 0, errno.EINVAL
 	}
 	bits := uint8(how + 1)
+	if s.tcp() {
+		s.told = false
+	}
 	p := c.other(s)
 	switch {
 	case s.tcp() && s.state == sockListening:
