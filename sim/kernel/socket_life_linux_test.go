@@ -42,6 +42,12 @@ func (l *sockLife) name(w *world, i int) []byte {
 	return loopbackAddr(l.family, w.port(w.fds[i]))
 }
 
+// guestSocket is a socket of this kernel.
+func (l *sockLife) guestSocket(i int) *socket {
+	k := l.guest.side.(guestSide).k
+	return k.sockOf(k.get(int(l.guest.fds[i])))
+}
+
 func (l *sockLife) any() int { return l.live[l.rng.IntN(len(l.live))] }
 
 func (l *sockLife) step() {
@@ -65,6 +71,9 @@ func (l *sockLife) step() {
 			return result(w.call("bind", fd, w.place(addr), uint64(len(addr))))
 		})
 	case 2:
+		if l.family != afUnix && l.guestSocket(j).released {
+			return // Linux may still wait for the last packets of the connection that had the port
+		}
 		on(fmt.Sprintf("bind to the address of %d", j), func(w *world, fd uint64) string {
 			addr := l.name(w, j)
 			if l.family != afUnix && addr[2] == 0 && addr[3] == 0 {
@@ -119,7 +128,7 @@ func (l *sockLife) step() {
 	case 13:
 		if l.rng.IntN(2) == 0 {
 			how := l.rng.Uint64N(3)
-			if d := l.guest.side.(guestSide).k.get(int(l.guest.fds[i])); l.family != afUnix && l.guest.side.(guestSide).k.sockOf(d).state == sockIdle {
+			if l.family != afUnix && l.guestSocket(i).state == sockIdle {
 				return // what Linux makes of a socket that was shut down before it listened is its own affair
 			}
 			on(fmt.Sprintf("shutdown %d of", how), func(w *world, fd uint64) string { return result(w.call("shutdown", fd, how)) })

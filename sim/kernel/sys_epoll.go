@@ -97,7 +97,7 @@ func sysEpollCtl(c *call) (uint64, error) {
 		return 0, errno.EINVAL
 	case w.Events&epollExclusive != 0 && (op == mod || op == add && (d.kind == FDEpoll || w.Events&^exclusiveOK != 0)):
 		return 0, errno.EINVAL
-	case op == add && d.kind == FDEpoll && (c.reaches(d, ep) || c.nesting(d, 0)+c.above(ep) > maxNesting):
+	case op == add && d.kind == FDEpoll && (c.reaches(d, ep) || c.nesting(d, 0)+1+c.above(ep) > maxNesting):
 		return 0, errno.ELOOP
 	}
 	w.Desc = d.id
