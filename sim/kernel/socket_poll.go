@@ -120,9 +120,11 @@ func (c *call) peekSocket(d *desc, n int) ([]byte, error) {
 	if err := s.unreadable(); err != nil {
 		return nil, err
 	}
+	if len(s.messages) > 0 {
+		return nil, c.lacks("bytes that came with descriptors or credentials")
+	}
 	if data := c.received(s).data; len(data) > 0 {
-		m, _ := c.upTo(s, uint64(min(n, len(data))))
-		return data[:m], nil
+		return data[:min(n, len(data))], nil
 	}
 	if over, err := c.over(s); over {
 		return nil, err

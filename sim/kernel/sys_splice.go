@@ -22,10 +22,10 @@ func (c *call) pipeRoom(d *desc, nonblock bool) (uint64, error) {
 	if nonblock || d.flags&oNonblock != 0 {
 		return 0, errno.EAGAIN
 	}
-	return 0, c.lacks("waiting for room in a pipe that only this thread can read from")
+	return 0, c.waitReady(d, pollOut|pollErr)
 }
 
-// pipeFilled says what a reader of an empty pipe is told; waiting stops the run in peek.
+// pipeFilled says what a reader of an empty pipe is told.
 func (c *call) pipeFilled(d *desc, nonblock bool) error {
 	p := c.files.pipe(d.pipe)
 	if nonblock && len(p.data) == 0 && p.writers > 0 {
@@ -60,8 +60,11 @@ func sysSplice(c *call) (uint64, error) {
 		return 0, errno.EINVAL
 	}
 	for i, d := range []*desc{in, out} {
-		if d.kind != FDNode && d.kind != FDPipeRead && d.kind != FDPipeWrite {
-			return 0, c.lacks("splice with what is neither a pipe nor a file")
+		if d.kind == FDSocket && !c.sockOf(d).stream() {
+			return 0, errno.EINVAL
+		}
+		if d.kind != FDSocket && d.kind != FDNode && d.kind != FDPipeRead && d.kind != FDPipeWrite {
+			return 0, c.lacks("splice with what is neither a pipe, a file nor a socket")
 		}
 		if st := (vfs.Stat{}); d.kind == FDNode {
 			if st, err = c.FS.Stat(d.node); err != nil || st.Dir() {

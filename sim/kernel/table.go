@@ -353,7 +353,6 @@ func socketCalls() []Call {
 		works(53, "socketpair", "num,num,num,ptr", sysSocketpair),
 		partly(54, "setsockopt", "fd,num,num,ptr,size", "the usual options of the socket, IP, IPv6 and TCP levels; buffers keep their size", sysSetsockopt),
 		partly(55, "getsockopt", "fd,num,num,ptr,ptr", "the usual options of the socket, IP, IPv6 and TCP levels; no TCP_INFO", sysGetsockopt),
-		partly(275, "splice", "fd,ptr,fd,ptr,size,flags", "one end is a pipe, the other a pipe, a file or a stream socket", sysSplice).class(Wait).restarts(),
 		works(288, "accept4", "fd,ptr,ptr,flags", sysAccept4).class(Wait).restarts(),
 		partly(299, "recvmmsg", "fd,ptr,num,flags,ptr", messages+"; no stream socket that waits", sysRecvmmsg).class(Wait).restarts(),
 		partly(307, "sendmmsg", "fd,ptr,num,flags", messages+"; no stream socket that waits", sysSendmmsg).class(Wait).restarts(),
