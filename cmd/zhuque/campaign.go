@@ -67,6 +67,7 @@ whole record as documented in the package crashinject/result.`,
 	}
 	f.setup.register(c)
 	f.form.register(c)
+	refusePublish(c)
 	fl := c.Flags()
 	fl.StringVar(&f.strategy, "strategy", string(crashinject.Every), strings.Join(strategies, ", "))
 	complete(c, "strategy", words(strategies...))

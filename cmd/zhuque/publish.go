@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 
@@ -17,6 +18,26 @@ type publishFlag []outside.Published
 func (f *publishFlag) register(c *cobra.Command) {
 	c.Flags().Var(f, "publish", "`ADDRESS:PORT:GUEST-PORT`, such as 127.0.0.1:8080:80: connections to that loopback address of the host reach the guest's listener; the run cannot be repeated then; may be repeated")
 }
+
+// refusePublish makes a verb that must be repeatable say so.
+func refusePublish(c *cobra.Command) {
+	c.Flags().Var(new(refused), "publish", "")
+	if err := c.Flags().MarkHidden("publish"); err != nil {
+		panic("BUG: " + err.Error())
+	}
+}
+
+type refused struct{}
+
+// Set implements pflag.Value.
+func (*refused) Set(string) error {
+	return errors.New("what clients send is no part of a seed, and a campaign must be repeatable: expected run or crash")
+}
+
+func (*refused) String() string { return "" }
+
+// Type implements pflag.Value.
+func (*refused) Type() string { return "ADDRESS:PORT:GUEST-PORT" }
 
 // Set implements pflag.Value.
 func (f *publishFlag) Set(text string) error {
