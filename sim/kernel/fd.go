@@ -50,6 +50,8 @@ const (
 	FDEvent     // an eventfd, whose value stands in the offset
 	FDSemaphore // an eventfd that is a semaphore
 	FDEpoll
+	FDTimer
+	FDSignal // signals as data; its set of signals stands in the offset
 	fdKinds
 )
 
@@ -69,8 +71,9 @@ type desc struct {
 	flags uint32
 	pipe  int
 
-	socket  int     // type of a socket
-	watches []Watch // of an epoll instance; never changed in place: forks share them
+	socket  int      // type of a socket
+	timer   schedule // of a timer descriptor
+	watches []Watch  // of an epoll instance; never changed in place: forks share them
 }
 
 func (d *desc) readable() bool { return d.flags&oPath == 0 && d.flags&oAccmode != oWronly }
@@ -99,6 +102,9 @@ func (d *desc) code(c *codec) {
 	code(c, &d.flags)
 	code(c, &d.pipe)
 	code(c, &d.socket)
+	if d.kind == FDTimer {
+		d.timer.code(c)
+	}
 }
 
 // files is what the descriptors of all processes lead to, each list ascending by
