@@ -202,7 +202,10 @@ func (r *rig) waits(name string, args ...any) {
 // giveUp makes the first thread the current one and forget what it waits for.
 func (r *rig) giveUp() {
 	t := r.k.threads[0]
-	r.k.sys.current = t.tid
+	if r.k.sys.current != t.tid {
+		r.k.sys.current = t.tid
+		r.k.touchSystem()
+	}
 	r.k.setCurrent()
 	if r.c.Port.SetSpace(t.proc.MM) {
 		r.c.InvalidateBlocks()
