@@ -1,4 +1,5 @@
 # What bash does without another process.
+shopt -s extglob nullglob
 declare -A count
 mapfile -t lines <input.txt
 for w in ${lines[*]:0:40}; do ((count[$w]++)); done
@@ -22,7 +23,7 @@ trap 'echo usr1' USR1
 kill -USR1 $$
 for i in {1..50}; do echo "line $i"; done >bash.out
 exec 3<bash.out; read -r -u 3 x; read -r -u 3 y; exec 3<&-; echo "$x/$y"
-shopt -s extglob nullglob; echo *.txt *.nothing @(bash|none).out
+echo *.txt *.nothing @(bash|none).out
 set -- one "two three" four; echo $# "$2" "${@:2}" "$*"
 cd / && pwd && cd - >/dev/null; type -t cd f if; echo ~ "$OLDPWD"
 echo "to stderr" >&2; unset nothing; echo "${nothing-default}" "${x:+set}"
