@@ -279,6 +279,7 @@ func processCalls() []Call {
 		works(113, "setreuid", "num,num", sysSetIDs),
 		works(114, "setregid", "num,num", sysSetIDs),
 		works(115, "getgroups", "num,ptr", sysGetgroups),
+		partly(116, "setgroups", "num,ptr", "only to have none", sysSetgroups),
 		works(117, "setresuid", "num,num,num", sysSetIDs),
 		works(118, "getresuid", "ptr,ptr,ptr", sysGetresid),
 		works(119, "setresgid", "num,num,num", sysSetIDs),
