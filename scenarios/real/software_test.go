@@ -317,6 +317,31 @@ func sameText(t testing.TB, what, want, got string) {
 	}
 }
 
+// check compares a run in the simulator with the native one.
+func (r *run) check(t *testing.T, root string) {
+	t.Helper()
+	dir := r.prepare(t, root)
+	begin := time.Now()
+	got, stop, n := r.simulated(t, root, dir)
+	seconds := time.Since(begin).Seconds()
+	t.Logf("%d million instructions in %.1f s", n/1e6, seconds)
+	if r.lacks != "" {
+		if stop.Ended() || !strings.Contains(stop.String(), r.lacks) {
+			t.Errorf("%v, expected to be stopped by %q; standard error %q", stop, r.lacks, got.stderr)
+		}
+		return
+	}
+	before := tree(t, root+dir)
+	want := r.natively(t, root, dir)
+	if want.exit != r.exit || want.stdout+want.stderr == "" && maps.Equal(before, want.files) {
+		t.Errorf("natively exit status %d, want %d; %d bytes of output, files changed: %v; standard error %q", want.exit, r.exit, len(want.stdout), !maps.Equal(before, want.files), want.stderr)
+	}
+	if !stop.Ended() {
+		t.Fatalf("%v (after %d instructions)", stop, n)
+	}
+	r.compare(t, &want, &got)
+}
+
 // Debian's programs do in the simulator what they do on the host: the same bytes on
 // both streams, the same exit status, the same files.
 func TestSoftware(t *testing.T) {
@@ -332,26 +357,7 @@ func TestSoftware(t *testing.T) {
 			if _, err := os.Stat(filepath.Join(root, r.args[0])); err != nil && os.Getenv("CI") != "true" && os.Getenv("ZHUQUE_REAL") != "need" {
 				t.Skip(err)
 			}
-			dir := r.prepare(t, root)
-			begin := time.Now()
-			got, stop, n := r.simulated(t, root, dir)
-			seconds := time.Since(begin).Seconds()
-			t.Logf("%d million instructions in %.1f s", n/1e6, seconds)
-			if r.lacks != "" {
-				if stop.Ended() || !strings.Contains(stop.String(), r.lacks) {
-					t.Errorf("%v, expected to be stopped by %q; standard error %q", stop, r.lacks, got.stderr)
-				}
-				return
-			}
-			before := tree(t, root+dir)
-			want := r.natively(t, root, dir)
-			if want.exit != r.exit || want.stdout+want.stderr == "" && maps.Equal(before, want.files) {
-				t.Errorf("natively exit status %d, want %d; %d bytes of output, files changed: %v; standard error %q", want.exit, r.exit, len(want.stdout), !maps.Equal(before, want.files), want.stderr)
-			}
-			if !stop.Ended() {
-				t.Fatalf("%v (after %d instructions)", stop, n)
-			}
-			r.compare(t, &want, &got)
+			r.check(t, root)
 		})
 	}
 }
