@@ -49,7 +49,8 @@ var softwareEnv = []string{"PATH=/usr/bin:/bin", "HOME=/", "LC_ALL=C.UTF-8", "TZ
 // all reports whether the long runs are asked for, and with many cuts.
 func all() bool { return os.Getenv("ZHUQUE_REAL_ALL") != "" }
 
-// software returns the unpacked tree. Without it the test fails in CI, and where
+// software returns the unpacked tree. ZHUQUE_REAL_ALL=1 in the environment adds the
+// long runs, and makes the cuts 10,000. Without the tree the test fails in CI, and where
 // ./check has fetched; elsewhere it is skipped with the reason.
 func software(t testing.TB) string {
 	t.Helper()
