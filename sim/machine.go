@@ -62,17 +62,18 @@ type Config struct {
 
 // volatile is lost at a power failure.
 type volatile struct {
-	cpu    *x86.CPU
-	port   *mem.Port
-	loaded int32 // the thread whose registers the core holds, 0 for none
-	hier   *cachemodel.Hierarchy
-	dram   *mem.Store
-	kernel *kernel.Kernel
-	call   *Call  // the call in flight, nil in user mode
-	calls  uint64 // calls taken so far
-	steps  uint64 // runtime stores since the counter was last set
-	stepAt uint64 // lose power before this runtime store (1-based), 0 for never
-	stepOf uint64 // instructions retired when the counter was set
+	cpu     *x86.CPU
+	port    *mem.Port
+	loaded  int32 // the thread whose registers the core holds, 0 for none
+	hier    *cachemodel.Hierarchy
+	extents *mm.Extents
+	dram    *mem.Store
+	kernel  *kernel.Kernel
+	call    *Call  // the call in flight, nil in user mode
+	calls   uint64 // calls taken so far
+	steps   uint64 // runtime stores since the counter was last set
+	stepAt  uint64 // lose power before this runtime store (1-based), 0 for never
+	stepOf  uint64 // instructions retired when the counter was set
 }
 
 // Durable is what a power failure leaves.
@@ -208,6 +209,7 @@ func New(cfg *Config, rt Runtime) (*Machine, error) {
 func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *x86.CPU) (*Machine, error) {
 	m := &Machine{cfg: cfg, durable: d, rt: rt}
 	m.dram = mem.NewStore()
+	m.extents = mm.NewExtents(0, dataBase(rt))
 	var core *cachemodel.Core
 	if cfg.Model {
 		h, err := cachemodel.New(cfg.Cache, lines{m.dram, d.PMEM})
@@ -238,7 +240,7 @@ func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *x86.CPU) (*
 // it has restored them.
 func (m *Machine) Attach() {
 	cpu, port := m.cpu, m.port
-	m.kernel.OnChange(func() {
+	m.kernel.Attach(m.Space, func() {
 		port.FlushTLB()
 		cpu.InvalidateBlocks()
 	})
@@ -246,7 +248,7 @@ func (m *Machine) Attach() {
 
 // Space returns an empty address space, for a process that is restored.
 func (m *Machine) Space() *mm.Space {
-	return mm.New(mm.Config{Placement: placement(m.cfg.Memory), DRAM: m.dram, PMEM: m.durable.PMEM, Files: m.durable.Files, PMEMBase: dataBase(m.rt),
+	return mm.New(mm.Config{Placement: placement(m.cfg.Memory), DRAM: m.dram, PMEM: m.durable.PMEM, Files: m.durable.Files, Extents: m.extents, PMEMBase: dataBase(m.rt),
 		DRAMSize: memorySize, PMEMSize: memorySize})
 }
 
@@ -413,7 +415,8 @@ func (m *Machine) Fork() *Machine {
 		core = c.hier.Core(0)
 	}
 	c.durable.world = m.durable.world.Fork(false)
-	space := func(s *mm.Space) *mm.Space { return s.Fork(c.dram, c.durable.PMEM, c.durable.Files) }
+	c.extents = m.extents.Fork()
+	space := func(s *mm.Space) *mm.Space { return s.Fork(c.dram, c.durable.PMEM, c.durable.Files, c.extents) }
 	c.kernel = m.kernel.Fork(space, c.durable.Files, c.durable.world)
 	c.port = mem.NewPort(c.kernel.MM, core, c.dram, c.durable.PMEM)
 	c.cpu, c.loaded = m.cpu.Clone(c.port), m.loaded

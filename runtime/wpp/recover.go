@@ -7,7 +7,6 @@ import (
 
 	"zhuque/sim"
 	"zhuque/sim/kernel"
-	"zhuque/sim/kernel/mm"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
 	"zhuque/sim/x86"
@@ -67,7 +66,7 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 	if r.bug.ForgetUnmap || r.bug.InPlace {
 		records = r.disentangle(m, records)
 	}
-	if err := m.Kernel().Restore(records, func(int32) *mm.Space { return m.Space() }); err != nil {
+	if err := m.Kernel().Restore(records, m.Space); err != nil {
 		return refuse("%v", err)
 	}
 	if err := r.registers(m, im); err != nil {

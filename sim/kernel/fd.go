@@ -50,6 +50,8 @@ const (
 	FDEvent     // an eventfd, whose value stands in the offset
 	FDSemaphore // an eventfd that is a semaphore
 	FDEpoll
+	FDTimer
+	FDSignal // signals as data; its set of signals stands in the offset
 	fdKinds
 )
 
@@ -70,8 +72,9 @@ type desc struct {
 	pipe  int
 
 	socket  int
-	watches []Watch // of an epoll instance; never changed in place: forks share them
-	news    news    // of an eventfd
+	timer   schedule // of a timer descriptor
+	watches []Watch  // of an epoll instance; never changed in place: forks share them
+	news    news     // of an eventfd
 }
 
 func (d *desc) readable() bool { return d.flags&oPath == 0 && d.flags&oAccmode != oWronly }
@@ -105,6 +108,9 @@ func (d *desc) code(c *codec) {
 	code(c, &d.pipe)
 	code(c, &d.socket)
 	d.news.code(c)
+	if d.kind == FDTimer {
+		d.timer.code(c)
+	}
 }
 
 // files is what the descriptors of all processes lead to, each list ascending by

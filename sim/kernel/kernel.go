@@ -66,11 +66,14 @@ type Kernel struct {
 	files   files
 	proc    *Process // the current thread's
 	thread  *Thread  // the current one, or the last that was
+	viewer  *Thread  // whose view of a descriptor is asked for, nil for the current thread's
 
 	unref []vfs.NodeID // nodes to let go of at Release
 	dirty []Key        // records that changed, ascending
 
-	changed func() // see OnChange
+	changed func()           // see Attach
+	makes   func() *mm.Space // see Attach
+	old     []*mm.Space      // address spaces whose memory is freed at Release
 
 	hooked bool // FS has this kernel's hooks
 	spare  call // of the last call, for its memory
@@ -135,8 +138,12 @@ func (k *Kernel) Fork(space func(*mm.Space) *mm.Space, fs *vfs.FS, console *Cons
 	c.cfg.MM, c.cfg.FS, c.cfg.Console = nil, fs, console
 	c.files = k.files.fork()
 	c.procs, c.threads = make([]*Process, len(k.procs)), make([]*Thread, len(k.threads))
+	spaces := map[*mm.Space]*mm.Space{} // only looked up
 	for i, p := range k.procs {
-		c.procs[i] = p.fork(space(p.MM))
+		if spaces[p.MM] == nil {
+			spaces[p.MM] = space(p.MM)
+		}
+		c.procs[i] = p.fork(spaces[p.MM])
 	}
 	for i, t := range k.threads {
 		c.threads[i] = t.fork(c.findProcess(t.proc.pid))
@@ -147,7 +154,7 @@ func (k *Kernel) Fork(space func(*mm.Space) *mm.Space, fs *vfs.FS, console *Cons
 	c.unref = append([]vfs.NodeID(nil), k.unref...)
 	c.dirty = append([]Key(nil), k.dirty...)
 	c.inOut = append([]InOut(nil), k.inOut...)
-	c.hooked, c.changed, c.spare, c.outside = false, nil, call{}, nowhere{}
+	c.hooked, c.changed, c.makes, c.old, c.spare, c.outside = false, nil, nil, nil, call{}, nowhere{}
 	return &c
 }
 
@@ -174,6 +181,10 @@ func (k *Kernel) Release() error {
 	for _, p := range k.procs {
 		p.MM.ReleaseFreed()
 	}
+	for _, s := range k.old {
+		s.ReleaseFreed()
+	}
+	k.old = k.old[:0]
 	for _, id := range k.unref {
 		k.FS.Unref(id)
 	}

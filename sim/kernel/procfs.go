@@ -78,6 +78,10 @@ func (k *Kernel) listFDs() []vfs.FD {
 			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[eventfd]"})
 		case FDEpoll:
 			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[eventpoll]"})
+		case FDTimer:
+			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[timerfd]"})
+		case FDSignal:
+			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[signalfd]"})
 		case FDSocket:
 			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("socket:[%d]", d.socket)})
 		default:

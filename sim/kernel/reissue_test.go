@@ -20,7 +20,7 @@ import (
 func (r *rig) on(m *rig, deferring bool) *rig {
 	f := &rig{TB: r.TB, host: r.host, next: r.next, dram: r.dram.Fork(), pmem: m.pmem.Fork(), con: r.con.Fork(true)}
 	fs := r.k.FS.Fork()
-	f.k = r.k.Fork(func(s *mm.Space) *mm.Space { return s.Fork(f.dram, f.pmem, fs) }, fs, f.con)
+	f.k = r.k.Fork(func(s *mm.Space) *mm.Space { return s.Fork(f.dram, f.pmem, fs, nil) }, fs, f.con)
 	f.k.DeferInOut(deferring)
 	f.c = r.c
 	f.attach()

@@ -72,7 +72,7 @@ func (r *rig) attach() {
 		c.SetState(&s)
 	}
 	r.c = c
-	r.k.OnChange(func() { p.FlushTLB(); c.InvalidateBlocks() })
+	r.k.Attach(func() *mm.Space { return r.space(r.k.FS) }, func() { p.FlushTLB(); c.InvalidateBlocks() })
 }
 
 func (r *rig) ok(err error) {
@@ -199,9 +199,17 @@ func (r *rig) waits(name string, args ...any) {
 	r.c.RIP = rip
 }
 
-// giveUp makes the only thread forget what it waits for.
+// giveUp makes the first thread the current one and forget what it waits for.
 func (r *rig) giveUp() {
-	t := r.k.thread
+	t := r.k.threads[0]
+	if r.k.sys.current != t.tid {
+		r.k.sys.current = t.tid
+		r.k.touchSystem()
+	}
+	r.k.setCurrent()
+	if r.c.Port.SetSpace(t.proc.MM) {
+		r.c.InvalidateBlocks()
+	}
 	w := t.wait
 	if w == nil {
 		return

@@ -49,21 +49,35 @@ func (k *Kernel) several() bool { return len(k.threads) > 1 }
 // NextTurn returns the number of retired instructions at which Turn must be
 // called next, given the number now; ^0 for never.
 func (k *Kernel) NextTurn(now uint64) uint64 {
-	switch last, following := k.boundary(now); {
-	case k.sys.current == 0:
+	if k.sys.current == 0 {
 		return now
-	case !k.several():
-		return ^uint64(0)
-	case last > k.sys.slice:
-		return now
-	default:
-		return following
 	}
+	next := ^uint64(0)
+	if k.several() {
+		last, following := k.boundary(now)
+		if last > k.sys.slice {
+			return now
+		}
+		next = following
+	}
+	if due := k.nextExpiry(); due != forever {
+		k.clock = now
+		if due <= k.mono() {
+			return now
+		}
+		next = min(next, now+uint64(due-k.mono())/nanosPerInstruction)
+	}
+	return next
 }
 
 // nextEvent returns the earliest virtual time at which something happens by itself.
 func (k *Kernel) nextEvent() phys.Nanos {
-	at := forever
+	at := k.nextExpiry()
+	for i := range k.files.descs {
+		if d := &k.files.descs[i]; d.kind == FDTimer && d.timer.next != 0 {
+			at = min(at, d.timer.next)
+		}
+	}
 	for _, t := range k.threads {
 		if w := t.wait; w != nil && !w.woken {
 			at = min(at, w.deadline)
@@ -91,6 +105,7 @@ func (k *Kernel) Turn(now uint64) Outcome {
 			k.sleep(left)
 		}
 	}
+	k.fire()
 	if last, _ := k.boundary(now); last > k.sys.slice {
 		k.sys.slice = last
 		k.touchSystem()

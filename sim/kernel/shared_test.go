@@ -176,7 +176,7 @@ func TestSharedFork(t *testing.T) {
 	pmem, fs := r.pmem.Fork(), r.k.FS.Fork()
 	fs.SetMemory(pmem)
 	d, dpmem := r.dram.Fork(), pmem
-	s := r.k.MM.Fork(d, dpmem, fs)
+	s := r.k.MM.Fork(d, dpmem, fs, nil)
 	port := mem.NewPort(s, nil, d, dpmem)
 	r.c.Port.FlushTLB()
 	r.ok(port.WriteBytes(a, []byte("forked")))

@@ -313,8 +313,8 @@ func sysFtruncate(c *call) (uint64, error) {
 func (c *call) truncate(id vfs.NodeID, size int64) error {
 	err := c.FS.Truncate(id, size)
 	if err == nil {
-		c.MM.FileChanged(id)
-		c.MM.FileCut(id)
+		c.fileChanged(id)
+		c.fileCut(id)
 	}
 	return err
 }
@@ -389,6 +389,20 @@ func (k *Kernel) ready(d *desc) uint16 {
 		return ev
 	case FDEpoll:
 		if slices.ContainsFunc(d.watches, func(w Watch) bool { return k.occurred(w) != 0 }) {
+			return pollIn | 0x040
+		}
+		return 0
+	case FDTimer:
+		if k.expired(&d.timer) > 0 {
+			return pollIn | 0x040
+		}
+		return 0
+	case FDSignal:
+		t := k.viewer
+		if t == nil {
+			t = k.thread
+		}
+		if t.pending()&uint64(d.off) != 0 {
 			return pollIn | 0x040
 		}
 		return 0

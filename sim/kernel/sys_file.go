@@ -55,7 +55,7 @@ func sysFallocate(c *call) (uint64, error) {
 		if err := c.FS.Zero(d.node, off, n); err != nil {
 			return 0, err
 		}
-		c.MM.FileChanged(d.node)
+		c.fileChanged(d.node)
 	}
 	if mode&fallocKeepSize != 0 || off+n <= st.Size {
 		return 0, nil

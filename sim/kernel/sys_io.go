@@ -23,6 +23,10 @@ func (c *call) peek(d *desc, n int, off int64) ([]byte, error) {
 		return c.peekSocket(d, n)
 	case FDEvent, FDSemaphore:
 		return c.peekEvent(d, n)
+	case FDTimer:
+		return c.peekTimer(d, n)
+	case FDSignal:
+		return c.peekSignals(d, n)
 	case FDEpoll:
 		return nil, errno.EINVAL
 	case FDNode:
@@ -76,6 +80,12 @@ func (c *call) consume(d *desc, n int) {
 		if n > 0 {
 			c.takeEvent(d)
 		}
+	case FDTimer:
+		if n > 0 {
+			c.takeTimer(d)
+		}
+	case FDSignal:
+		c.takeSignals(d, n)
 	case FDNode:
 		switch c.FS.Device(d.node) {
 		case vfs.DevRandom, vfs.DevURandom:
@@ -188,7 +198,7 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 		return int(n), err
 	case FDEvent, FDSemaphore:
 		return c.sinkEvent(d, data)
-	case FDEpoll:
+	case FDEpoll, FDTimer, FDSignal:
 		return 0, errno.EINVAL
 	case FDNode:
 	default:
@@ -204,7 +214,7 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 	}
 	n, err := c.FS.WriteAt(d.node, data, off)
 	if n > 0 {
-		c.MM.FileChanged(d.node)
+		c.fileChanged(d.node)
 		if d.flags&(oSync|oDsync) != 0 {
 			c.FS.SyncNode(d.node)
 		}
@@ -410,6 +420,8 @@ func iovecError(err error) error {
 // more reports whether a stream has data that a read would get without waiting.
 func (c *call) more(d *desc) bool {
 	switch d.kind {
+	case FDTimer, FDSignal:
+		return c.ready(d)&pollIn != 0
 	case FDEvent, FDSemaphore:
 		return d.off != 0
 	case FDPipeRead:

@@ -37,7 +37,11 @@ func sysBrk(c *call) (uint64, error) {
 	_, before := c.MM.BrkRange()
 	after := c.MM.Brk(c.a[0], finite(c.proc.rlimits[rlimitData][0]))
 	if before != after {
-		c.touchProcess(c.proc)
+		for _, p := range c.procs {
+			if p.space == c.proc.space {
+				c.touchProcess(p)
+			}
+		}
 	}
 	return after, nil
 }

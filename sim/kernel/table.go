@@ -248,20 +248,19 @@ func memoryCalls() []Call {
 }
 
 func processCalls() []Call {
-	const oneProcess = "one process only so far"
 	return []Call{
 		works(24, "sched_yield", "", sysSchedYield),
 		works(35, "nanosleep", "ptr,ptr", sysNanosleep).class(Wait),
-		partly(36, "getitimer", "num,ptr", "no timer ever runs", sysGetitimer),
-		partly(37, "alarm", "num", "no timer that interrupts", sysAlarm),
-		partly(38, "setitimer", "num,ptr,ptr", "no timer that interrupts", sysSetitimer),
+		works(36, "getitimer", "num,ptr", sysGetitimer),
+		works(37, "alarm", "num", sysAlarm),
+		works(38, "setitimer", "num,ptr,ptr", sysSetitimer),
 		works(39, "getpid", "", sysGetpid),
-		partly(56, "clone", "flags,ptr,ptr,ptr,ptr", "threads only", sysClone),
-		refused(57, "fork", oneProcess),
-		refused(58, "vfork", oneProcess),
-		refused(59, "execve", oneProcess),
+		partly(56, "clone", "flags,ptr,ptr,ptr,ptr", "threads, and processes that share nothing, or everything until they run another program", sysClone).class(Wait),
+		works(57, "fork", "", sysFork),
+		works(58, "vfork", "", sysVfork).class(Wait),
+		works(59, "execve", "path,ptr,ptr", sysExecve),
 		works(60, "exit", "num", sysExit).class(Final),
-		works(61, "wait4", "num,ptr,flags,ptr", sysWait4),
+		partly(61, "wait4", "num,ptr,flags,ptr", "no children that stop", sysWait4).class(Wait).restarts(),
 		works(63, "uname", "ptr", sysUname),
 		works(96, "gettimeofday", "ptr,ptr", sysGettimeofday),
 		works(97, "getrlimit", "num,ptr", sysGetrlimit),
@@ -281,7 +280,7 @@ func processCalls() []Call {
 		works(113, "setreuid", "num,num", sysSetIDs),
 		works(114, "setregid", "num,num", sysSetIDs),
 		works(115, "getgroups", "num,ptr", sysGetgroups),
-		works(116, "setgroups", "num,ptr", sysSetgroups),
+		partly(116, "setgroups", "num,ptr", "only to have none", sysSetgroups),
 		works(117, "setresuid", "num,num,num", sysSetIDs),
 		works(118, "getresuid", "ptr,ptr,ptr", sysGetresid),
 		works(119, "setresgid", "num,num,num", sysSetIDs),
@@ -303,16 +302,24 @@ func processCalls() []Call {
 		works(203, "sched_setaffinity", "num,size,ptr", sysSchedSetaffinity),
 		works(204, "sched_getaffinity", "num,size,ptr", sysSchedGetaffinity),
 		works(218, "set_tid_address", "ptr", sysSetTidAddress),
+		works(222, "timer_create", "num,ptr,ptr", sysTimerCreate),
+		works(223, "timer_settime", "num,flags,ptr,ptr", sysTimerSettime),
+		works(224, "timer_gettime", "num,ptr", sysTimerGettime),
+		works(225, "timer_getoverrun", "num", sysTimerGetoverrun),
+		works(226, "timer_delete", "num", sysTimerDelete),
+		works(283, "timerfd_create", "num,flags", sysTimerfdCreate),
+		works(286, "timerfd_settime", "fd,flags,ptr,ptr", sysTimerfdSettime),
+		works(287, "timerfd_gettime", "fd,ptr", sysTimerfdGettime),
 		works(228, "clock_gettime", "num,ptr", sysClockGettime),
 		works(229, "clock_getres", "num,ptr", sysClockGetres),
 		works(230, "clock_nanosleep", "num,flags,ptr,ptr", sysClockNanosleep).class(Wait),
 		works(231, "exit_group", "num", sysExitGroup).class(Final),
-		works(247, "waitid", "num,num,ptr,flags,ptr", sysWait4),
+		partly(247, "waitid", "num,num,ptr,flags,ptr", "no children that stop", sysWaitid).class(Wait).restarts(),
 		works(273, "set_robust_list", "ptr,size", sysSetRobustList),
 		works(274, "get_robust_list", "num,ptr,ptr", sysGetRobustList),
 		partly(302, "prlimit64", "num,num,ptr,ptr", "NOFILE, DATA and AS are enforced", sysPrlimit64),
 		works(309, "getcpu", "ptr,ptr", sysGetcpu),
-		partly(435, "clone3", "ptr,size", "threads only", sysClone3),
+		partly(435, "clone3", "ptr,size", "as clone", sysClone3).class(Wait),
 		works(318, "getrandom", "ptr,size,flags", sysGetrandom),
 	}
 }
@@ -328,6 +335,8 @@ func signalCalls() []Call {
 		works(128, "rt_sigtimedwait", "ptr,ptr,ptr,size", sysRtSigtimedwait).class(Wait),
 		works(129, "rt_sigqueueinfo", "num,num,ptr", sysRtSigqueueinfo),
 		works(130, "rt_sigsuspend", "ptr,size", sysRtSigsuspend).class(Wait),
+		works(282, "signalfd", "fd,ptr,size", sysSignalfd),
+		works(289, "signalfd4", "fd,ptr,size,flags", sysSignalfd4),
 		works(131, "sigaltstack", "ptr,ptr", sysSigaltstack),
 		works(200, "tkill", "num,num", sysTkill),
 		works(234, "tgkill", "num,num,num", sysTgkill),
@@ -364,7 +373,6 @@ func socketCalls() []Call {
 func otherCalls() []Call {
 	const objects = "no such descriptors yet"
 	list := []Call{
-		noSys(282, "signalfd", objects), noSys(289, "signalfd4", objects),
 		noSys(324, "membarrier", "programs fall back to signals or fences"),
 		noSys(334, "rseq", "C libraries fall back"),
 		noSys(425, "io_uring_setup", "programs fall back to plain calls"),
@@ -377,10 +385,9 @@ func otherCalls() []Call {
 		name, why string
 	}{
 		{29, "shmget", "no System V memory"}, {30, "shmat", "no System V memory"}, {31, "shmctl", "no System V memory"},
-		{101, "ptrace", "one process only so far"},
-		{222, "timer_create", "no timer that interrupts"},
-		{253, "inotify_init", objects}, {294, "inotify_init1", objects}, {283, "timerfd_create", objects},
-		{322, "execveat", "one process only so far"},
+		{101, "ptrace", "no tracing"},
+		{253, "inotify_init", objects}, {294, "inotify_init1", objects},
+		{322, "execveat", "use of execveat is rare"},
 	} {
 		list = append(list, refused(r.nr, r.name, r.why))
 	}

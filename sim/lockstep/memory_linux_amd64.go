@@ -1,6 +1,7 @@
 package lockstep
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -94,6 +95,9 @@ func (g *image) push(m *sim.Machine) error {
 
 // remap carries changes of the list of mappings over, piece by piece.
 func (g *image) remap(m *sim.Machine) error {
+	if len(m.Kernel().Threads()) > 1 {
+		return errors.New("lockstep: the program has several threads or processes, only one is followed here")
+	}
 	now := m.Kernel().MM.VMAs()
 	if slices.Equal(now, g.vmas) {
 		return nil

@@ -20,8 +20,9 @@ const heapReserve = 64 << 20
 // alloc takes a fresh extent that reads as zero. A recovered image may hold
 // remains of uncommitted allocations there, so they are dropped first.
 func (s *Space) alloc(m Medium, size uint64) phys.Addr {
-	a := s.next[m]
-	s.next[m] += phys.Addr(size)
+	next := &s.cfg.Extents.next[m]
+	a := *next
+	*next += phys.Addr(size)
 	s.drop(a, size)
 	return a
 }
@@ -32,7 +33,7 @@ func (s *Space) room(m Medium, size uint64) bool {
 	if m == PMEM {
 		end = vfs.FrameBase
 	}
-	return size <= uint64(end-s.next[m])
+	return size <= uint64(end-s.cfg.Extents.next[m])
 }
 
 func (s *Space) drop(a phys.Addr, size uint64) {
@@ -96,10 +97,14 @@ func (s *Space) Install(v VMA) error {
 		if at < s.base(m) || end < at || end > vfs.FrameBase || end.IsPMEM() != at.IsPMEM() && end != phys.PMEMBase {
 			return &BadMapping{VMA: v, Why: "its extent lies outside the memory"}
 		}
-		s.next[m] = max(s.next[m], end)
+		next := &s.cfg.Extents.next[m]
+		*next = max(*next, end)
 	}
 	if v.hasNode() && !s.maps(v.Node) {
 		s.cfg.Files.Ref(v.Node)
+	}
+	if v.Shared && !v.hasNode() && s.cfg.Extents.spaces > 1 {
+		s.cfg.Extents.cloned = true // an image does not say who else has it
 	}
 	p := s.vmas.find(v.Start)
 	s.vmas = s.vmas.exchange(p, p, []VMA{v})

@@ -137,7 +137,7 @@ func BenchmarkMappings(b *testing.B) {
 					b.Fatal(err)
 				}
 				s.TakeChanges()
-				f := s.Fork(s.cfg.DRAM, s.cfg.PMEM, s.cfg.Files)
+				f := s.Fork(s.cfg.DRAM, s.cfg.PMEM, s.cfg.Files, nil)
 				if f.Len() != s.Len() {
 					b.Fatal("a fork of another length")
 				}

@@ -190,7 +190,7 @@ func (s *Space) splice(lo, hi uint64, repl []VMA) {
 // file that is mapped nowhere else is let go with them.
 func (s *Space) release(pieces []VMA) {
 	for _, v := range pieces {
-		if v.Phys != 0 {
+		if v.Phys != 0 && !s.cfg.Extents.keeps(&v) {
 			s.freed = append(s.freed, extent{v.Phys, v.Size()})
 		}
 		if v.Seen != 0 {

@@ -356,7 +356,7 @@ func TestModel(t *testing.T) {
 // forked changes a fork and looks whether the original notices.
 func (b *bench) forked(rng *rand.Rand) {
 	d, p := b.dram.Fork(), b.pmem.Fork()
-	c := &bench{T: b.T, s: b.s.Fork(d, p, b.files), dram: d, pmem: p, files: b.files, m: b.m}
+	c := &bench{T: b.T, s: b.s.Fork(d, p, b.files, nil), dram: d, pmem: p, files: b.files, m: b.m}
 	c.attach()
 	b.port.FlushTLB()
 	c.check("fork")

@@ -177,6 +177,9 @@ type Config struct {
 	Files      Files
 	Placement  Placement
 
+	// Extents is shared by all spaces of a machine; nil for one of its own.
+	Extents *Extents
+
 	DRAMBase phys.Addr // first byte that may back an extent; zero: 16 MiB
 	PMEMBase phys.Addr // likewise; zero: phys.PMEMBase
 
@@ -193,6 +196,8 @@ const (
 	DefaultMmapTop uint64 = TaskSize - 128<<20
 
 	maxVMAs = 65530 // vm.max_map_count
+
+	lowestDRAM phys.Addr = 16 << 20
 )
 
 // Space is the address space of one process. It implements mem.AddressSpace.
@@ -205,7 +210,6 @@ type Space struct {
 
 	journal list     // as it was at the last TakeChanges
 	touched []uint64 // where mappings start or started that changed since then
-	next    [2]phys.Addr
 	freed   []extent
 	unref   []vfs.NodeID
 
@@ -221,7 +225,7 @@ var _ mem.AddressSpace = (*Space)(nil)
 // New returns an empty address space.
 func New(cfg Config) *Space {
 	if cfg.DRAMBase == 0 {
-		cfg.DRAMBase = 16 << 20
+		cfg.DRAMBase = lowestDRAM
 	}
 	if cfg.PMEMBase == 0 {
 		cfg.PMEMBase = phys.PMEMBase
@@ -229,14 +233,21 @@ func New(cfg Config) *Space {
 	if cfg.MmapTop == 0 {
 		cfg.MmapTop = DefaultMmapTop
 	}
-	return &Space{cfg: cfg, next: [2]phys.Addr{DRAM: cfg.DRAMBase, PMEM: cfg.PMEMBase}}
+	if cfg.Extents == nil {
+		cfg.Extents = NewExtents(cfg.DRAMBase, cfg.PMEMBase)
+	}
+	cfg.Extents.spaces++
+	return &Space{cfg: cfg}
 }
 
 // Fork returns an independent copy over other stores and another file tree,
-// which must be forks of this Space's. Its cost does not depend on the number of
+// which must be forks of this Space's; so must extents, nil for a fork of its own. Its cost does not depend on the number of
 // mappings. OnChange is not inherited.
-func (s *Space) Fork(dram, pmem *mem.Store, files Files) *Space {
+func (s *Space) Fork(dram, pmem *mem.Store, files Files, extents *Extents) *Space {
 	c := *s
+	if c.cfg.Extents = extents; extents == nil {
+		c.cfg.Extents = s.cfg.Extents.Fork()
+	}
 	c.cfg.DRAM, c.cfg.PMEM, c.cfg.Files = dram, pmem, files
 	s.uses.shared, c.uses.shared = true, true
 	c.touched = append([]uint64(nil), s.touched...)
