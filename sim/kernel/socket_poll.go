@@ -97,6 +97,10 @@ func (k *Kernel) newsOf(d *desc) news {
 		return k.sockOf(d).news
 	case FDEvent, FDSemaphore:
 		return d.news
+	case FDTimer:
+		return news{in: uint64(d.timer.next) + k.expired(&d.timer)}
+	case FDSignal: // nobody counts signals: an edge too many rather than none
+		return news{in: k.clock}
 	case FDEpoll: // what has happened to all that it watches
 		n := news{in: uint64(len(d.watches))}
 		for _, w := range d.watches {
