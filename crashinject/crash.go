@@ -49,6 +49,9 @@ func Crash(setup Setup, plan Plan, console *kernel.Console) (out Outcome, err er
 
 // observed starts a program whose output and failures somebody sees.
 func observed(setup Setup, plan Plan, console *kernel.Console, out *Outcome) (*survivor, error) {
+	if err := plan.fits(max(setup.Cores, 1)); err != nil {
+		return nil, err
+	}
 	console.Capture() // to compare it with the twin's
 	cfg, err := setup.Config(console)
 	if err != nil {

@@ -120,6 +120,8 @@ func (m *Machine) Close() error { return m.durable.Files.Close() }
 // may run then, or nobody at all: decoded blocks are shared until then, and the
 // file tree asks the origin's kernel.
 func (m *Machine) Detach() {
-	m.cpu.ForgetBlocks()
+	for i := range m.cores {
+		m.cores[i].cpu.ForgetBlocks()
+	}
 	m.kernel.Own()
 }

@@ -140,6 +140,9 @@ func (f *campaignFlags) mutant(c *cobra.Command) (camp crashinject.Campaign, err
 	if camp.Setup, err = f.setup.setup(c, []string{crashinject.GuestPrefix + m.Guest}); err != nil {
 		return camp, err
 	}
+	if m.Cores != 0 && !c.Flags().Changed("cores") {
+		camp.Setup.Cores = m.Cores
+	}
 	camp.Name = m.Guest
 	camp.Strategy, err = crashinject.StrategyFor(m)
 	return camp, err

@@ -33,6 +33,8 @@ var settings = []struct {
 	{"cache", "preset of the cache model (see zhuque params)", cachemodel.Presets},
 	{"domain", "persistence domain: eadr or adr", words("eadr", "adr")},
 	{"seed", "seed of everything random", nil},
+	{"cores", "processor cores of the machine, 1 to 64; threads are spread over them", nil},
+	{"quantum", "mean number of instructions of a thread's turn (default 5000, with several cores 200)", nil},
 	{"root", "host directory that is the guest's whole file tree (default the host's, read-only)", nil},
 	{"overlay", "host directory that keeps the guest's file changes (default: thrown away)", nil},
 	{"files", "when changes of files are durable: durable (at the end of each call), pagecache (when synchronized; the same under zhuque)", words(crashinject.DurableFiles, crashinject.PageCache)},

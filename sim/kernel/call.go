@@ -75,7 +75,7 @@ func (k *Kernel) Syscall(c *x86.CPU) Outcome {
 		k.cfg.Strace(cl.thread.tid, nr, cl.a, res)
 	}
 	if cl.yield && k.several() {
-		defer k.choose()
+		defer k.reschedule()
 	}
 	if !cl.out.Exited && !cl.gone && (!k.cfg.DeferSignals || cl.useSaved) {
 		cl.deliver()
@@ -87,7 +87,7 @@ func (k *Kernel) Syscall(c *x86.CPU) Outcome {
 // core to another.
 func (c *call) end() Outcome {
 	if c.gone && !c.out.Stops() {
-		c.choose()
+		c.reschedule()
 	}
 	return c.out
 }
@@ -118,7 +118,7 @@ func (c *call) settle(err error) (again bool, out Outcome) {
 	c.cpu.Retired--
 	if err == errBlocked {
 		c.touchThread(t)
-		c.choose()
+		c.reschedule()
 	}
 	return true, Outcome{Again: true}
 }

@@ -39,7 +39,7 @@ type Config struct {
 	// Quantum is the mean number of instructions after which another thread may get
 	// its turn; zero: DefaultQuantum.
 	Quantum uint64
-	// Cores is how many processor cores the processes see; zero: 1.
+	// Cores is how many processor cores the processes see and run on, at most 64; zero: 1.
 	Cores int
 	// DeferSignals leaves signals that a call makes deliverable to DeliverOne, so
 	// that each delivery can be committed by itself: a delivery may overwrite what
@@ -108,11 +108,11 @@ func New(cfg Config) *Kernel {
 	if cfg.OpenFiles == 0 {
 		cfg.OpenFiles = 1024
 	}
-	if cfg.Quantum == 0 {
-		cfg.Quantum = DefaultQuantum
-	}
 	if cfg.Cores == 0 {
 		cfg.Cores = 1
+	}
+	if cfg.Quantum == 0 {
+		cfg.Quantum = DefaultQuantum(cfg.Cores)
 	}
 	k := &Kernel{MM: cfg.MM, FS: cfg.FS, cfg: cfg, console: cfg.Console, outside: nowhere{}}
 	if k.console != nil && k.console.Outside != nil {

@@ -34,6 +34,7 @@ type system struct {
 	slept   phys.Nanos // virtual time that passed without instructions
 	current int32      // the thread that runs, 0 while all wait
 	slice   uint64     // retired instructions at the last preemption that was decided on
+	turns   uint64     // changes of current and slice so far
 	waits   uint64     // waits begun: their order
 	ports   uint32     // port numbers handed out
 	names   uint32     // names of UNIX sockets handed out
@@ -46,6 +47,7 @@ func (s *system) code(c *codec) {
 	code(c, &s.slept)
 	code(c, &s.current)
 	code(c, &s.slice)
+	code(c, &s.turns)
 	code(c, &s.waits)
 	code(c, &s.ports)
 	code(c, &s.names)

@@ -39,6 +39,14 @@ func (k *Kernel) hooks() vfs.Hooks {
 		"/proc/meminfo":      k.procMeminfo,
 		"/proc/uptime":       func() []byte { return fmt.Appendf(nil, "%d.%02d 0.00\n", k.mono()/second, k.mono()%second/1e7) },
 
+		"/proc/cpuinfo":                          k.procCPUInfo,
+		"/proc/stat":                             k.procStatCPU,
+		"/sys/devices/system/cpu/kernel_max":     func() []byte { return fmt.Appendf(nil, "%d\n", k.cfg.Cores-1) },
+		"/sys/devices/system/cpu/online":         k.coreList,
+		"/sys/devices/system/cpu/possible":       k.coreList,
+		"/sys/devices/system/cpu/present":        k.coreList,
+		"/sys/devices/system/node/node0/cpulist": k.coreList,
+
 		"/proc/self/environ":              k.procEnviron,
 		"/proc/self/auxv":                 k.procAuxv,
 		"/proc/self/smaps":                k.procSmaps,
@@ -48,15 +56,41 @@ func (k *Kernel) hooks() vfs.Hooks {
 	}}
 }
 
-const cpuinfo = `processor	: 0
+const cpuinfo = `processor	: %d
 vendor_id	: GenuineIntel
 model name	: Zhuque Sim x86-64
-cpu cores	: 1
+cpu cores	: %d
 flags		: fpu tsc msr cx8 sep pge cmov clflush fxsr sse sse2 syscall nx lm clflushopt clwb
 clflush size	: 64
 cache_alignment	: 64
 
 `
+
+// procCPUInfo is /proc/cpuinfo.
+func (k *Kernel) procCPUInfo() (b []byte) {
+	for i := range k.cfg.Cores {
+		b = fmt.Appendf(b, cpuinfo, i, k.cfg.Cores)
+	}
+	return b
+}
+
+// procStatCPU is the part of /proc/stat that programs count cores in.
+func (k *Kernel) procStatCPU() []byte {
+	const idle = " 0 0 0 0 0 0 0 0 0 0\n"
+	b := []byte("cpu " + idle)
+	for i := range k.cfg.Cores {
+		b = fmt.Appendf(b, "cpu%d%s", i, idle)
+	}
+	return b
+}
+
+// coreList shows all cores as sysfs does.
+func (k *Kernel) coreList() []byte {
+	if k.cfg.Cores == 1 {
+		return []byte("0\n")
+	}
+	return fmt.Appendf(nil, "0-%d\n", k.cfg.Cores-1)
+}
 
 func cString(b []byte) string {
 	if i := bytes.IndexByte(b, 0); i >= 0 {

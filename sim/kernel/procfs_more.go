@@ -13,7 +13,6 @@ import (
 // and at all times.
 var steadyTexts = map[string]string{
 	"/proc/cmdline":                                      "\n",
-	"/proc/cpuinfo":                                      cpuinfo,
 	"/proc/filesystems":                                  "nodev\ttmpfs\nnodev\tproc\nnodev\tsysfs\nnodev\tdevtmpfs\n\text4\n",
 	"/proc/loadavg":                                      "0.00 0.00 0.00 1/1 1000\n",
 	"/proc/mounts":                                       mountTable,
@@ -25,7 +24,6 @@ var steadyTexts = map[string]string{
 	"/proc/self/oom_score":                               "0\n",
 	"/proc/self/oom_score_adj":                           "0\n",
 	"/proc/self/wchan":                                   "0",
-	"/proc/stat":                                         "cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n",
 	"/proc/swaps":                                        "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n",
 	"/proc/sys/fs/file-max":                              "1048576\n",
 	"/proc/sys/fs/nr_open":                               "1048576\n",
@@ -50,27 +48,11 @@ var steadyTexts = map[string]string{
 	"/proc/sys/vm/overcommit_memory":                     "0\n",
 	"/proc/sys/vm/swappiness":                            "60\n",
 	"/proc/version":                                      "Linux version " + kernelRelease + " (zhuque) " + kernelVersion + "\n",
-	"/sys/devices/system/cpu/kernel_max":                 "0\n",
-	"/sys/devices/system/cpu/online":                     cpuRange(modelledCores),
-	"/sys/devices/system/cpu/possible":                   cpuRange(modelledCores),
-	"/sys/devices/system/cpu/present":                    cpuRange(modelledCores),
-	"/sys/devices/system/node/node0/cpulist":             cpuRange(modelledCores),
 	"/sys/devices/system/node/online":                    "0\n",
 	"/sys/devices/system/node/possible":                  "0\n",
 	"/sys/fs/cgroup/cgroup.controllers":                  "\n",
 	"/sys/kernel/mm/transparent_hugepage/enabled":        "always madvise [never]\n",
 	"/sys/kernel/mm/transparent_hugepage/hpage_pmd_size": "2097152\n",
-}
-
-// modelledCores is how many cores the machine has.
-const modelledCores = 1
-
-// cpuRange is a list of all processors as sysfs writes it.
-func cpuRange(n int) string {
-	if n == 1 {
-		return "0\n"
-	}
-	return fmt.Sprintf("0-%d\n", n-1)
 }
 
 const mountTable = `zhuque / tmpfs rw,relatime 0 0

@@ -16,9 +16,10 @@ func bad(format string, a ...any) error { return &BadState{fmt.Sprintf(format, a
 
 // Restore rebuilds everything from records after a restart. Records may be in any
 // order; space makes an empty address space; the file tree has
-// forgotten all references (vfs.FS.ForgetRefs). Nothing is dirty afterwards. An
+// forgotten all references (vfs.FS.ForgetRefs); saved is the Schedule of the power
+// failure, which counts where it is later than the records'. Nothing is dirty afterwards. An
 // error tells which part of the state cannot be: the image is damaged.
-func (k *Kernel) Restore(records []Record, space func() *mm.Space) error {
+func (k *Kernel) Restore(records []Record, space func() *mm.Space, saved Schedule) error {
 	list := slices.Clone(records)
 	slices.SortFunc(list, func(a, b Record) int { return a.Key.Compare(b.Key) })
 	k.procs, k.threads, k.files, k.sys = nil, nil, files{}, system{}
@@ -30,6 +31,7 @@ func (k *Kernel) Restore(records []Record, space func() *mm.Space) error {
 			return err
 		}
 	}
+	k.resume(saved)
 	if err := k.consistent(); err != nil {
 		return err
 	}

@@ -212,7 +212,7 @@ func (r *rig) reborn(records []Record) error {
 	fs, err := vfs.Unmarshal(vfs.Options{Root: r.host, Hooks: Hooks()}, data)
 	r.ok(err)
 	r.start(fs)
-	err = r.k.Restore(records, func() *mm.Space { return r.space(fs) })
+	err = r.k.Restore(records, func() *mm.Space { return r.space(fs) }, Schedule{})
 	if err == nil {
 		r.attach()
 	}
@@ -443,7 +443,7 @@ func TestReissue(t *testing.T) {
 			t.Fatalf("%s left %d writes", c.name, len(writes))
 		}
 		r.k.FS.ForgetRefs()
-		r.ok(r.k.Restore(before, func() *mm.Space { return r.space(r.k.FS) }))
+		r.ok(r.k.Restore(before, func() *mm.Space { return r.space(r.k.FS) }, Schedule{}))
 		r.attach()
 		r.k.DeferInOut(true)
 		if again := r.sys(c.name, c.args...); again != first {

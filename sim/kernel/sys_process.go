@@ -470,7 +470,7 @@ func (c *call) notExecutable(path string) error {
 
 // newThread makes a thread of process p that starts as a copy of the caller.
 func (c *call) newThread(a cloneArgs, p *Process, tid int32) *Thread {
-	t := &Thread{Regs: c.cpu.State(), tid: tid, proc: p, mask: c.thread.mask, alt: AltStack{Flags: ssDisable}, comm: c.thread.comm}
+	t := &Thread{Regs: c.cpu.State(), tid: tid, proc: p, mask: c.thread.mask, alt: AltStack{Flags: ssDisable}, comm: c.thread.comm, affinity: c.thread.affinity}
 	t.Regs.R[x86.RAX] = 0
 	if a.stack != 0 {
 		t.Regs.R[x86.RSP] = a.stack
