@@ -168,6 +168,9 @@ func (c *Case) line(line string) error {
 
 // Judge runs a case: the program uncut as far as the first failure, then the plan.
 func (c *Case) Judge() (result.Point, error) {
+	if err := c.Plan.fits(max(c.Setup.Cores, 1)); err != nil {
+		return result.Point{}, err
+	}
 	camp := Campaign{Setup: c.Setup}
 	base, cfg, err := camp.baseline(context.Background())
 	if err != nil {

@@ -14,6 +14,7 @@ type Outcome struct {
 	Stop     sim.Stop // how the program ended, when it did
 	Failures int      // power failures survived
 	Machine  *sim.Machine
+	Left     *sim.Durable // what the last cut left, where no process survived
 }
 
 // Crash runs the program on the given console, lets the power fail as planned,
@@ -33,6 +34,9 @@ func Crash(setup Setup, plan Plan, console *kernel.Console) (out Outcome, err er
 	}
 	out.Machine, out.Point.At = s.m, s.ref.Retired()
 	if out.Point.Verdict != 0 {
+		if out.Machine == nil {
+			out.Left = s.left
+		}
 		return out, nil
 	}
 	want, got := s.ref.Run(), s.m.Run()
@@ -45,6 +49,9 @@ func Crash(setup Setup, plan Plan, console *kernel.Console) (out Outcome, err er
 
 // observed starts a program whose output and failures somebody sees.
 func observed(setup Setup, plan Plan, console *kernel.Console, out *Outcome) (*survivor, error) {
+	if err := plan.fits(max(setup.Cores, 1)); err != nil {
+		return nil, err
+	}
 	console.Capture() // to compare it with the twin's
 	cfg, err := setup.Config(console)
 	if err != nil {

@@ -1,6 +1,7 @@
 package crashinject
 
 import (
+	"fmt"
 	"testing"
 
 	"zhuque/crashinject/result"
@@ -18,8 +19,8 @@ func TestEveryMutantIsCaught(t *testing.T) {
 				t.Fatal(err)
 			}
 			c := Campaign{Setup: guestSetup(t, m.Guest), Strategy: strategy}
-			c.Setup.CPU = m.CPU
-			key := m.Guest + " " + strategy.String()
+			c.Setup.CPU, c.Setup.Cores = m.CPU, max(m.Cores, 1)
+			key := fmt.Sprint(m.Guest, " ", strategy, " ", m.CPU, " ", m.Cores)
 			if seen[key] == nil {
 				seen[key] = c.mustRun(t)
 			}

@@ -14,7 +14,9 @@ type Cut struct {
 	After    uint64          // instructions between the start, or the last restart, and this failure
 	Rep      uint64          // then so many iterations of the string instruction that comes next
 	Step     uint64          // then inside the call that comes next, before this store of the runtime (from 1)
-	Keep     int             // buffered stores that become visible; sim.Drain for all
+	Skew     []sim.CoreCount // then so many instructions of other cores, one core after the other
+	Keep     int             // buffered stores of the core that executes that become visible; sim.Drain for all
+	KeepOn   []sim.CoreCount // the same of other cores; those not named drain
 	LoseWC   bool            // the write-combining buffers are lost
 	Energy   phys.NanoJoules // hold-up energy instead of the configured one; 0 keeps that
 	Recovery []uint64        // each restart in turn loses power before this store of the recovery (from 1)
@@ -27,7 +29,9 @@ type Plan struct{ Cuts []Cut }
 func At(n uint64) Plan { return Plan{Cuts: []Cut{{After: n, Keep: sim.Drain}}} }
 
 // plain reports whether a cut is nothing but a clean failure between two instructions.
-func (c *Cut) plain() bool { return c.Rep == 0 && c.Step == 0 && len(c.Recovery) == 0 }
+func (c *Cut) plain() bool {
+	return c.Rep == 0 && c.Step == 0 && len(c.Skew) == 0 && len(c.Recovery) == 0
+}
 
 // String renders a cut as Parse reads it: "after 1234 step 3 recovery 7".
 func (c Cut) String() string {
@@ -39,8 +43,14 @@ func (c Cut) String() string {
 	if c.Step != 0 {
 		fmt.Fprintf(&b, " step %d", c.Step)
 	}
+	for _, k := range c.Skew {
+		fmt.Fprintf(&b, " skew %d:%d", k.Core, k.N)
+	}
 	if c.Keep != sim.Drain {
 		fmt.Fprintf(&b, " keep %d", c.Keep)
+	}
+	for _, k := range c.KeepOn {
+		fmt.Fprintf(&b, " keep %d:%d", k.Core, k.N)
 	}
 	if c.LoseWC {
 		b.WriteString(" lose-wc")
@@ -77,7 +87,8 @@ func ParsePlan(s string) (Plan, error) {
 }
 
 // ParseCut reads one cut. Every word but lose-wc takes a whole number; after is
-// required, recovery may be repeated, the others may not.
+// required, recovery may be repeated, the others may not. keep CORE:N and skew CORE:N
+// speak of a core and may be repeated for others.
 func ParseCut(s string) (Cut, error) {
 	c := Cut{Keep: sim.Drain}
 	words := strings.Fields(s)
@@ -85,6 +96,13 @@ func ParseCut(s string) (Cut, error) {
 	for len(words) > 0 {
 		key := words[0]
 		words = words[1:]
+		if len(words) > 0 && (key == "skew" || key == "keep" && strings.Contains(words[0], ":")) {
+			if err := c.perCore(key, words[0]); err != nil {
+				return Cut{}, err
+			}
+			words = words[1:]
+			continue
+		}
 		if seen[key] && key != "recovery" {
 			return Cut{}, fmt.Errorf("%q stands twice", key)
 		}
@@ -111,11 +129,58 @@ func ParseCut(s string) (Cut, error) {
 	if c.Rep != 0 && c.Step != 0 {
 		return Cut{}, fmt.Errorf("a cut falls inside a string instruction (rep) or inside a call (step), not both")
 	}
+	if len(c.Skew) != 0 && c.Step != 0 {
+		return Cut{}, fmt.Errorf("skew moves a cut between two instructions, not one inside a call (step)")
+	}
 	return c, nil
 }
 
+const (
+	maxKeep = 1 << 16
+	maxSkew = 1 << 20
+)
+
+// perCore reads the CORE:N of keep and skew.
+func (c *Cut) perCore(key, s string) error {
+	list, most := &c.KeepOn, uint64(maxKeep)
+	if key == "skew" {
+		list, most = &c.Skew, maxSkew
+	}
+	core, n, _ := strings.Cut(s, ":")
+	a, err := strconv.ParseUint(core, 10, 64)
+	b, err2 := strconv.ParseUint(n, 10, 64)
+	switch {
+	case err != nil || err2 != nil:
+		return fmt.Errorf("%q %q: expected CORE:N, two whole numbers", key, s)
+	case a >= sim.MaxCores:
+		return fmt.Errorf("%q %q: cores are numbered 0 to %d", key, s, sim.MaxCores-1)
+	case b > most:
+		return fmt.Errorf("%q %q: expected at most %d", key, s, most)
+	}
+	for _, k := range *list {
+		if k.Core == int(a) {
+			return fmt.Errorf("\"%s %d:\" stands twice", key, a)
+		}
+	}
+	*list = append(*list, sim.CoreCount{Core: int(a), N: b})
+	return nil
+}
+
+// fits reports a core that a machine does not have.
+func (p Plan) fits(cores int) error {
+	for i, c := range p.Cuts {
+		for _, list := range [][]sim.CoreCount{c.Skew, c.KeepOn} {
+			for _, k := range list {
+				if k.Core >= cores {
+					return fmt.Errorf("cut %d names core %d: the machine's cores are numbered 0 to %d", i+1, k.Core, cores-1)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 func (c *Cut) set(key string, n uint64) error {
-	const maxKeep = 1 << 16
 	switch key {
 	case "after":
 		c.After = n
@@ -136,7 +201,7 @@ func (c *Cut) set(key string, n uint64) error {
 		}
 		c.Recovery = append(c.Recovery, n)
 	default:
-		return fmt.Errorf("%q: expected one of after, rep, step, keep, lose-wc, energy, recovery", key)
+		return fmt.Errorf("%q: expected one of after, rep, step, skew, keep, lose-wc, energy, recovery", key)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 var planSeeds = []string{
 	"after 0", "after 1234 step 3 recovery 7", "after 5 rep 256; after 0; after 18446744073709551615",
 	"after 9 keep 0 lose-wc energy 77000000", "after 1 keep 65536 recovery 1 recovery 2 recovery 2",
-	" after  7\tstep 2 ;after 3 ",
+	" after  7\tstep 2 ;after 3 ", "after 5 rep 2 skew 1:40 skew 0:1048576 keep 3 keep 63:0 keep 2:65536; after 8 skew 63:0",
 }
 
 func TestPlanTextReadsBack(t *testing.T) {
@@ -34,6 +34,12 @@ func TestPlanTextReadsBack(t *testing.T) {
 			}
 			for range r.Uint64N(3) {
 				c.Recovery = append(c.Recovery, 1+r.Uint64N(50))
+			}
+			for core := range int(r.Uint64N(4)) {
+				c.KeepOn = append(c.KeepOn, sim.CoreCount{Core: 3 * core, N: pick(maxKeep)})
+				if c.Step == 0 {
+					c.Skew = append(c.Skew, sim.CoreCount{Core: 63 - core, N: pick(maxSkew)})
+				}
 			}
 			p.Cuts = append(p.Cuts, c)
 		}
@@ -55,6 +61,18 @@ func TestBadPlansAreRefusedWithAReason(t *testing.T) {
 		"after 1 keep 65537":   "at most 65536",
 		"after 1 recovery 0":   "steps count from 1",
 		"after 1 lose-wc 2":    `"2" lacks its number`,
+
+		"after 1 keep 1:2 keep 1:3":  `"keep 1:" stands twice`,
+		"after 1 keep 64:2":          "0 to 63",
+		"after 1 keep 1:65537":       "at most 65536",
+		"after 1 keep 1:":            "expected CORE:N",
+		"after 1 skew 4":             "expected CORE:N",
+		"after 1 skew":               `"skew" lacks its number`,
+		"after 1 skew -1:4":          "expected CORE:N",
+		"after 1 skew 1:1048577":     "at most 1048576",
+		"after 1 skew 1:4 skew 1:5":  `"skew 1:" stands twice`,
+		"after 1 skew 1:4 step 2":    "not one inside a call",
+		"after 1; after 2 skew 64:1": "cut 2",
 	} {
 		if p, err := ParsePlan(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q gives %v, %v: expected an error with %q", text, p, err, want)
@@ -97,6 +115,43 @@ func FuzzPlans(f *testing.F) {
 		}
 		if len(plan.Cuts) == 0 || len(plan.Cuts) > maxCuts || plan.Cuts[0].After >= r.base.instructions {
 			t.Fatalf("%q: expected 1 to %d cuts, the first before instruction %d", plan, maxCuts, r.base.instructions)
+		}
+		main, err := r.start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stop := main.RunUntil(plan.Cuts[0].After); stop.Reason != sim.Reached {
+			t.Fatalf("%v before the first cut", stop)
+		}
+		if p := r.judge(main, plan, true); p.Verdict != result.Pass {
+			t.Errorf("%s: %v: %s", plan, p.Verdict, p.Reason)
+		}
+	})
+}
+
+// litmus is a rig of two threads on two cores, made once in a process.
+var litmus = struct {
+	sync.Once
+	rig
+}{}
+
+// A machine with two cores survives what the fuzzer plans, with cores that accept the
+// interrupt later than others.
+func FuzzSkewedPlans(f *testing.F) {
+	for _, s := range []string{"", "\x00\x01", "power fails", strings.Repeat("\xff\x80\x03\x41", 64), strings.Repeat("\x85\x02\x00\x17\xc3", 80), strings.Repeat("\x00\x31\x07\x90\x33\x52", 70)} {
+		f.Add([]byte(s))
+	}
+	litmus.Do(func() {
+		s := guestSetup(f, "litmus")
+		s.Cores = 2
+		litmus.rig = newRig(f, s)
+	})
+	r := litmus.rig
+	f.Fuzz(func(t *testing.T, data []byte) {
+		plan := FuzzPlan(fuzz.NewFromGoFuzz(data), 0, r.base.instructions-1)
+		plan.skew(2)
+		if q := parse(t, plan.String()); !reflect.DeepEqual(plan, q) {
+			t.Fatalf("%q reads back as %q", plan, q)
 		}
 		main, err := r.start()
 		if err != nil {

@@ -34,8 +34,12 @@ type Setup struct {
 	Cache    string // preset of the cache model
 	Domain   eadr.Domain
 	Seed     uint64
+	Cores    int    // of the machine; 0 for one
+	Quantum  uint64 // mean number of instructions of a thread's turn; 0: the default of the number of cores
 	Root     string // host directory the guest sees, "" for /
 	Overlay  string // host directory that receives the guest's changes, "" to throw them away
+	Files    string // when changes of files are durable: DurableFiles or PageCache
+	PMEMDir  string // host directory that holds the files of /mnt/pmem between runs, "" to start empty and throw them away
 	Dir      string // working directory in the guest tree, "" for /
 	Stdin    string // host file, "" for none
 	Mutant   string
@@ -49,12 +53,20 @@ type Setup struct {
 	Guest func(name string) ([]byte, error)
 }
 
+// When changes of files are durable: at the end of each call, or when they are
+// synchronized. Under Zhuque every call's are at its commit, as the published system
+// opens files with O_SYNC; so the two differ for other memories only.
+const (
+	DurableFiles = "durable"
+	PageCache    = "pagecache"
+)
+
 // GuestPrefix marks a program that comes with the simulator.
 const GuestPrefix = "guest:"
 
 // DefaultSetup returns the settings that every verb starts from.
 func DefaultSetup() Setup {
-	return Setup{Memory: sim.Zhuque, Model: true, Cache: cachemodel.Presets()[0], Domain: eadr.EADR, Seed: 1}
+	return Setup{Memory: sim.Zhuque, Model: true, Cache: cachemodel.Presets()[0], Domain: eadr.EADR, Seed: 1, Cores: 1, Files: DurableFiles}
 }
 
 // Fields lists the settings by name, in the words of the command line and of
@@ -76,7 +88,9 @@ func (s *Setup) fields() map[string]string {
 	}
 	f := map[string]string{
 		"memory": string(s.Memory), "cpu": s.CPU.String(), "model": model, "cache": s.Cache, "domain": s.Domain.String(),
-		"seed": strconv.FormatUint(s.Seed, 10), "dir": s.Dir, "root": s.Root, "overlay": s.Overlay, "stdin": s.Stdin, "mutant": s.Mutant,
+		"seed": strconv.FormatUint(s.Seed, 10), "dir": s.Dir, "root": s.Root, "overlay": s.Overlay, "pmem-dir": s.PMEMDir, "files": s.Files, "stdin": s.Stdin, "mutant": s.Mutant,
+		"cores":            strconv.Itoa(max(s.Cores, 1)),
+		"quantum":          strconv.FormatUint(s.Quantum, 10),
 		"energy":           strconv.FormatUint(uint64(s.Energy), 10),
 		"pmem-read":        strconv.FormatUint(uint64(s.PMEMRead), 10),
 		"max-instructions": strconv.FormatUint(s.MaxInstructions, 10),
@@ -116,12 +130,28 @@ func (s *Setup) Set(name, value string) error {
 		s.Domain, err = eadr.ParseDomain(value)
 	case "seed":
 		s.Seed, err = number()
+	case "cores":
+		if n, err = number(); err == nil && (n < 1 || n > sim.MaxCores) {
+			return fmt.Errorf("cores %d: expected 1 to %d", n, sim.MaxCores)
+		}
+		if err == nil {
+			s.Cores = int(n)
+		}
+	case "quantum":
+		s.Quantum, err = number()
 	case "root":
 		s.Root = value
 	case "dir":
 		s.Dir = value
 	case "overlay":
 		s.Overlay = value
+	case "files":
+		if value != DurableFiles && value != PageCache {
+			return fmt.Errorf("files %q: expected %s or %s", value, DurableFiles, PageCache)
+		}
+		s.Files = value
+	case "pmem-dir":
+		s.PMEMDir = value
 	case "stdin":
 		s.Stdin = value
 	case "mutant":
@@ -182,8 +212,8 @@ func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
 	}
 	cfg := &sim.Config{
 		Program: s.Program, Args: append([]string{s.Program}, s.Args...), Env: s.Env, Memory: s.Memory, Level: s.CPU, Model: s.Model,
-		Cache: cache, Power: power, Seed: s.Seed, WallBase: startWallClock,
-		Files: vfs.Options{Root: s.Root, Overlay: s.Overlay}, Dir: s.Dir, Console: console, MaxInstructions: s.MaxInstructions,
+		Cache: cache, Power: power, Seed: s.Seed, Cores: s.Cores, Quantum: s.Quantum, WallBase: startWallClock,
+		Files: vfs.Options{Root: s.Root, Overlay: s.Overlay, Pools: s.PMEMDir}, PageCache: s.Files == PageCache, Dir: s.Dir, Console: console, MaxInstructions: s.MaxInstructions,
 	}
 	if name, ok := strings.CutPrefix(s.Program, GuestPrefix); ok {
 		if s.Guest == nil {

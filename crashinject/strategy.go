@@ -130,7 +130,9 @@ func (s Strategy) points(base *baseline) (*pointSet, error) {
 		r := det.Stream(s.Seed, "fuzzed plans")
 		for range s.Points {
 			f := fuzz.NewWithSeed(int64(r.Uint64() >> 1))
-			p.plans = append(p.plans, fuzzPlan(f, p.from, p.to, base.calls))
+			plan := fuzzPlan(f, p.from, p.to, base.calls)
+			plan.skew(base.first.Cores())
+			p.plans = append(p.plans, plan)
 		}
 	case Energy:
 		p.plans = energyPlans(&s, p, base.holdUp)
@@ -249,6 +251,23 @@ func fuzzPlan(f *fuzz.Fuzzer, from, to uint64, calls []callSite) Plan {
 	return p
 }
 
+// skew lets other cores run on before they accept the interrupt, in every other cut
+// that is not inside a call. It draws from the cuts alone: what one core's plans are
+// does not depend on it.
+func (p Plan) skew(cores int) {
+	const far = 60 // instructions
+	for i := range p.Cuts {
+		c := &p.Cuts[i]
+		r := det.Stream(c.After, "skew")
+		if cores < 2 || c.Step != 0 || r.IntN(2) == 0 {
+			continue
+		}
+		for _, core := range r.Perm(cores)[:1+r.IntN(min(cores, 4))] {
+			c.Skew = append(c.Skew, sim.CoreCount{Core: core, N: 1 + r.Uint64N(far)})
+		}
+	}
+}
+
 // atCall moves a cut to one of the calls in [from, to], if there is any.
 func (cut *Cut) atCall(from, to uint64, calls []callSite, c rawCut) {
 	lo := sort.Search(len(calls), func(i int) bool { return calls[i].at >= from })
@@ -278,6 +297,15 @@ func (p Plan) weaken() (list []Plan) {
 		}
 		if c.Step != 0 {
 			list = append(list, p.with(i, func(c *Cut) { c.Step = 0 }))
+		}
+		for j := range c.Skew {
+			list = append(list, p.with(i, func(c *Cut) { c.Skew = slices.Delete(slices.Clone(c.Skew), j, j+1) }))
+			if c.Skew[j].N > 1 {
+				list = append(list, p.with(i, func(c *Cut) { c.Skew = slices.Clone(c.Skew); c.Skew[j].N /= 2 }))
+			}
+		}
+		for j := range c.KeepOn {
+			list = append(list, p.with(i, func(c *Cut) { c.KeepOn = slices.Delete(slices.Clone(c.KeepOn), j, j+1) }))
 		}
 		if c.LoseWC {
 			list = append(list, p.with(i, func(c *Cut) { c.LoseWC = false }))

@@ -114,9 +114,11 @@ type survivor struct {
 	ref  *sim.Machine // never fails
 	m    *sim.Machine // fails and recovers
 	held *sim.Durable // borrowed from ref by a plain cut
+	left *sim.Durable // what the last cut left
 
 	failures uint64 // survived so far
 	told     bool   // the program was sent SIGPWR
+	skewed   bool   // cores ran on, so that threads met otherwise than in the uncut run
 
 	power func(*sim.Machine, sim.Cut) (*sim.Durable, sim.CutReport) // how m loses power
 }
@@ -151,7 +153,7 @@ func (s *survivor) plainCut(c *Cut) bool {
 }
 
 func (c *Cut) options() sim.Cut {
-	return sim.Cut{KeepStores: c.Keep, LoseWC: c.LoseWC, Energy: c.Energy}
+	return sim.Cut{KeepStores: c.Keep, KeepOn: c.KeepOn, LoseWC: c.LoseWC, Energy: c.Energy}
 }
 
 func (s *survivor) note(rep sim.CutReport) {
@@ -170,6 +172,7 @@ func (s *survivor) note(rep sim.CutReport) {
 
 // restart boots what a cut left, through the recovery failures asked for.
 func (s *survivor) restart(d *sim.Durable, recovery []uint64) bool {
+	s.left = d
 	for _, step := range recovery {
 		m, err := s.boot(d, sim.BootOptions{CutAtStep: step})
 		if !errors.Is(err, sim.ErrPowerLost) {
@@ -190,7 +193,7 @@ func (s *survivor) boot(d *sim.Durable, opt sim.BootOptions) (*sim.Machine, erro
 	if err != nil {
 		return nil, err
 	}
-	opt.Blocks = s.ref.CPU()
+	opt.Blocks = s.ref
 	return sim.Boot(d, s.v.cfg, rt, opt)
 }
 
@@ -244,6 +247,13 @@ func (s *survivor) cut(c *Cut, first bool) bool {
 		}
 	case c.Step != 0:
 		return s.cutCall(c)
+	}
+	for _, k := range c.Skew {
+		want, got := s.ref.Skew(k.Core, k.N), s.m.Skew(k.Core, k.N)
+		if want != got {
+			return s.fail(result.Violation, "after the failure core %d runs %d more instructions instead of %d", k.Core, got, want)
+		}
+		s.skewed = s.skewed || got > 0
 	}
 	d, rep := s.power(s.m, c.options())
 	s.note(rep)
@@ -299,7 +309,7 @@ func (s *survivor) stuck(stop sim.Stop) bool {
 }
 
 // tail runs the survivor to its end and compares what an observer saw with the
-// uncut run, or with the reference where both were told of the failure.
+// uncut run, or with the reference where both were told of the failure or were skewed.
 func (s *survivor) tail() bool {
 	limit := s.v.tailBudget()
 	want := s.v.base.end
@@ -307,7 +317,7 @@ func (s *survivor) tail() bool {
 		s.ref = s.ref.Fork()
 		s.survived()
 	}
-	if s.told {
+	if s.told || s.skewed {
 		want = check.EndOf(s.ref, s.ref.RunUntil(limit))
 	}
 	stop := s.m.RunUntil(limit)

@@ -78,7 +78,7 @@ func (c *Config) drainWatts() uint64 { return c.DrainWatts + c.DIMMWatts*c.DIMMs
 
 // Validate reports the first value that is out of its range.
 func (c *Config) Validate() error {
-	if c.Domain > EADR || c.StoreBuffer > LoseStores {
+	if c.Domain > EADR || c.StoreBuffer > LoseOthers {
 		return fmt.Errorf("power: %v, %v: not a known choice", c.Domain, c.StoreBuffer)
 	}
 	if c.DrainOrder != "" {

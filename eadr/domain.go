@@ -33,6 +33,9 @@ type StoreBufferPolicy uint8
 const (
 	DrainStores StoreBufferPolicy = iota // interrupt entry drains them (SDM volume 3, 11.10)
 	LoseStores                           // they are lost
+	// LoseOthers: only the core that runs the handler is interrupted; the store buffers
+	// of the others are lost.
+	LoseOthers
 )
 
 func (p StoreBufferPolicy) String() string {
@@ -95,7 +98,7 @@ func (c *Config) next(s State) (to, skipped State) {
 
 var (
 	domainNames = [...]string{"adr", "eadr"}
-	storeNames  = [...]string{"drain", "lose"}
+	storeNames  = [...]string{"drain", "lose", "lose-others"}
 	orderNames  = [...]string{string(LevelOrder), string(AddressOrder), string(LRUFirstOrder)}
 	stateNames  = [...]string{"running", "interrupt", "save-registers", "flush-caches",
 		"drain-wpq", "drain-dimm", "mark-complete", "off"}

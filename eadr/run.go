@@ -5,7 +5,7 @@ import "zhuque/sim/phys"
 // Inventory is what the power failure finds.
 type Inventory struct {
 	Cores          int
-	BufferedStores int         // in all store buffers
+	BufferedStores int         // in all store buffers; with LoseOthers, in the handler's core's
 	SaveLines      int         // lines that the cores write to save their registers
 	DirtyLines     [Levels]int // dirty lines of persistent memory, without the save areas
 	DirtyDRAM      [Levels]int // dirty lines of DRAM: flushed along the way, saving nothing
@@ -163,7 +163,7 @@ func (s *sequence) parts(state State) (ps [maxParts]part, n int) {
 	switch state {
 	case Interrupt:
 		ps[0] = part{fixed: pico(c.InterruptLatency), lanes: lanes}
-		if c.StoreBuffer == DrainStores {
+		if c.StoreBuffer != LoseStores {
 			ps[0].items, ps[0].each = inv.BufferedStores, pico(c.StoreDrain)
 		}
 	case SaveRegisters:

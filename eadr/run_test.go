@@ -216,7 +216,7 @@ func dumbRun(c Config, inv Inventory) (out Outcome) {
 		if !spend(uint64(c.InterruptLatency) * 1000) {
 			return Interrupt
 		}
-		if c.StoreBuffer == DrainStores {
+		if c.StoreBuffer != LoseStores {
 			for out.StoresDrained < inv.BufferedStores {
 				if !spend(uint64(c.StoreDrain) * 1000) {
 					return Interrupt
@@ -350,7 +350,7 @@ func TestNamesParseBack(t *testing.T) {
 			t.Errorf("%v: %v, %v", o, got, err)
 		}
 	}
-	for _, p := range []StoreBufferPolicy{DrainStores, LoseStores} {
+	for _, p := range []StoreBufferPolicy{DrainStores, LoseStores, LoseOthers} {
 		if got, err := ParseStoreBufferPolicy(p.String()); got != p || err != nil {
 			t.Errorf("%v: %v, %v", p, got, err)
 		}

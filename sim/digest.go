@@ -4,6 +4,7 @@ import (
 	"zhuque/cachemodel"
 	"zhuque/sim/det"
 	"zhuque/sim/kernel/mm"
+	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
 	"zhuque/sim/x86"
@@ -62,12 +63,26 @@ func (m *Machine) space(d *det.Digest, s *mm.Space) {
 
 // memory hashes a mapping's touched pages that are not all zero.
 func (m *Machine) memory(d *det.Digest, v mm.VMA) {
-	if v.Kind == mm.Hole {
+	if v.Kind == mm.Direct {
+		m.shared(d, v)
 		return
 	}
 	m.Store(v.Phys).Each(v.Phys.Frame(), (v.Phys + phys.Addr(v.Size())).Frame(), func(f phys.Frame, p *mem.Page) bool {
 		if *p != (mem.Page{}) {
 			d.U64(v.Start + uint64(f.Addr()-v.Phys))
+			d.Bytes(p[:])
+		}
+		return true
+	})
+}
+
+// shared hashes what a shared mapping shows of its file, as far as mappings have
+// touched it.
+func (m *Machine) shared(d *det.Digest, v mm.VMA) {
+	m.durable.Files.EachFrame(func(id vfs.NodeID, index uint64, f phys.Frame) bool {
+		at := index << phys.PageShift
+		if p := m.durable.PMEM.ReadPage(f); id == v.Node && at >= v.Off && at < v.Off+v.Size() && *p != (mem.Page{}) {
+			d.U64(v.Start + at - v.Off)
 			d.Bytes(p[:])
 		}
 		return true
@@ -89,7 +104,7 @@ func (m *Machine) Counters() Counters {
 	c := Counters{Model: m.hier != nil, PagesDRAM: m.dram.Touched(), PagesPMEM: m.durable.PMEM.Touched(),
 		PowerFails: m.durable.PowerCycles}
 	for _, p := range m.kernel.Processes() {
-		c.Mappings += len(p.MM.VMAs())
+		c.Mappings += p.MM.Len()
 	}
 	if m.hier != nil {
 		s := m.hier.Stats()
@@ -105,6 +120,8 @@ func (m *Machine) Close() error { return m.durable.Files.Close() }
 // may run then, or nobody at all: decoded blocks are shared until then, and the
 // file tree asks the origin's kernel.
 func (m *Machine) Detach() {
-	m.cpu.ForgetBlocks()
+	for i := range m.cores {
+		m.cores[i].cpu.ForgetBlocks()
+	}
 	m.kernel.Own()
 }

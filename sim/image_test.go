@@ -59,8 +59,12 @@ func TestAnotherProcessContinues(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		guest, root, _ := strings.Cut(saved.Note, " ")
-		cfg := config(t, guest)
+		var guest, root string
+		var cores int
+		if _, err := fmt.Sscan(saved.Note, &guest, &root, &cores); err != nil {
+			t.Fatal(err)
+		}
+		cfg := onCores(t, guest, cores)
 		cfg.Files.Root = root
 		m, err := resume(t, cfg, data)
 		if err != nil {
@@ -69,8 +73,13 @@ func TestAnotherProcessContinues(t *testing.T) {
 		fmt.Printf("resumed at %d\nends: %s\n", m.Retired(), ends(t, m))
 		return
 	}
-	for guest, n := range map[string]uint64{"files": 300_001, "upper": 100, "signals": 31_000, "maps": 600_007, "fpu": 400_000} {
-		cfg := config(t, guest)
+	for _, c := range []struct {
+		guest string
+		n     uint64
+		cores int
+	}{{"files", 300_001, 1}, {"upper", 100, 1}, {"signals", 31_000, 1}, {"maps", 600_007, 1}, {"fpu", 400_000, 1}, {"threads", 21_111, 2}, {"threads", 23_456, 4}} {
+		guest, n := c.guest, c.n
+		cfg := onCores(t, guest, c.cores)
 		plain := start(t, cfg)
 		to(t, plain, n)
 		before, _ := plain.Output()
@@ -78,9 +87,9 @@ func TestAnotherProcessContinues(t *testing.T) {
 		stop := plain.Run()
 		out, _ := plain.Output()
 		file := filepath.Join(t.TempDir(), "image")
-		again := config(t, guest)
+		again := onCores(t, guest, c.cores)
 		again.Files.Root = cfg.Files.Root
-		if err := os.WriteFile(file, image(t, again, n, guest+" "+cfg.Files.Root), 0o644); err != nil {
+		if err := os.WriteFile(file, image(t, again, n, fmt.Sprint(guest, " ", cfg.Files.Root, " ", c.cores)), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.Command(os.Args[0], "-test.run=^TestAnotherProcessContinues$", "-test.count=1")

@@ -1,5 +1,11 @@
-// Package sim is the machine: a volatile half (core, caches, DRAM, kernel) and a
+// Package sim is the machine: a volatile half (cores, caches, DRAM, kernel) and a
 // durable half (PMEM, persistent files, wall clock, dirty-shutdown count).
+//
+// There is one order of instructions. With several cores each thread has a core of its
+// own choice of the kernel, and its turn is that core's; the others keep registers,
+// store buffers, write-combining buffers and private caches as they are until their
+// turn comes or the power fails, which interrupts all of them.
+//
 // PowerCut turns a Machine into a Durable; Boot sees nothing but a Durable and
 // the configuration. Nothing here knows that campaigns exist; what runs between
 // program and kernel is a Runtime, implemented by runtime/wpp.
@@ -13,7 +19,6 @@ import (
 
 	"zhuque/cachemodel"
 	"zhuque/eadr"
-	"zhuque/sim/det"
 	"zhuque/sim/kernel"
 	"zhuque/sim/kernel/mm"
 	"zhuque/sim/kernel/vfs"
@@ -48,12 +53,17 @@ type Config struct {
 	// power failure adds Outage to the clock.
 	WallBase, Outage phys.Nanos
 	Files            vfs.Options
-	Console          *kernel.Console   // standard streams; forks and booted machines capture instead
-	Preload          map[string][]byte // executables placed in the file tree before the start, by absolute path
+	// PageCache makes what is not synchronized get lost at a power cut, where no
+	// runtime makes the effects of each call durable (see vfs.FS.CacheWrites).
+	PageCache bool
+	Console   *kernel.Console   // standard streams; forks and booted machines capture instead
+	Preload   map[string][]byte // executables placed in the file tree before the start, by absolute path
 	// Strace is told of every system call with the thread that made it; may be nil.
 	Strace func(tid int32, nr uint64, args [6]uint64, result uint64)
+	// Cores is how many cores the machine has, and the program sees; 0 for one.
+	Cores int
 	// Quantum is the mean number of instructions between two turns of threads; 0 for
-	// kernel.DefaultQuantum.
+	// kernel.DefaultQuantum of the number of cores.
 	Quantum uint64
 	// MaxInstructions stops a run that does not end, 0 for no limit.
 	MaxInstructions uint64
@@ -61,17 +71,17 @@ type Config struct {
 
 // volatile is lost at a power failure.
 type volatile struct {
-	cpu    *x86.CPU
-	port   *mem.Port
-	loaded int32 // the thread whose registers the core holds, 0 for none
-	hier   *cachemodel.Hierarchy
-	dram   *mem.Store
-	kernel *kernel.Kernel
-	call   *Call  // the call in flight, nil in user mode
-	calls  uint64 // calls taken so far
-	steps  uint64 // runtime stores since the counter was last set
-	stepAt uint64 // lose power before this runtime store (1-based), 0 for never
-	stepOf uint64 // instructions retired when the counter was set
+	*core          // the one that executes
+	cores   []core // all of them
+	hier    *cachemodel.Hierarchy
+	extents *mm.Extents
+	dram    *mem.Store
+	kernel  *kernel.Kernel
+	call    *Call  // the call in flight, nil in user mode
+	calls   uint64 // calls and turns taken so far
+	steps   uint64 // runtime stores since the counter was last set
+	stepAt  uint64 // lose power before this runtime store (1-based), 0 for never
+	stepOf  uint64 // instructions retired when the counter was set
 }
 
 // Durable is what a power failure leaves.
@@ -84,6 +94,9 @@ type Durable struct {
 	PowerCycles    uint64
 
 	world *kernel.Console // what is outside the machine: it saw the failure, it did not fail
+
+	// Lost is what of the files was not synchronized, one sentence each.
+	Lost []string
 
 	from *mem.Store // the dead machine's PMEM, frozen until Release
 }
@@ -104,6 +117,7 @@ type Call struct {
 	Exc     *x86.Exception // Kind Exception
 	Reissue uint64         // RIP that starts it again
 	Retired uint64         // instructions retired before it
+	Before  kernel.Schedule
 }
 
 // CallKind says what brought the core into the kernel.
@@ -113,7 +127,7 @@ const (
 	Syscall CallKind = iota
 	Exception
 	Signal // the delivery of one pending signal
-	Turn   // another thread's turn, or time that passes while all wait
+	Turn   // time that passes while all threads wait
 )
 
 // Runtime stands between the program and the kernel.
@@ -128,7 +142,7 @@ type Runtime interface {
 	// machine's PMEM; m must not be changed.
 	PowerFail(m *Machine, pm *mem.Store)
 	// SaveLines is the number of cache lines that PowerFail writes.
-	SaveLines() int
+	SaveLines(m *Machine) int
 	// Complete writes the complete mark, the last step of the power-fail sequence.
 	Complete(pm *mem.Store)
 	// Recover rebuilds the process on a booted machine or refuses with *Detected.
@@ -176,6 +190,9 @@ func New(cfg *Config, rt Runtime) (*Machine, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.PageCache && rt == nil {
+		fs.CacheWrites()
+	}
 	if cfg.Dir != "" {
 		if err := m.kernel.Chdir(cfg.Dir); err != nil {
 			return nil, fmt.Errorf("working directory %s: %w", cfg.Dir, err)
@@ -198,76 +215,46 @@ func New(cfg *Config, rt Runtime) (*Machine, error) {
 
 // assemble builds a machine with cold volatile parts around a durable half; one that
 // is to boot has no process.
-func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *x86.CPU) (*Machine, error) {
+func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *Machine) (*Machine, error) {
 	m := &Machine{cfg: cfg, durable: d, rt: rt}
 	m.dram = mem.NewStore()
-	var core *cachemodel.Core
-	if cfg.Model {
-		h, err := cachemodel.New(cfg.Cache, lines{m.dram, d.PMEM})
-		if err != nil {
-			return nil, err
-		}
-		m.hier, core = h, h.Core(0)
-	}
+	m.extents = mm.NewExtents(0, dataBase(rt))
+	d.Files.SetMemory(d.PMEM)
 	var space *mm.Space
 	if !boot {
 		space = m.Space()
 	}
-	m.port = mem.NewPort(space, core, m.dram, d.PMEM)
-	if blocks != nil {
-		m.cpu = x86.NewSharing(m.port, blocks)
-	} else {
-		m.cpu = x86.New(m.port)
+	if err := m.build(cfg.Cores, space, blocks); err != nil {
+		return nil, err
 	}
-	m.cpu.SetLevel(cfg.Level)
 	m.cpu.Retired = d.Retired
-	m.cpu.Entropy = det.Stream(cfg.Seed, "RDRAND").Uint64()
-	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum})
+	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum, Cores: len(m.cores)})
 	m.kernel.DeferInOut(rt != nil)
 	m.Attach()
 	return m, nil
 }
 
-// Attach connects the kernel's address spaces to the core. The runtime calls it when
+// Attach connects the kernel's address spaces to the cores. The runtime calls it when
 // it has restored them.
 func (m *Machine) Attach() {
-	cpu, port := m.cpu, m.port
-	m.kernel.OnChange(func() {
-		port.FlushTLB()
-		cpu.InvalidateBlocks()
+	cores := m.cores
+	m.kernel.Attach(m.Space, func() {
+		cores[0].port.FlushTLB() // all of them
+		for i := range cores {
+			cores[i].cpu.InvalidateBlocks()
+		}
 	})
 }
 
 // Space returns an empty address space, for a process that is restored.
 func (m *Machine) Space() *mm.Space {
-	return mm.New(mm.Config{Placement: placement(m.cfg.Memory), DRAM: m.dram, PMEM: m.durable.PMEM, Files: m.durable.Files, PMEMBase: dataBase(m.rt)})
+	return mm.New(mm.Config{Placement: placement(m.cfg.Memory), DRAM: m.dram, PMEM: m.durable.PMEM, Files: m.durable.Files, Extents: m.extents, PMEMBase: dataBase(m.rt),
+		DRAMSize: memorySize, PMEMSize: memorySize})
 }
 
-// Registers returns a thread's register state, wherever it is.
-func (m *Machine) Registers(t *kernel.Thread) x86.State {
-	if t.TID() == m.loaded {
-		return m.cpu.State()
-	}
-	return t.Regs
-}
-
-// Loaded returns the thread whose registers the core holds, 0 for none.
-func (m *Machine) Loaded() int32 { return m.loaded }
-
-// Load gives the core to the kernel's current thread, if there is one. The runtime
-// calls it when it has restored all threads.
-func (m *Machine) Load() {
-	t := m.kernel.Thread(m.kernel.Current())
-	if t == nil {
-		m.loaded = 0
-		return
-	}
-	m.loaded = t.TID()
-	if m.port.SetSpace(t.Process().MM) {
-		m.cpu.InvalidateBlocks()
-	}
-	m.cpu.SetState(&t.Regs)
-}
+// memorySize is how much of each kind of memory there is: what /proc/meminfo tells.
+// A guest that touches more gets SIGBUS, and ENOMEM when it maps more at once.
+const memorySize = phys.Bytes(4) << 30
 
 // preload puts executables into the file tree.
 func preload(fs *vfs.FS, files map[string][]byte) error {
@@ -336,13 +323,13 @@ func (s lines) ReadLine(l phys.LineAddr, dst *[phys.LineSize]byte) {
 	copy(dst[:], st.ReadPage(a.Frame())[a&phys.PageMask:])
 }
 
-// CPU returns the core, which holds the registers of the thread that runs.
+// CPU returns the processor that executes now, which holds the registers of the thread that runs.
 func (m *Machine) CPU() *x86.CPU { return m.cpu }
 
 // Kernel returns the volatile Linux.
 func (m *Machine) Kernel() *kernel.Kernel { return m.kernel }
 
-// Port returns the core's way to memory.
+// Port returns the way to memory of the core that executes now.
 func (m *Machine) Port() *mem.Port { return m.port }
 
 // Store returns the memory that holds a physical address.
@@ -358,7 +345,7 @@ func (m *Machine) Store(a phys.Addr) *mem.Store {
 // that do not count as an instruction come with the number of the one that follows.
 func (m *Machine) OnCall(f func(at, steps uint64)) {
 	m.onCall = f
-	m.port.Step = m.runtimeStep
+	m.countSteps()
 }
 
 // Output returns what the program wrote to standard output and standard error
@@ -374,8 +361,8 @@ func (m *Machine) Config() *Config { return m.cfg }
 // Hierarchy returns the cache model, nil without one.
 func (m *Machine) Hierarchy() *cachemodel.Hierarchy { return m.hier }
 
-// Calls returns how many calls the machine has taken: kernel-resident state
-// changes in calls only.
+// Calls returns how many calls and turns the machine has taken: kernel-resident state
+// changes in these only.
 func (m *Machine) Calls() uint64 { return m.calls }
 
 // InCall returns the call in flight, nil in user mode.
@@ -394,20 +381,16 @@ func (m *Machine) Fork() *Machine {
 	c.durable.from = nil
 	c.durable.PMEM = m.durable.PMEM.Fork()
 	c.durable.Files = m.durable.Files.Fork()
+	c.durable.Files.SetMemory(c.durable.PMEM)
 	c.dram = m.dram.Fork()
-	var core *cachemodel.Core
 	if m.hier != nil {
 		c.hier = m.hier.Fork(lines{c.dram, c.durable.PMEM})
-		core = c.hier.Core(0)
 	}
 	c.durable.world = m.durable.world.Fork(false)
-	space := func(s *mm.Space) *mm.Space { return s.Fork(c.dram, c.durable.PMEM, c.durable.Files) }
+	c.extents = m.extents.Fork()
+	space := func(s *mm.Space) *mm.Space { return s.Fork(c.dram, c.durable.PMEM, c.durable.Files, c.extents) }
 	c.kernel = m.kernel.Fork(space, c.durable.Files, c.durable.world)
-	c.port = mem.NewPort(c.kernel.MM, core, c.dram, c.durable.PMEM)
-	c.cpu, c.loaded = m.cpu.Clone(c.port), m.loaded
-	if t := c.kernel.Thread(c.loaded); t != nil {
-		c.port.SetSpace(t.Process().MM)
-	}
+	c.forkCores(m)
 	c.Attach()
 	if m.rt != nil {
 		c.rt = m.rt.Fork()

@@ -6,18 +6,25 @@ import (
 	"zhuque/sim/kernel"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
-	"zhuque/sim/x86"
 )
 
 // Cut is how the power goes at the place where a machine stands.
 type Cut struct {
-	// KeepStores is how many of the buffered stores become visible before the
-	// end; Drain (-1) for all, as interrupt entry does.
+	// KeepStores is how many of the buffered stores of the core that executes become
+	// visible before the end; Drain (-1) for all, as interrupt entry does.
 	KeepStores int
+	// KeepOn says the same for other cores; those that it does not name drain theirs.
+	KeepOn []CoreCount
 	// LoseWC loses the write-combining buffers, which interrupt entry drains.
 	LoseWC bool
 	// Energy overrides the configured hold-up energy; 0 keeps it.
 	Energy phys.NanoJoules
+}
+
+// CoreCount is a core and a number: of its stores, or of its instructions.
+type CoreCount struct {
+	Core int
+	N    uint64
 }
 
 // Drain as Cut.KeepStores drains the store buffer.
@@ -38,6 +45,7 @@ func (m *Machine) PowerCut(cut Cut) (*Durable, CutReport) {
 	d.from = m.durable.PMEM
 	d.PMEM = m.durable.PMEM.Borrow()
 	d.Files = m.durable.Files.Fork()
+	d.Files.SetMemory(d.PMEM)
 	if !m.booting {
 		d.Retired = m.cpu.Retired // a recovery that is cut has run nothing
 		if m.call != nil {
@@ -52,13 +60,16 @@ func (m *Machine) PowerCut(cut Cut) (*Durable, CutReport) {
 	if cut.Energy != 0 {
 		power.Energy = cut.Energy
 	}
-	inv := eadr.Inventory{Cores: 1}
+	inv := eadr.Inventory{Cores: len(m.cores)}
 	if m.rt != nil {
-		inv.SaveLines = m.rt.SaveLines()
+		inv.SaveLines = m.rt.SaveLines(m)
 	}
 	if m.hier != nil {
 		rep.Inventory = m.hier.Inventory()
 		inv.BufferedStores = rep.Inventory.BufferedStores
+		if power.StoreBuffer == eadr.LoseOthers {
+			inv.BufferedStores = m.hier.Core(m.id).BufferedStores()
+		}
 		inv.DirtyLines = rep.Inventory.DirtyPMEM
 		for i, n := range rep.Inventory.DirtyLines {
 			inv.DirtyDRAM[i] = n - inv.DirtyLines[i]
@@ -66,6 +77,7 @@ func (m *Machine) PowerCut(cut Cut) (*Durable, CutReport) {
 	}
 	rep.Power = eadr.Run(power, inv)
 	m.takeBack(d.PMEM, cut, &power, &rep)
+	d.Lost = d.Files.LoseUnsynced()
 	if m.rt != nil && rep.Power.RegistersSaved {
 		m.rt.PowerFail(m, d.PMEM)
 		if rep.Power.Complete {
@@ -92,10 +104,7 @@ func (m *Machine) takeBack(pm *mem.Store, cut Cut, power *eadr.Config, rep *CutR
 	if m.hier == nil {
 		return
 	}
-	loss := cachemodel.Loss{KeepStores: []int{cut.KeepStores}, WCLost: cut.LoseWC}
-	if power.StoreBuffer == eadr.LoseStores {
-		loss.KeepStores[0], loss.WCLost = 0, true
-	}
+	loss := m.loss(cut, power.StoreBuffer)
 	if rep.Power.LinesDrained < rep.Power.LinesDirty {
 		drained := make(map[phys.LineAddr]struct{}, rep.Power.LinesDrained)
 		m.hier.EachDirtyPMEM(drainOrder(power.DrainOrder), func(l phys.LineAddr, _ int) bool {
@@ -117,6 +126,28 @@ func (m *Machine) takeBack(pm *mem.Store, cut Cut, power *eadr.Config, rep *CutR
 	})
 }
 
+// loss is what the cores' buffers lose.
+func (m *Machine) loss(cut Cut, policy eadr.StoreBufferPolicy) cachemodel.Loss {
+	loss := cachemodel.Loss{KeepStores: make([]int, len(m.cores)), WCLost: cut.LoseWC || policy == eadr.LoseStores}
+	for i := range loss.KeepStores {
+		loss.KeepStores[i] = Drain
+		if policy == eadr.LoseStores || policy == eadr.LoseOthers && i != m.id {
+			loss.KeepStores[i] = 0
+		}
+	}
+	if policy == eadr.DrainStores {
+		for _, k := range cut.KeepOn {
+			if k.Core < len(loss.KeepStores) {
+				loss.KeepStores[k.Core] = int(k.N)
+			}
+		}
+	}
+	if policy != eadr.LoseStores && cut.KeepStores != Drain {
+		loss.KeepStores[m.id] = cut.KeepStores
+	}
+	return loss
+}
+
 // drainOrder is the cache model's word for the platform's order.
 func drainOrder(o eadr.DrainOrder) cachemodel.DrainOrder {
 	if o == "" {
@@ -128,7 +159,7 @@ func drainOrder(o eadr.DrainOrder) cachemodel.DrainOrder {
 // BootOptions arms a power failure during the restart.
 type BootOptions struct {
 	CutAtStep uint64   // lose power before this store of the recovery (from 1), 0 for never
-	Blocks    *x86.CPU // whose decoded blocks may be shared, nil for nobody's; only a matter of speed
+	Blocks    *Machine // of the same configuration, whose decoded blocks may be shared; nil for nobody's. Only a matter of speed
 }
 
 // Boot restarts from a Durable, which it takes over. Errors: *Detected when the runtime refuses the
@@ -175,7 +206,9 @@ func (m *Machine) TellPowerFailure(failures uint64) bool {
 // Free gives the memory of a machine's volatile parts back; m must not be used
 // any more.
 func (m *Machine) Free() {
-	m.port.Free()
+	for i := range m.cores {
+		m.cores[i].port.Free()
+	}
 	m.volatile = volatile{}
 }
 

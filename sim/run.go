@@ -3,7 +3,6 @@ package sim
 import (
 	"fmt"
 
-	"zhuque/cachemodel"
 	"zhuque/sim/kernel"
 	"zhuque/sim/phys"
 	"zhuque/sim/x86"
@@ -81,7 +80,7 @@ func (m *Machine) RunUntil(n uint64) Stop {
 		turn := m.kernel.NextTurn(m.cpu.Retired)
 		st := m.cpu.Run(min(limit, turn))
 		before := m.cpu.Retired
-		c := &Call{Kind: Exception, Reissue: m.cpu.RIP, Exc: st.Exc}
+		var c *Call
 		stop := Stop{Reason: Reached}
 		switch st.Reason {
 		case x86.StopCount:
@@ -94,18 +93,20 @@ func (m *Machine) RunUntil(n uint64) Stop {
 		case x86.StopSyscall:
 			before--
 			c = &Call{Kind: Syscall, Reissue: m.cpu.RIP - 2}
+		default:
+			c = &Call{Kind: Exception, Reissue: m.cpu.RIP, Exc: st.Exc}
 		}
 		if before != m.stepOf {
 			m.steps, m.stepOf = 0, before
 		}
-		if st.Reason != x86.StopCount {
+		if c != nil {
 			c.Retired = before
 			stop = m.enter(c)
 		}
 		if stop.Reason == Reached {
 			stop = m.settle()
 		}
-		if m.onCall != nil {
+		if m.onCall != nil && (c != nil || m.steps != 0) {
 			m.onCall(before, m.steps)
 		}
 		if stop.Reason != Reached {
@@ -119,14 +120,18 @@ func (m *Machine) RunUntil(n uint64) Stop {
 }
 
 // settle does what comes between two instructions: turns that are due, the change
-// to the thread that runs next, and the delivery of its signals, each signal as a
-// call of its own.
+// to the thread that runs next, and the delivery of its signals. Each signal, and
+// time that passes because all threads wait, is a call of its own.
 func (m *Machine) settle() Stop {
 	for {
 		kind := Turn
 		switch now := m.cpu.Retired; {
 		case m.kernel.NextTurn(now) == now:
-		case m.loaded != m.kernel.Current():
+			if m.kernel.Preempt(now) {
+				m.calls++
+				continue
+			}
+		case m.misplaced():
 			if stop := m.guard(m.switchThread); stop.Reason != Reached {
 				return stop
 			}
@@ -140,20 +145,6 @@ func (m *Machine) settle() Stop {
 			return stop
 		}
 	}
-}
-
-// switchThread gives the core to the current thread. The registers of the one
-// before go to its save area first: a power failure in between finds them in the core.
-func (m *Machine) switchThread() {
-	m.port.Fence(cachemodel.Interrupt)
-	if t := m.kernel.Thread(m.loaded); t != nil {
-		regs := m.cpu.State()
-		if m.rt != nil {
-			m.rt.SwitchOut(m, t.TID(), &regs)
-		}
-		t.Regs = regs
-	}
-	m.Load()
 }
 
 // Run runs the program to its end.
@@ -203,7 +194,7 @@ func (m *Machine) guard(f func()) (stop Stop) {
 
 // enter takes one call through runtime and kernel.
 func (m *Machine) enter(c *Call) (stop Stop) {
-	c.Entry = m.cpu.State()
+	c.Entry, c.Before = m.cpu.State(), m.kernel.Schedule()
 	m.call = c
 	m.calls++
 	lost := m.guard(func() { stop = m.take(c) })
@@ -220,6 +211,9 @@ func (m *Machine) take(c *Call) (stop Stop) {
 		out = m.rt.Call(m, c)
 	} else {
 		out = m.Dispatch(c)
+		for _, p := range m.kernel.Processes() {
+			p.MM.TakeChanges() // nobody makes them persistent
+		}
 		if err := m.kernel.Release(); err != nil && out.Err == nil {
 			out.Err = err
 		}
@@ -248,7 +242,14 @@ func (m *Machine) Dispatch(c *Call) kernel.Outcome {
 // runtime makes inside a call or a recovery; 0 disarms. RunUntil then stops with PowerLost.
 func (m *Machine) ArmStep(n uint64) {
 	m.stepAt, m.steps, m.stepOf = n, 0, m.cpu.Retired
-	m.port.Step = m.runtimeStep
+	m.countSteps()
+}
+
+// countSteps has all cores tell of the runtime's stores.
+func (m *Machine) countSteps() {
+	for i := range m.cores {
+		m.cores[i].port.Step = m.runtimeStep
+	}
 }
 
 func (m *Machine) runtimeStep() {
@@ -262,11 +263,15 @@ func (m *Machine) runtimeStep() {
 // ArmStep or OnCall was used, in the last call.
 func (m *Machine) CallSteps() uint64 { return m.steps }
 
-// Cycles returns the core clock cycles spent so far: one an instruction, plus
-// what the hierarchy stalled, 0 without a cache model.
+// Cycles returns the core clock cycles spent so far by all cores together: one an
+// instruction, plus what the hierarchy stalled, 0 without a cache model.
 func (m *Machine) Cycles() phys.Cycles {
 	if m.hier == nil {
 		return 0
 	}
-	return phys.Cycles(m.cpu.Retired) + m.hier.Core(0).Stall
+	sum := phys.Cycles(m.cpu.Retired)
+	for i := range m.cores {
+		sum += m.hier.Core(i).Stall
+	}
+	return sum
 }

@@ -25,7 +25,7 @@ func benchVerb() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench [flags]",
 		Short: "Measure the speed beside native execution, QEMU and Cachegrind",
-		Long: `Bench runs small programs natively, in the simulator with the cache model and
+		Long: `Bench runs programs natively, in the simulator with the cache model and
 without, in qemu-x86_64 (as it is, translating one instruction at a time, with the
 cache plugin) and in Cachegrind, in turns, and prints instructions, seconds and
 million instructions a second. What is not installed says so.
@@ -39,6 +39,7 @@ same. An engine must print what the simulator prints.`,
 		RunE: func(*cobra.Command, []string) error { return f.run() },
 	}
 	names := workloadNames(bench.Workloads())
+	c.Long += "\n\nDebian's python3 and sqlite3 are among the programs where " + bench.SoftwareTree + "\nholds them, seen from the working directory: ./check unpacks them there."
 	c.Flags().StringSliceVar(&f.programs, "programs", names, "programs to run")
 	c.Flags().StringVar(&f.plugin, "qemu-plugin", "", "QEMU's cache plugin, `FILE` libcache.so (default: where systems put it)")
 	c.Flags().StringVar(&f.format, "format", "text", "text, json or csv")

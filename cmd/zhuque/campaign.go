@@ -67,6 +67,7 @@ whole record as documented in the package crashinject/result.`,
 	}
 	f.setup.register(c)
 	f.form.register(c)
+	refusePublish(c)
 	fl := c.Flags()
 	fl.StringVar(&f.strategy, "strategy", string(crashinject.Every), strings.Join(strategies, ", "))
 	complete(c, "strategy", words(strategies...))
@@ -141,6 +142,9 @@ func (f *campaignFlags) mutant(c *cobra.Command) (camp crashinject.Campaign, err
 	}
 	if !c.Flags().Changed("cpu") {
 		camp.Setup.CPU = m.CPU
+	}
+	if m.Cores != 0 && !c.Flags().Changed("cores") {
+		camp.Setup.Cores = m.Cores
 	}
 	camp.Name = m.Guest
 	camp.Strategy, err = crashinject.StrategyFor(m)

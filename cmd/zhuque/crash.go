@@ -23,6 +23,7 @@ type crashFlags struct {
 	plan  string
 	save  string
 	stats string
+	ports publishFlag
 }
 
 func crashVerb() *cobra.Command {
@@ -39,6 +40,11 @@ and the exit status is the verdict's.
 
 --plan gives the cuts in the words of a case file instead: inside a system call
 (step), a string instruction (rep), or the recovery.
+
+With --publish clients on the host can talk to the program. Such a run happens once
+only: there is no twin, and after each restart the process is compared with itself as
+it was at the cut. The failure resets the clients' connections; the program is told
+so by ECONNRESET, and its listeners are back.
 
 --save stops behind the last cut and writes the PMEM image that it left to a
 file, which zhuque resume boots in another process.`,
@@ -59,6 +65,7 @@ file, which zhuque resume boots in another process.`,
 	c.Flags().SetInterspersed(false)
 	f.setup.register(c)
 	f.form.register(c)
+	f.ports.register(c)
 	c.Flags().Var((*numbers)(&f.at), "at", "instructions from the start, or from the last restart, to the next cut; may be repeated")
 	c.Flags().StringVar(&f.plan, "plan", "", "the cuts as text")
 	c.Flags().StringVar(&f.save, "save", "", "write the image that the last cut leaves to this file, and stop")
@@ -98,12 +105,20 @@ func (f *crashFlags) run(setup crashinject.Setup) error {
 	if f.save != "" && f.stats != "" {
 		return errors.New("--save and --stats: expected one of them, a saved program has not ended")
 	}
+	if f.save != "" && len(f.ports) > 0 {
+		return errors.New("--save and --publish: expected one of them, connections do not outlive this process")
+	}
 	for _, path := range []string{f.save, f.stats} {
 		if err := expectWritable(path); err != nil {
 			return err
 		}
 	}
 	console, out := streams()
+	unpublish, err := f.ports.open(console, out)
+	if err != nil {
+		return fmt.Errorf("--publish: %w", err)
+	}
+	defer unpublish()
 	begin := time.Now()
 	o, err := f.crash(setup, plan, console)
 	wall := time.Since(begin)
@@ -123,7 +138,10 @@ func (f *crashFlags) run(setup crashinject.Setup) error {
 }
 
 func (f *crashFlags) crash(setup crashinject.Setup, plan crashinject.Plan, console *kernel.Console) (crashinject.Outcome, error) {
-	if f.save == "" {
+	switch {
+	case len(f.ports) > 0:
+		return crashinject.CrashPublished(setup, plan, console)
+	case f.save == "":
 		return crashinject.Crash(setup, plan, console)
 	}
 	return crashinject.Save(setup, plan, console, func(d *sim.Durable, note string) error {
@@ -133,7 +151,19 @@ func (f *crashFlags) crash(setup crashinject.Setup, plan crashinject.Plan, conso
 
 // finish keeps the guest's files and writes the statistics of a program that ended.
 func (f *crashFlags) finish(setup *crashinject.Setup, o *crashinject.Outcome, out *bufio.Writer, wall time.Duration) error {
-	if o.Machine == nil || f.save != "" {
+	if f.save != "" {
+		return nil
+	}
+	if o.Machine == nil {
+		if o.Left == nil {
+			return nil
+		}
+		for _, what := range o.Left.Lost {
+			fmt.Fprintf(os.Stderr, "lost, as it was not synchronized: %s\n", what)
+		}
+		if err := o.Left.Files.Close(); err != nil {
+			return exit(exitBadInput, "%v", err)
+		}
 		return nil
 	}
 	if err := errors.Join(out.Flush(), o.Machine.Close()); err != nil {

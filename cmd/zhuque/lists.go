@@ -83,10 +83,10 @@ func scenariosVerb() *cobra.Command {
 func mutantsVerb() *cobra.Command {
 	return listVerb("mutants", "List the deliberately broken runtimes", `Mutants lists the defects that --mutant plants. zhuque campaign --mutant NAME
 runs the campaign named here, which catches it.`,
-		[]string{"NAME", "GUEST", "STRATEGY", "POINTS", "BROKEN"},
+		[]string{"NAME", "GUEST", "CORES", "STRATEGY", "POINTS", "BROKEN"},
 		func() (rows [][]string) {
 			for _, m := range wpp.Mutants() {
-				rows = append(rows, []string{m.Name, m.Guest, m.Strategy, fmt.Sprint(m.Points), m.Broken})
+				rows = append(rows, []string{m.Name, m.Guest, fmt.Sprint(max(m.Cores, 1)), m.Strategy, fmt.Sprint(m.Points), m.Broken})
 			}
 			return rows
 		}, nil)

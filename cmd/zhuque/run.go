@@ -23,6 +23,7 @@ func runVerb() *cobra.Command {
 	var flags setupFlags
 	var stats string
 	var strace bool
+	var ports publishFlag
 	c := &cobra.Command{
 		Use:   "run [flags] -- PROG ARG…",
 		Short: "Run a program without a failure",
@@ -30,6 +31,10 @@ func runVerb() *cobra.Command {
 its exit status is passed on (128 plus the signal's number when a signal ended it).
 PROG is a path in the guest's file tree, looked up in the guest's PATH when it has
 no slash, or guest:NAME for a program that comes with the simulator.
+
+--publish lets clients on the host's loopback interface connect to the program. Nothing
+else leads out of the machine or into it. What clients send, and when, is no part of
+the seed: such a run cannot be repeated, and time goes on while it waits for them.
 
 Failures of run itself: 125 the simulator (unsupported, bad flags, a bug; the
 sentence says which), 126 found but not executable here, 127 not found.`,
@@ -44,12 +49,13 @@ sentence says which), 126 found but not executable here, 127 not found.`,
 			if err != nil {
 				return exit(exitSimulator, "%v", err)
 			}
-			return runGuest(setup, stats, strace)
+			return runGuest(setup, ports, stats, strace)
 		},
 	}
 	c.Flags().SetInterspersed(false)
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitSimulator, "%v", err) })
 	flags.register(c)
+	ports.register(c)
 	c.Flags().StringVar(&stats, "stats", "", "write instructions, cycles, speed, digest and counters to this file as JSON")
 	c.Flags().BoolVar(&strace, "strace", false, "show every system call on standard error")
 	return c
@@ -76,11 +82,16 @@ func (r *flushingReader) Read(p []byte) (int, error) {
 	return r.in.Read(p)
 }
 
-func runGuest(setup crashinject.Setup, stats string, strace bool) error {
+func runGuest(setup crashinject.Setup, ports publishFlag, stats string, strace bool) error {
 	if err := expectWritable(stats); err != nil {
 		return exit(exitSimulator, "--stats: %v", err)
 	}
 	console, out := streams()
+	unpublish, err := ports.open(console, out)
+	if err != nil {
+		return exit(exitSimulator, "--publish: %v", err)
+	}
+	defer unpublish()
 	cfg, err := setup.Config(console)
 	if err != nil {
 		return startError(err)

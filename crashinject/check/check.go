@@ -70,7 +70,7 @@ func (c *Comparer) Compare(want, got *sim.Machine) (r Result) {
 	}
 	state(&r, c.state, got.Kernel().Objects())
 	output(&r, want, got)
-	files(&r, want.Durable().Files, got.Durable().Files)
+	files(&r, want, got)
 	return r
 }
 
@@ -91,7 +91,6 @@ func threads(r *Result, want, got *sim.Machine) {
 	}
 }
 
-
 func output(r *Result, want, got *sim.Machine) {
 	wo, we := want.Output()
 	g, ge := got.Output()
@@ -102,9 +101,12 @@ func output(r *Result, want, got *sim.Machine) {
 	}
 }
 
-// files compares the file trees.
-func files(r *Result, want, got *vfs.FS) {
+// files compares the file trees: the nodes, and the pages that shared mappings
+// keep in persistent memory.
+func files(r *Result, wm, gm *sim.Machine) {
+	want, got := wm.Durable().Files, gm.Durable().Files
 	if want.SameTree(got) {
+		frames(r, wm, gm)
 		return
 	}
 	w, werr := want.Digest()
@@ -114,6 +116,29 @@ func files(r *Result, want, got *vfs.FS) {
 	} else if w != g {
 		r.add("the file trees differ")
 	}
+}
+
+// frames compares the frames of two file trees that have the same ones.
+func frames(r *Result, want, got *sim.Machine) {
+	fs := want.Durable().Files
+	if fs.Framed() == 0 {
+		return
+	}
+	differ := map[phys.Frame][2]*mem.Page{}
+	mem.Diff(want.Store(phys.PMEMBase), got.Store(phys.PMEMBase), vfs.FrameBase.Frame(), 1<<(phys.AddrBits-phys.PageShift), func(f phys.Frame, a, b *mem.Page) bool {
+		differ[f] = [2]*mem.Page{a, b}
+		return true
+	})
+	if len(differ) == 0 {
+		return
+	}
+	fs.EachFrame(func(id vfs.NodeID, index uint64, f phys.Frame) bool {
+		if d, ok := differ[f]; ok {
+			name, _ := fs.Path(id)
+			page(r, name+" at ", index<<phys.PageShift, d[0], d[1])
+		}
+		return len(r.Differences) < Limit
+	})
 }
 
 // End is what an observer knows of a program that is over.
@@ -261,7 +286,7 @@ func regions(r *Result, wv, gv []mm.VMA) (w, g []mm.VMA, ok bool) {
 
 // alike reports whether two mappings are the same but for where their memory lies.
 func alike(w, g mm.VMA) bool {
-	g.Phys = w.Phys
+	g.Phys, g.Seen = w.Phys, w.Seen
 	return w == g
 }
 
@@ -307,8 +332,12 @@ func (c *Comparer) memory(r *Result, want, got *sim.Machine, wv, gv []mm.VMA) {
 	}
 	var shared []mm.VMA // extents that both sides have in PMEM at the same place
 	for i, w := range wv {
+		if w.Kind == mm.Copy && !skipFiles {
+			extents(r, want, got, unwritten(w), unwritten(gv[i]))
+		}
 		switch {
-		case w.Kind == mm.Hole || skipFiles && w.Kind == mm.File:
+		case w.Kind == mm.Direct: // see files
+		case skipFiles && w.Kind == mm.File:
 		case w.Phys == gv[i].Phys && w.Phys.IsPMEM():
 			shared = append(shared, w)
 		default:
@@ -335,10 +364,28 @@ func (c *Comparer) memory(r *Result, want, got *sim.Machine, wv, gv []mm.VMA) {
 			return 1
 		})
 		if i < len(shared) && shared[i].Phys <= f.Addr() {
-			page(r, shared[i].Start+uint64(f.Addr()-shared[i].Phys), a, b)
+			v := &shared[i]
+			va := v.Start + uint64(f.Addr()-v.Phys)
+			page(r, "memory at ", va, shown(want, v, va, a), shown(got, v, va, b))
 		}
 		return len(r.Differences) < Limit
 	})
+}
+
+// unwritten returns the mapping of the pages that a private mapping shows of its
+// file as long as they are not written.
+func unwritten(v mm.VMA) mm.VMA {
+	v.Kind, v.Phys, v.Seen = mm.File, v.Seen, 0
+	return v
+}
+
+// shown returns what a page of v shows when p lies in its extent: the file's where
+// that is nothing.
+func shown(m *sim.Machine, v *mm.VMA, va uint64, p *mem.Page) *mem.Page {
+	if p == nil && v.Kind == mm.Copy {
+		return m.Kernel().MM.Page(v, va)
+	}
+	return p
 }
 
 // sameFiles reports whether the file mappings need no look at each page: the
@@ -350,7 +397,7 @@ func (c *Comparer) sameFiles(want, got *sim.Machine, mapped []mm.VMA) bool {
 		return false
 	}
 	for _, v := range mapped {
-		if v.Kind == mm.File && (v.Phys.IsPMEM() || !want.Durable().Files.Same(got.Durable().Files, v.Node)) {
+		if (v.Kind == mm.File && v.Phys.IsPMEM() || v.Kind == mm.Copy && v.Seen.IsPMEM()) || v.Kind != mm.Direct && v.Node != 0 && !want.Durable().Files.Same(got.Durable().Files, v.Node) {
 			return false
 		}
 	}
@@ -364,11 +411,7 @@ func (c *Comparer) sameFiles(want, got *sim.Machine, mapped []mm.VMA) bool {
 // the restarted machine reads file pages again.
 func extents(r *Result, want, got *sim.Machine, w, g mm.VMA) {
 	pages := func(m *sim.Machine, v mm.VMA, f phys.Frame) *mem.Page {
-		if p := m.Store(v.Phys).Page(f); p != nil || v.Kind != mm.File {
-			return p
-		}
-		p, _, _ := m.Durable().Files.Page(v.Node, (v.Off+uint64(f.Addr()-v.Phys))>>phys.PageShift)
-		return p
+		return m.Kernel().MM.Page(&v, v.Start+uint64(f.Addr()-v.Phys))
 	}
 	seen := func(m *sim.Machine, v mm.VMA, fn func(off phys.Addr)) {
 		lo, hi := v.Phys.Frame(), (v.Phys + phys.Addr(v.Size())).Frame()
@@ -381,7 +424,7 @@ func extents(r *Result, want, got *sim.Machine, w, g mm.VMA) {
 		r.Pages++
 		a, b := pages(want, w, (w.Phys+off).Frame()), pages(got, g, (g.Phys+off).Frame())
 		if a != b {
-			page(r, w.Start+uint64(off), a, b)
+			page(r, "memory at ", w.Start+uint64(off), a, b)
 		}
 	}
 	seen(want, w, compare)
@@ -392,7 +435,8 @@ func extents(r *Result, want, got *sim.Machine, w, g mm.VMA) {
 	})
 }
 
-func page(r *Result, va uint64, a, b *mem.Page) {
+// page compares two pages; what says what they are pages of.
+func page(r *Result, what string, va uint64, a, b *mem.Page) {
 	var zero mem.Page
 	if a == nil {
 		a = &zero
@@ -405,7 +449,7 @@ func page(r *Result, va uint64, a, b *mem.Page) {
 	}
 	for i := range a {
 		if a[i] != b[i] {
-			r.add("memory at %#x is %#02x instead of %#02x", va+uint64(i), b[i], a[i])
+			r.add("%s%#x is %#02x instead of %#02x", what, va+uint64(i), b[i], a[i])
 			return
 		}
 	}

@@ -2,6 +2,9 @@ package check
 
 import (
 	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -34,8 +37,12 @@ func guest(t *testing.T, name string, n uint64) *sim.Machine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	root := t.TempDir()
+	if err := os.Mkdir(filepath.Join(root, "tmp"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	cfg := &sim.Config{Program: "/guest", Args: []string{name}, Memory: sim.Zhuque, Model: true, Cache: cache, Power: eadr.Default(eadr.EADR),
-		Files: vfs.Options{Root: t.TempDir()}, Preload: map[string][]byte{"/guest": elf}}
+		Files: vfs.Options{Root: root}, Preload: map[string][]byte{"/guest": elf}}
 	cfg.Console = kernel.NewConsole(bytes.NewReader(nil), nil, nil)
 	cfg.Console.Capture()
 	m, err := sim.New(cfg, rt)
@@ -117,7 +124,7 @@ func TestEveryMappingIsCompared(t *testing.T) {
 	m := guest(t, "maps", 9000)
 	kinds := map[mm.Kind]bool{}
 	for _, v := range m.Kernel().MM.VMAs() {
-		if v.Kind == mm.Hole {
+		if v.Kind == mm.Direct {
 			continue
 		}
 		kinds[v.Kind] = true
@@ -210,5 +217,36 @@ func TestEndsAreCompared(t *testing.T) {
 		if r := Ends(want, &got); len(r.Differences) != 1 || !strings.Contains(r.Differences[0], words) {
 			t.Errorf("%q: reported is %q", words, r.Differences)
 		}
+	}
+}
+
+// Every page that a shared mapping has touched counts, mapped or not, and every
+// page that a private mapping has written or only read.
+func TestMappedFilesAreCompared(t *testing.T) {
+	m := guest(t, "shared", 15_000)
+	n := 0
+	m.Durable().Files.EachFrame(func(_ vfs.NodeID, index uint64, f phys.Frame) bool {
+		n++
+		words := fmt.Sprintf("shared at %#x is", index<<phys.PageShift+77)
+		differs(t, m, words, func(g *sim.Machine) { g.Store(f.Addr()).WritablePage(f)[77] ^= 1 })
+		return true
+	})
+	if n == 0 {
+		t.Error("no page of the file lies in a frame here")
+	}
+	written := 0
+	for _, v := range m.Kernel().MM.VMAs() {
+		for off := phys.Addr(0); v.Kind == mm.Copy && off < phys.Addr(v.Size()); off += phys.PageSize {
+			f := (v.Phys + off).Frame()
+			p := *m.Kernel().MM.Page(&v, v.Start+uint64(off))
+			if m.Store(v.Phys).Page(f) != nil {
+				written++
+			}
+			p[5] ^= 1
+			differs(t, m, "memory at 0x", func(g *sim.Machine) { g.Store(v.Phys).Write(f.Addr(), p[:]) })
+		}
+	}
+	if written == 0 {
+		t.Error("no private page is written here")
 	}
 }

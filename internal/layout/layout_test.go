@@ -37,6 +37,9 @@ var table = map[string]row{
 	"scenarios/guests": {},
 	"scenarios/real":   {own: []string{"sim/det"}, host: []string{"os"}},
 
+	"scenarios/sockets":      {},
+	"scenarios/sockets/talk": {host: []string{"net", "net/http", "os"}},
+
 	"crashinject": {own: []string{"cachemodel", "crashinject/check", "crashinject/result", "eadr", "runtime/wpp", "sim", "sim/det", "sim/kernel", "sim/kernel/vfs", "sim/phys", "sim/x86"},
 		foreign: []string{"github.com/google/gofuzz"}, host: []string{"os", "time"}},
 	"crashinject/check":  {own: []string{"sim", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
@@ -52,6 +55,7 @@ var table = map[string]row{
 		foreign: []string{"github.com/klauspost/compress"}},
 	"sim/kernel":       {own: []string{"sim/det", "sim/kernel/errno", "sim/kernel/mm", "sim/kernel/vfs", "sim/loader", "sim/mem", "sim/phys", "sim/x86"}},
 	"sim/kernel/errno": {},
+	"sim/outside":      {own: []string{"sim/kernel", "sim/phys"}, host: []string{"net", "time"}},
 	"sim/kernel/mm":    {own: []string{"sim/kernel/errno", "sim/kernel/vfs", "sim/mem", "sim/phys"}},
 	"sim/kernel/vfs":   {own: []string{"sim/kernel/errno", "sim/mem", "sim/phys"}, foreign: []string{"github.com/zeebo/xxh3", "golang.org/x/sys"}, host: []string{"os", "syscall"}},
 	"sim/loader":       {},

@@ -9,7 +9,7 @@ import (
 // field is a little-endian 64-bit word, the unit of power-fail atomicity.
 //
 //	0x0000_0000  superblock
-//	0x0000_0200  call area: what the power-fail handler says of the core, the copy
+//	0x0000_0200  call area: what the power-fail handler says of the cores, the copy
 //	             of the registers at kernel entry, the result of the call in flight
 //	0x0000_2000  redo log
 //	0x0010_0000  save areas of threads, 4 KiB each
@@ -26,7 +26,7 @@ const (
 	dataOff       = 0x1000_0000
 
 	magic   = 0x316D695571756875 // "uhuqUim1"
-	version = 3
+	version = 4
 
 	threadSize    = phys.PageSize
 	ringSize      = kernel.PipeCapacity
@@ -45,8 +45,8 @@ const (
 	sbMagic = superblockOff + 8*iota
 	sbVersion
 	sbProgram  // digest of program, arguments and processor
+	sbCores    // cores of the machine
 	sbChecksum // of the words above
-	_
 	_
 	_
 	_
@@ -72,17 +72,20 @@ const (
 	logRecords // first record
 )
 
-// Call area: what the power-fail handler says of the core, the copy made at kernel
+// Call area: what the power-fail handler says of the cores, the copy made at kernel
 // entry, and the result of the call in flight.
 const (
 	saveMode     = saveOff + 8*iota // modeUser or modeKernel; modeCounted may be added
 	saveCall                        // modeKernel: the call in flight
-	saveChecksum                    // of mode, call, generation, reissue and thread
+	saveChecksum                    // of the other words up to saveTurns
 	saveGen                         // generation that was interrupted
 	saveReissue                     // modeKernel: where to continue when the call did not commit
-	saveThread                      // the thread whose registers the core held, 0 for none
+	saveThread                      // the thread whose registers the core that executed held, 0 for none; in the upper half the thread that runs
+	saveSlice                       // the rest of the kernel.Schedule; in a call, the one at its entry
+	saveTurns
 
 	saveEntry  = saveOff + 0x100 // kernel-entry copy: call (guarded), number of words, then the words of a register state
+	saveCores  = saveOff + 0x500 // a word for each core, see heldWord
 	saveResult = saveOff + 0x800 // kind, then the result (RAX) or a full register state
 
 	saveEntrySum  = saveEntry + 16 + 8*frameWords // checksum of call, number of words and words
@@ -98,6 +101,13 @@ const (
 	resultFull  = 2 // a full register state follows
 	resultAgain = 3 // the registers at kernel entry, at the instruction that issues the call again
 )
+
+// heldWord is what a core's power-fail handler stores last: the thread whose registers
+// it has saved, 0 for none, and in the upper half a check that tells whose word it is
+// and of which generation.
+func heldWord(core int, generation uint64, tid int32) uint64 {
+	return uint64(uint32(tid)) | checksum(uint64(core), generation, uint64(tid))<<32
+}
 
 // Save area of a thread: the registers that it goes on with.
 const (

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"zhuque/sim"
 	"zhuque/sim/det"
 	"zhuque/sim/phys"
 	"zhuque/sim/x86"
@@ -17,9 +18,10 @@ func TestPartsOfTheImageDoNotOverlap(t *testing.T) {
 		off, len uint64
 	}{
 		{"superblock", superblockOff, sbCells + 8},
-		{"call area head", saveMode, saveThread + 8 - saveMode},
+		{"call area head", saveMode, saveTurns + 8 - saveMode},
 		{"entry copy", saveEntry, 16 + 8*frameWords},
 		{"entry checksum", saveEntrySum, 8},
+		{"words of the cores", saveCores, 8 * sim.MaxCores},
 		{"result", saveResult, 8 + 8*frameWords},
 		{"result checksum", saveResultSum, 8},
 		{"redo log head", logCall, logRecords - logCall},

@@ -21,13 +21,16 @@ type Mutant struct {
 	// of crashinject.ParseStrategy.
 	Strategy string
 	Points   uint64
+	Cores    int // of the machine; 0 for one
 
 	Registers       func(*x86.State)   // what the power-fail handler loses
 	Platform        func(*eadr.Config) // how the power-fail sequence is wrong
 	InPlace         bool               // table entries are written in place, first field first
 	ForgetUnmap     bool
 	NoShutdownCheck bool
+	OthersNotSaved  bool // only the core that executes saves its registers
 	PipeBytesLate   bool // a pipe's bytes are written after the call that they belong to has committed
+	FramesInPlace   bool // a write to a file that is mapped shared changes the mapped frame
 	ClearLogFirst   bool // recovery marks the redo log applied before it is
 }
 
@@ -35,6 +38,12 @@ var mutants = []Mutant{
 	{Name: "store-buffer-not-drained", Guest: "list", Strategy: "random", Points: 20,
 		Broken:   "The power-fail handler saves the registers while younger stores are still in the store buffer, which is lost.",
 		Platform: func(c *eadr.Config) { c.StoreBuffer = eadr.LoseStores }},
+	{Name: "other-buffers-lost", Guest: "crowd", Cores: 2, Strategy: "random", Points: 40,
+		Broken:   "The power failure interrupts one core; what the store buffers of the others hold is lost.",
+		Platform: func(c *eadr.Config) { c.StoreBuffer = eadr.LoseOthers }},
+	{Name: "other-registers-lost", Guest: "crowd", Cores: 2, Strategy: "random", Points: 40,
+		Broken:         "The core that takes the interrupt answers for the others, whose registers are not saved.",
+		OthersNotSaved: true},
 	{Name: "x87-not-saved", Guest: "fpu", Strategy: "random", Points: 20,
 		Broken: "The x87 state and MXCSR are not saved; the program goes on with the initial ones.",
 		Registers: func(s *x86.State) {
@@ -70,6 +79,9 @@ var mutants = []Mutant{
 	{Name: "pipe-bytes-lost", Guest: "pipes", Strategy: "calls", Points: 200,
 		Broken:        "What is written to a pipe is stored after the write has committed.",
 		PipeBytesLate: true},
+	{Name: "mapped-file-in-place", Guest: "shared", Strategy: "calls", Points: 1000,
+		Broken:        "A write to a file that is mapped shared changes the mapped page in place, before the call has committed.",
+		FramesInPlace: true},
 	{Name: "recovery-not-idempotent", Guest: "maps", Strategy: "recovery", Points: 400,
 		Broken:        "Recovery marks the redo log as applied before its records are in place, so a second failure loses them.",
 		ClearLogFirst: true},

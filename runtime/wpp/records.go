@@ -20,6 +20,15 @@ type table struct {
 	areas  pool // save areas of threads
 }
 
+// area returns where a thread's save area is. A thread that the call in flight ends has
+// none: should the call be issued again, it ends again whatever its registers are.
+func (t *table) area(tid int32) (off uint64, ok bool) {
+	if b, ok := t.blocks[kernel.Key{Kind: kernel.KindThread, A: uint64(tid)}]; ok {
+		return threadOff + threadSize*uint64(b.slot), true
+	}
+	return 0, false
+}
+
 // pool hands out numbers below a limit. Which are in use, the table knows too.
 type pool struct {
 	used  []bool
@@ -201,8 +210,9 @@ func (r *Runtime) fillRing(m *sim.Machine, b block, had bool, rec *kernel.Record
 	}
 	end := rec.Words[0] + uint64(len(rec.Bytes))
 	if end-first > ringSize {
-		panic("BUG: a call takes bytes from a pipe and puts others in their place")
+		panic("BUG: a call puts bytes into a pipe in the place of others that it takes")
 	}
+	tail = max(tail, rec.Words[0]) // what came and went in one call is nowhere
 	if tail >= end {
 		return
 	}

@@ -7,7 +7,6 @@ import (
 
 	"zhuque/sim"
 	"zhuque/sim/kernel"
-	"zhuque/sim/kernel/mm"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
 	"zhuque/sim/x86"
@@ -48,6 +47,7 @@ func refuse(format string, a ...any) error {
 // would need until it publishes the next generation with its last store.
 func (r *Runtime) Recover(m *sim.Machine) error {
 	r.recovering = true
+	r.plant(m)
 	im := &image{pmem: m.Durable().PMEM}
 	if err := r.verify(m, im); err != nil {
 		return err
@@ -66,15 +66,26 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 	if r.bug.ForgetUnmap || r.bug.InPlace {
 		records = r.disentangle(m, records)
 	}
-	if err := m.Kernel().Restore(records, func(int32) *mm.Space { return m.Space() }); err != nil {
+	last, err := r.callArea(im)
+	if err != nil {
+		return err
+	}
+	if err := m.Kernel().Restore(records, m.Space, last.schedule); err != nil {
 		return refuse("%v", err)
 	}
-	if err := r.registers(m, im); err != nil {
+	if err := r.registers(m, im, last); err != nil {
+		return err
+	}
+	held, err := r.held(m, im)
+	if err != nil {
 		return err
 	}
 	m.Attach()
-	m.Load()
+	m.Load(held)
 	files.Sweep()
+	for _, p := range m.Kernel().Processes() {
+		p.MM.Settle()
+	}
 	put(m, sbFailures, im.word(sbFailures)+1)
 	put(m, sbShutdowns, m.Durable().DirtyShutdowns)
 	fence(m)
@@ -95,10 +106,12 @@ func (r *Runtime) verify(m *sim.Machine, im *image) error {
 		return refuse("no superblock: magic %#x", got[0])
 	case got[1] != version:
 		return refuse("image version %d, this runtime reads version %d", got[1], version)
-	case got[3] != checksum(got[:3]...):
+	case got[4] != checksum(got[:4]...):
 		return refuse("superblock: wrong checksum")
 	case got[2] != want[2]:
 		return refuse("the image belongs to another program, other arguments or another processor")
+	case got[3] != want[3]:
+		return refuse("the image belongs to a machine with %d cores, this one has %d", got[3], want[3])
 	}
 	for _, off := range []uint64{sbCommitted, sbApplied, sbCells, logCall, saveEntry} {
 		if w := im.word(off); guarded(im.counter(off)) != w {
@@ -160,31 +173,48 @@ func (r *Runtime) disentangle(m *sim.Machine, records []kernel.Record) []kernel.
 	})
 }
 
+// callArea is where the core that executed stood.
+type callArea struct {
+	mode, call, reissue uint64
+	tid                 int32
+	schedule            kernel.Schedule
+}
+
+func (a *callArea) inKernel() bool { return a.mode&^modeCounted == modeKernel }
+
+// callArea reads the call area.
+func (r *Runtime) callArea(im *image) (*callArea, error) {
+	gen, threads := im.word(saveGen), im.word(saveThread)
+	a := &callArea{mode: im.word(saveMode), call: im.word(saveCall), reissue: im.word(saveReissue), tid: int32(uint32(threads)),
+		schedule: kernel.Schedule{Current: int32(uint32(threads >> 32)), Slice: im.word(saveSlice), Turns: im.word(saveTurns)}}
+	if r.bug.NoShutdownCheck {
+		return a, nil
+	}
+	switch {
+	case im.word(saveChecksum) != checksum(a.mode, a.call, gen, a.reissue, threads, a.schedule.Slice, a.schedule.Turns):
+		return nil, refuse("call area: wrong checksum")
+	case gen != im.word(sbGeneration):
+		return nil, refuse("call area: of generation %d, the image is of %d", gen, im.word(sbGeneration))
+	case a.mode != modeUser && !a.inKernel():
+		return nil, refuse("call area: mode %d", a.mode)
+	}
+	return a, nil
+}
+
 // registers restores the architectural state of all threads: from their save areas,
 // and for a call in flight from the kernel-entry copy and the recorded result.
-func (r *Runtime) registers(m *sim.Machine, im *image) error {
-	mode, call, gen, reissue, tid := im.word(saveMode), im.word(saveCall), im.word(saveGen), im.word(saveReissue), im.word(saveThread)
-	kernelMode := mode&^modeCounted == modeKernel
-	if !r.bug.NoShutdownCheck {
-		switch {
-		case im.word(saveChecksum) != checksum(mode, call, gen, reissue, tid):
-			return refuse("call area: wrong checksum")
-		case gen != im.word(sbGeneration):
-			return refuse("call area: of generation %d, the image is of %d", gen, im.word(sbGeneration))
-		case mode != modeUser && !kernelMode:
-			return refuse("call area: mode %d", mode)
-		}
-	}
+func (r *Runtime) registers(m *sim.Machine, im *image, last *callArea) error {
 	for _, t := range m.Kernel().Threads() {
 		if err := r.thread(im, t); err != nil {
 			return err
 		}
 	}
-	if !kernelMode {
+	if !last.inKernel() {
 		return nil
 	}
+	call, reissue := last.call, last.reissue
 	var s x86.State
-	t := m.Kernel().Thread(int32(tid))
+	t := m.Kernel().Thread(last.tid)
 	if t == nil {
 		t = &kernel.Thread{} // the call ended it
 	}
@@ -197,7 +227,7 @@ func (r *Runtime) registers(m *sim.Machine, im *image) error {
 		}
 		if again {
 			s.RIP = reissue
-		} else if mode&modeCounted != 0 {
+		} else if last.mode&modeCounted != 0 {
 			m.CPU().Retired++
 		}
 	} else {
@@ -211,6 +241,19 @@ func (r *Runtime) registers(m *sim.Machine, im *image) error {
 	}
 	t.Regs = s
 	return nil
+}
+
+// held returns the thread that each core held; its registers are in its save area.
+func (r *Runtime) held(m *sim.Machine, im *image) ([]int32, error) {
+	tids := make([]int32, m.Cores())
+	for core := range tids {
+		w := im.word(saveCores + 8*uint64(core))
+		tids[core] = int32(uint32(w))
+		if !r.bug.NoShutdownCheck && w != heldWord(core, im.word(sbGeneration), tids[core]) {
+			return nil, refuse("call area: core %d did not say that it has saved its registers", core)
+		}
+	}
+	return tids, nil
 }
 
 // thread restores a thread's registers from its save area.

@@ -8,8 +8,7 @@
 // sbCommitted; the table updates that belong to it stand in the redo log by then
 // and are put in place afterwards, or by the recovery.
 //
-// Left out for now: connected sockets. It must not import
-// crashinject.
+// It must not import crashinject.
 package wpp
 
 import (
@@ -62,9 +61,17 @@ func (r *Runtime) Fork() sim.Runtime {
 // Owned implements sim.Runtime.
 func (r *Runtime) Owned() (lo, hi phys.Frame) { return phys.PMEMBase.Frame(), DataBase.Frame() }
 
-// SaveLines implements sim.Runtime.
-func (r *Runtime) SaveLines() int {
-	return (frameWords*8+threadFrame)/phys.LineSize + 2
+// SaveLines implements sim.Runtime: the save area of each thread that a core holds, the
+// words of the cores, and the call area.
+func (r *Runtime) SaveLines(m *sim.Machine) int {
+	threads := 0
+	for i := range m.Cores() {
+		if tid, _ := m.Held(i); tid != 0 {
+			threads++
+		}
+	}
+	const words = phys.LineSize / 8
+	return max(threads, 1)*((frameWords*8+threadFrame)/phys.LineSize) + (m.Cores()+words-1)/words + 1
 }
 
 // put makes one modelled store into the image.
@@ -81,6 +88,7 @@ func fence(m *sim.Machine) { m.Port().Fence(cachemodel.SFENCE) }
 // Start implements sim.Runtime: it writes the first image. The process is
 // recoverable from the moment its generation is published.
 func (r *Runtime) Start(m *sim.Machine) error {
+	r.plant(m)
 	for i, w := range staticWords(m) {
 		put(m, sbMagic+8*uint64(i), w)
 	}
@@ -108,9 +116,16 @@ func keys(m *sim.Machine) []kernel.Key {
 	return list
 }
 
+// plant gives the file tree the defect that is not the runtime's own.
+func (r *Runtime) plant(m *sim.Machine) {
+	if r.bug.FramesInPlace {
+		m.Durable().Files.WriteInPlace()
+	}
+}
+
 // staticWords returns the superblock's checked part.
 func staticWords(m *sim.Machine) []uint64 {
-	w := []uint64{magic, version, programID(m.Config())}
+	w := []uint64{magic, version, programID(m.Config()), uint64(m.Cores())}
 	return append(w, checksum(w...))
 }
 
@@ -290,11 +305,11 @@ func (r *Runtime) collect(m *sim.Machine, changed []kernel.Key) error {
 
 // area returns where a thread's save area is.
 func (r *Runtime) area(tid int32) uint64 {
-	b, ok := r.table.blocks[kernel.Key{Kind: kernel.KindThread, A: uint64(tid)}]
+	at, ok := r.table.area(tid)
 	if !ok {
 		panic(fmt.Sprintf("BUG: thread %d has no save area", tid))
 	}
-	return threadOff + threadSize*uint64(b.slot)
+	return at
 }
 
 // SwitchOut implements sim.Runtime.
@@ -316,40 +331,56 @@ func threadCheck(tid int32, f *frame) uint64 {
 	return s.value()
 }
 
-// PowerFail implements sim.Runtime: the power-fail handler's stores.
+// PowerFail implements sim.Runtime: the power-fail handler's stores on all cores.
 func (r *Runtime) PowerFail(m *sim.Machine, pm *mem.Store) {
 	if r.recovering {
 		return // no thread has run since the save area was filled
 	}
-	mode, reissue := uint64(modeUser), uint64(0)
-	s := m.CPU().State()
+	page := pm.WritablePage((phys.PMEMBase + saveOff).Frame())
+	word := func(off, v uint64) { binary.LittleEndian.PutUint64(page[off:], v) }
+	for core := range m.Cores() {
+		tid, s := m.Held(core)
+		if core == m.Executing() {
+			r.saveCall(m, tid, &s, word)
+		} else if r.bug.OthersNotSaved {
+			word(saveCores+8*uint64(core), heldWord(core, r.generation, tid))
+			continue
+		}
+		if r.bug.Registers != nil {
+			r.bug.Registers(&s)
+		}
+		if _, live := r.table.area(tid); live {
+			r.saveThread(pm, tid, &s)
+		}
+		word(saveCores+8*uint64(core), heldWord(core, r.generation, tid))
+	}
+}
+
+// saveCall stores where the core that executes stands, which holds thread tid. In a
+// call s becomes the registers at kernel entry.
+func (r *Runtime) saveCall(m *sim.Machine, tid int32, s *x86.State, word func(off, v uint64)) {
+	mode, reissue, sched := uint64(modeUser), uint64(0), m.Kernel().Schedule()
 	if c := m.InCall(); c != nil {
-		mode, reissue = modeKernel, c.Reissue
+		mode, reissue, sched = modeKernel, c.Reissue, c.Before
 		if c.Kind == sim.Syscall {
 			mode |= modeCounted
 		}
-		fpu := s
-		s = c.Entry
+		fpu := *s
+		*s = c.Entry
 		s.V, s.MXCSR, s.FPU = fpu.V, fpu.MXCSR, fpu.FPU
 	}
-	if r.bug.Registers != nil {
-		r.bug.Registers(&s)
-	}
-	tid := m.Loaded()
-	if _, live := r.table.blocks[kernel.Key{Kind: kernel.KindThread, A: uint64(tid)}]; live {
-		r.saveThread(pm, tid, &s)
-	}
-	page := pm.WritablePage((phys.PMEMBase + saveOff).Frame())
-	word := func(off, v uint64) { binary.LittleEndian.PutUint64(page[off:], v) }
+	threads := uint64(uint32(tid)) | uint64(uint32(sched.Current))<<32
 	word(saveMode, mode)
 	word(saveCall, r.call)
 	word(saveGen, r.generation)
 	word(saveReissue, reissue)
-	word(saveThread, uint64(tid))
-	word(saveChecksum, checksum(mode, r.call, r.generation, reissue, uint64(tid)))
+	word(saveThread, threads)
+	word(saveSlice, sched.Slice)
+	word(saveTurns, sched.Turns)
+	word(saveChecksum, checksum(mode, r.call, r.generation, reissue, threads, sched.Slice, sched.Turns))
 }
 
-// saveThread stores the registers of the thread that the core holds.
+// saveThread stores the registers of a thread that a core holds.
 func (r *Runtime) saveThread(pm *mem.Store, tid int32, s *x86.State) {
 	var f frame
 	f.encode(s)

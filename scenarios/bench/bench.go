@@ -33,7 +33,8 @@ type Workload struct {
 	About   string
 	Program string // path, or crashinject.GuestPrefix and the name of an embedded guest
 	Args    []string
-	Stdin   string // file, "" for none
+	Env     []string // nil for that of this process
+	Stdin   string   // file, "" for none
 	// Rounds is how often the smallest run does the work; "ROUNDS" among Args
 	// stands for the number. 0: the work is always the same.
 	Rounds uint64
@@ -44,11 +45,11 @@ func Workloads() []Workload {
 	small := func(name, about string, rounds uint64) Workload {
 		return Workload{Name: name, About: about, Program: crashinject.GuestPrefix + "bench-" + name, Args: []string{"ROUNDS"}, Rounds: rounds}
 	}
-	return []Workload{
+	return append([]Workload{
 		small("sha256", "SHA-256: rotations, logic and additions in registers", 40),
 		small("hashmap", "hash map with chains: loads that depend on loads", 10),
 		small("nbody", "n-body: SSE2 arithmetic in double precision", 10_000),
-	}
+	}, software()...)
 }
 
 // Process is one run of a workload.
@@ -56,6 +57,7 @@ type Process struct {
 	Program string // as in the workload
 	File    string // the executable on the host
 	Args    []string
+	Env     []string // nil for that of this process
 	Stdin   string
 }
 
@@ -98,6 +100,37 @@ type Cell struct {
 	PerSecond    float64   `json:"instructions_per_second,omitempty"`
 
 	walls []float64
+}
+
+// SoftwareTree is where Workloads looks for Debian's programs: scenarios/real/fetch
+// unpacks them there, seen from the top of the repository.
+const SoftwareTree = ".cache/real/root"
+
+// software are programs of others, which the loader of their own tree starts with the
+// libraries of that tree, so that every engine runs the very same files. There are none
+// where they were not fetched.
+func software() []Workload {
+	tree, err := filepath.Abs(SoftwareTree)
+	if err != nil {
+		return nil
+	}
+	loader := filepath.Join(tree, "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
+	libraries := filepath.Join(tree, "lib/x86_64-linux-gnu") + ":" + filepath.Join(tree, "usr/lib/x86_64-linux-gnu")
+	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "PYTHONHOME=" + filepath.Join(tree, "usr"), "PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1"}
+	var list []Workload
+	add := func(name, about, program string, args ...string) {
+		file := filepath.Join(tree, program)
+		if _, err := os.Stat(file); err == nil {
+			list = append(list, Workload{Name: name, About: about, Program: loader, Env: env, Args: append([]string{"--library-path", libraries, file}, args...)})
+		}
+	}
+	add("python-start", "python3: its start", "usr/bin/python3.11", "-c", "pass")
+	add("python-json", "python3: 20,000 dictionaries to JSON and back", "usr/bin/python3.11", "-c",
+		"import json; d = [{'n': i, 'name': 'item %d' % i, 'half': i / 2, 'odd': i % 2 == 1} for i in range(20000)]; print(json.loads(json.dumps(d)) == d)")
+	add("sqlite", "sqlite3: 20,000 rows inserted and summed", "usr/bin/sqlite3", ":memory:",
+		"create table t(a integer primary key, b); with recursive c(i) as (select 1 union all select i + 1 from c where i < 20000) "+
+			"insert into t select i, i * i % 97 from c; select count(*), sum(b) from t;")
+	return list
 }
 
 // Measure runs every workload in every engine. An engine that prints something
@@ -158,7 +191,7 @@ func (b *benchmark) run(ctx context.Context, e *Engine, rounds uint64) (Outcome,
 			args[i] = strconv.FormatUint(rounds, 10)
 		}
 	}
-	out, err := e.Run(ctx, Process{b.work.Program, b.file, args, b.work.Stdin})
+	out, err := e.Run(ctx, Process{b.work.Program, b.file, args, b.work.Env, b.work.Stdin})
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

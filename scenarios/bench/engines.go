@@ -46,7 +46,9 @@ func Simulated(caches bool) Engine {
 		s := crashinject.DefaultSetup()
 		s.Guest, s.Program, s.Args, s.Stdin = guests.Guest, p.Program, p.Args, p.Stdin
 		if !strings.HasPrefix(s.Program, crashinject.GuestPrefix) {
-			s.Env = os.Environ()
+			if s.Env = p.Env; s.Env == nil {
+				s.Env = os.Environ()
+			}
 			if s.Dir, err = os.Getwd(); err != nil {
 				return out, err
 			}
@@ -92,6 +94,7 @@ func host(before []string, count *regexp.Regexp) func(context.Context, Process) 
 	return func(ctx context.Context, p Process) (out Outcome, err error) {
 		words := append(append(append([]string{}, before...), p.File), p.Args...)
 		cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+		cmd.Env = p.Env
 		if p.Stdin != "" {
 			f, err := os.Open(p.Stdin)
 			if err != nil {

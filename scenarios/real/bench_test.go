@@ -180,3 +180,41 @@ func peak(b *testing.B) float64 {
 	b.Fatal("/proc/self/status has no VmHWM")
 	return 0
 }
+
+// BenchmarkSoftware is the speed of the programs that the figures are about, in
+// million guest instructions a second: natively only the time is known.
+func BenchmarkSoftware(b *testing.B) {
+	root := software(b)
+	for _, w := range []run{
+		{name: "bench-python-start", args: []string{"/usr/bin/python3.11", "-c", "pass"}},
+		{name: "bench-python-json", args: []string{"/usr/bin/python3.11", "-c",
+			"import json\nd = [{'id': i, 'name': 'n%d' % i, 'half': i / 2, 'list': [i, None, True]} for i in range(20000)]\nassert json.loads(json.dumps(d)) == d"}},
+		{name: "bench-sqlite", args: []string{"/usr/bin/sqlite3", ":memory:", "create table t(a integer, b text); begin; " +
+			"with recursive c(x) as (values(1) union all select x + 1 from c where x < 20000) insert into t select x, printf('%08d', x) from c; commit; select sum(a), max(b) from t;"}},
+	} {
+		dir := w.prepare(b, root)
+		b.Run(w.name+"/native", func(b *testing.B) {
+			for b.Loop() {
+				w.natively(b, root, dir)
+			}
+		})
+		for _, model := range []string{"off", "full"} {
+			b.Run(fmt.Sprintf("%s/model=%s", w.name, model), func(b *testing.B) {
+				setup := w.setup(root, dir)
+				if err := setup.Set("model", model); err != nil {
+					b.Fatal(err)
+				}
+				var instructions uint64
+				begin := processor(b)
+				for b.Loop() {
+					_, n := uncut(b, setup)
+					instructions += n
+				}
+				cpu := (processor(b) - begin).Seconds()
+				b.ReportMetric(float64(instructions)/float64(b.N)/1e6, "Minstr")
+				b.ReportMetric(float64(instructions)/cpu/1e6, "MIPS-of-CPU-time")
+				b.ReportMetric(float64(instructions)/b.Elapsed().Seconds()/1e6, "MIPS")
+			})
+		}
+	}
+}

@@ -191,7 +191,7 @@ func TestThousandFailuresInOneRun(t *testing.T) {
 			}
 			defer stdin.Close()
 			var stdout, stderr bytes.Buffer
-			out, err := crashinject.Crash(setup, spread(n), kernel.NewConsole(stdin, &stdout, &stderr))
+			out, err := crashinject.Crash(setup, spread(n, cuts), kernel.NewConsole(stdin, &stdout, &stderr))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -209,10 +209,10 @@ func TestThousandFailuresInOneRun(t *testing.T) {
 }
 
 // spread is a plan of clean cuts over n instructions, each somewhere in a part of its own.
-func spread(n uint64) (plan crashinject.Plan) {
+func spread(n, cuts uint64) (plan crashinject.Plan) {
 	r := det.Stream(1, "a thousand failures")
 	at := uint64(0)
-	for i := range uint64(cuts) {
+	for i := range cuts {
 		lo, hi := n*i/cuts, n*(i+1)/cuts
 		next := lo + r.Uint64N(hi-lo)
 		plan.Cuts = append(plan.Cuts, crashinject.Cut{After: next - at, Keep: sim.Drain})

@@ -2,17 +2,26 @@ package kernel
 
 import (
 	"zhuque/sim/kernel/errno"
+	"zhuque/sim/kernel/mm"
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/x86"
 )
 
-// OnChange sets the function that is told when mappings, or memory behind the
-// processors' back, change in an address space. Those of later processes get it too.
-func (k *Kernel) OnChange(f func()) {
-	k.changed = f
+// Attach gives the kernel a way to make the empty address space of a new process, and
+// what is to be called when mappings, or memory behind the processors' back, change in
+// any address space.
+func (k *Kernel) Attach(space func() *mm.Space, changed func()) {
+	k.makes, k.changed = space, changed
 	for _, p := range k.procs {
-		p.MM.OnChange(f)
+		p.MM.OnChange(changed)
 	}
+}
+
+// newSpace returns an empty address space.
+func (k *Kernel) newSpace() *mm.Space {
+	s := k.makes()
+	s.OnChange(k.changed)
+	return s
 }
 
 // Deliverable reports whether the current thread has a signal to be delivered
@@ -27,18 +36,20 @@ func (k *Kernel) DeliverOne(c *x86.CPU) Outcome {
 	if q, ok := k.next(k.thread.mask); ok {
 		cl.handle(q, trap{})
 	}
-	return cl.out
+	return cl.end()
 }
 
-// SendPowerFailure makes SIGPWR pending for a process that handles it; its
+// SendPowerFailure makes SIGPWR pending for each process that handles it; its
 // si_code is the number of failures survived. A process with the default
 // disposition is not told. It reports whether the signal was sent.
 func (k *Kernel) SendPowerFailure(failures uint64) bool {
-	p := k.procs[0]
-	if p.actions[SIGPWR].Handler <= sigIgn {
-		return false
+	sent := false
+	for _, p := range k.procs {
+		if p.actions[SIGPWR].Handler > sigIgn {
+			sent = k.Send(p, Queued{Signal: SIGPWR, Code: int32(min(failures, 1<<30))}) == nil || sent
+		}
 	}
-	return k.Send(p, Queued{Signal: SIGPWR, Code: int32(min(failures, 1<<30))}) == nil
+	return sent
 }
 
 // Own connects the file tree of a forked kernel with it at once, so that nothing
@@ -72,4 +83,9 @@ func (c *Console) Skip(n int) { c.pos += n }
 
 // DropPending forgets what calls had queued and not released: a power cut takes
 // it back.
-func (c *Console) DropPending() { c.ahead, c.pend = 0, nil }
+func (c *Console) DropPending() {
+	c.ahead, c.pend = 0, nil
+	if c.Outside != nil {
+		c.Outside.Reset()
+	}
+}

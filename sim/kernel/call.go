@@ -68,23 +68,28 @@ func (k *Kernel) Syscall(c *x86.CPU) Outcome {
 			return cl.out
 		}
 	}
-	if !cl.noResult {
+	if !cl.noResult && !cl.gone {
 		c.R[x86.RAX] = res
 	}
 	if k.cfg.Strace != nil {
 		k.cfg.Strace(cl.thread.tid, nr, cl.a, res)
 	}
-	if cl.gone {
-		k.choose()
-		return cl.out
-	}
 	if cl.yield && k.several() {
-		defer k.choose()
+		defer k.reschedule()
 	}
-	if !cl.out.Exited && (!k.cfg.DeferSignals || cl.useSaved) {
+	if !cl.out.Exited && !cl.gone && (!k.cfg.DeferSignals || cl.useSaved) {
 		cl.deliver()
 	}
-	return cl.out
+	return cl.end()
+}
+
+// end is the end of every entry into the kernel: a thread that is gone leaves the
+// core to another.
+func (c *call) end() Outcome {
+	if c.gone && !c.out.Stops() {
+		c.reschedule()
+	}
+	return c.out
 }
 
 // settle ends the thread's wait or begins one. again reports that the call is to be
@@ -113,7 +118,7 @@ func (c *call) settle(err error) (again bool, out Outcome) {
 	c.cpu.Retired--
 	if err == errBlocked {
 		c.touchThread(t)
-		c.choose()
+		c.reschedule()
 	}
 	return true, Outcome{Again: true}
 }

@@ -18,7 +18,9 @@ type Console struct {
 	pend   []piece
 	cap    bool
 	outErr error
-	tty    [3]bool // standard input, output, error: is it a terminal
+	// Outside leads to clients on the host; nil for none. Forks have none.
+	Outside Outside
+	tty     [3]bool // standard input, output, error: is it a terminal
 }
 
 // piece is a pending write to stream 0 (standard output) or 1 (standard error).

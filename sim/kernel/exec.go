@@ -125,7 +125,12 @@ func (k *Kernel) find(name string) (*program, error) {
 // Errors are *NotFound, *loader.NotExecutable, errno.E2BIG, or what the host gave.
 func (k *Kernel) Exec(c *x86.CPU, name string, args, env []string) error {
 	k.enter(c)
-	if len(k.MM.VMAs()) != 0 {
+	return k.start(c, name, args, env)
+}
+
+// start is Exec for the current process.
+func (k *Kernel) start(c *x86.CPU, name string, args, env []string) error {
+	if k.MM.Len() != 0 {
 		panic("BUG: Exec into an address space that is in use")
 	}
 	p, err := k.find(name)

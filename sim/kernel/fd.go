@@ -46,10 +46,12 @@ const (
 	FDNode // a file, directory or synthetic device of the file tree
 	FDPipeRead
 	FDPipeWrite
-	FDSocket    // a UNIX socket that is not connected
+	FDSocket
 	FDEvent     // an eventfd, whose value stands in the offset
 	FDSemaphore // an eventfd that is a semaphore
 	FDEpoll
+	FDTimer
+	FDSignal // signals as data; its set of signals stands in the offset
 	fdKinds
 )
 
@@ -69,8 +71,10 @@ type desc struct {
 	flags uint32
 	pipe  int
 
-	socket  int     // type of a socket
-	watches []Watch // of an epoll instance; never changed in place: forks share them
+	socket  int
+	timer   schedule // of a timer descriptor
+	watches []Watch  // of an epoll instance; never changed in place: forks share them
+	news    news     // of an eventfd
 }
 
 func (d *desc) readable() bool { return d.flags&oPath == 0 && d.flags&oAccmode != oWronly }
@@ -82,10 +86,14 @@ type pipe struct {
 	taken            uint64 // bytes ever read
 	data             []byte
 	readers, writers int // descriptions open
+	news             news
 }
 
 // code passes what a pipe's record holds beside its bytes.
-func (p *pipe) code(c *codec) { code(c, &p.taken) }
+func (p *pipe) code(c *codec) {
+	code(c, &p.taken)
+	p.news.code(c)
+}
 
 func (s *slot) code(c *codec) {
 	code(c, &s.desc)
@@ -99,6 +107,10 @@ func (d *desc) code(c *codec) {
 	code(c, &d.flags)
 	code(c, &d.pipe)
 	code(c, &d.socket)
+	d.news.code(c)
+	if d.kind == FDTimer {
+		d.timer.code(c)
+	}
 }
 
 // files is what the descriptors of all processes lead to, each list ascending by
@@ -106,9 +118,16 @@ func (d *desc) code(c *codec) {
 type files struct {
 	descs []desc
 	pipes []pipe
+	socks []*socket
 }
 
-func (f *files) fork() files { return files{slices.Clone(f.descs), slices.Clone(f.pipes)} }
+func (f *files) fork() files {
+	c := files{slices.Clone(f.descs), slices.Clone(f.pipes), make([]*socket, len(f.socks))}
+	for i, s := range f.socks {
+		c.socks[i] = s.fork()
+	}
+	return c
+}
 
 // slot returns an open descriptor, nil for a free number.
 func (p *Process) slot(num int) *slot {
@@ -215,6 +234,8 @@ func (k *Kernel) closeFD(num int) error {
 	id := p.slots[i].desc
 	p.slots = slices.Delete(p.slots, i, i+1)
 	k.touchFD(num)
+	d := k.files.desc(id)
+	k.dropLocks(d, d.refs == 1)
 	k.unrefDesc(id)
 	return nil
 }
@@ -234,9 +255,16 @@ func (k *Kernel) unrefDesc(id int) {
 		k.watch(d, nil)
 	}
 	k.unwatch(id)
+	socket := 0
+	if d.kind == FDSocket {
+		socket = d.socket
+	}
 	j := slices.IndexFunc(k.files.descs, func(e desc) bool { return e.id == id })
 	k.files.descs = slices.Delete(k.files.descs, j, j+1)
 	k.touchDesc(id)
+	if socket != 0 { // last: it may hold descriptions that go with it
+		k.closeSocket(k.files.sock(socket))
+	}
 }
 
 func (k *Kernel) closePipeEnd(d *desc) {
@@ -246,11 +274,12 @@ func (k *Kernel) closePipeEnd(d *desc) {
 	} else {
 		p.writers--
 	}
+	p.news.both()
 	if p.readers+p.writers == 0 {
 		i := slices.IndexFunc(k.files.pipes, func(q pipe) bool { return q.id == p.id })
 		k.files.pipes = slices.Delete(k.files.pipes, i, i+1)
-		k.touchPipe(d.pipe)
 	}
+	k.touchPipe(d.pipe)
 }
 
 // newPipe makes a pipe and returns its two descriptions, not yet installed.

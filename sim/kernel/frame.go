@@ -100,7 +100,7 @@ func siginfo(q Queued) []byte {
 	b := make([]byte, 128)
 	le.PutUint32(b, uint32(q.Signal))
 	le.PutUint32(b[8:], uint32(q.Code))
-	if q.Code > 0 && q.Code != siKernel {
+	if q.Code > 0 && q.Code != siKernel && q.Signal != SIGCHLD {
 		le.PutUint64(b[16:], q.Value)
 		return b
 	}

@@ -7,7 +7,7 @@
 // (freed memory, deleted files) wait for Release, so that a call that was cut
 // before it was committed can be issued again.
 //
-// Left out: sockets that find a peer, timers that interrupt, permissions (the guest is root), terminals beyond isatty. Table lists every
+// Left out: timers that interrupt, permissions (the guest is root), terminals beyond isatty. Table lists every
 // call with its state. Guest memory is reached through mem.Port only.
 //
 // It must not import the Zhuque runtime, the cache model's internals or anything
@@ -39,7 +39,7 @@ type Config struct {
 	// Quantum is the mean number of instructions after which another thread may get
 	// its turn; zero: DefaultQuantum.
 	Quantum uint64
-	// Cores is how many processor cores the processes see; zero: 1.
+	// Cores is how many processor cores the processes see and run on, at most 64; zero: 1.
 	Cores int
 	// DeferSignals leaves signals that a call makes deliverable to DeliverOne, so
 	// that each delivery can be committed by itself: a delivery may overwrite what
@@ -57,6 +57,7 @@ type Kernel struct {
 
 	cfg     Config
 	console *Console
+	outside Outside
 	clock   uint64 // instructions retired at the last entry
 
 	sys     system
@@ -65,11 +66,14 @@ type Kernel struct {
 	files   files
 	proc    *Process // the current thread's
 	thread  *Thread  // the current one, or the last that was
+	viewer  *Thread  // whose view of a descriptor is asked for, nil for the current thread's
 
 	unref []vfs.NodeID // nodes to let go of at Release
 	dirty []Key        // records that changed, ascending
 
-	changed func() // see OnChange
+	changed func()           // see Attach
+	makes   func() *mm.Space // see Attach
+	old     []*mm.Space      // address spaces whose memory is freed at Release
 
 	hooked bool // FS has this kernel's hooks
 	spare  call // of the last call, for its memory
@@ -104,13 +108,16 @@ func New(cfg Config) *Kernel {
 	if cfg.OpenFiles == 0 {
 		cfg.OpenFiles = 1024
 	}
-	if cfg.Quantum == 0 {
-		cfg.Quantum = DefaultQuantum
-	}
 	if cfg.Cores == 0 {
 		cfg.Cores = 1
 	}
-	k := &Kernel{MM: cfg.MM, FS: cfg.FS, cfg: cfg, console: cfg.Console}
+	if cfg.Quantum == 0 {
+		cfg.Quantum = DefaultQuantum(cfg.Cores)
+	}
+	k := &Kernel{MM: cfg.MM, FS: cfg.FS, cfg: cfg, console: cfg.Console, outside: nowhere{}}
+	if k.console != nil && k.console.Outside != nil {
+		k.outside = k.console.Outside
+	}
 	if cfg.MM == nil {
 		return k
 	}
@@ -131,8 +138,12 @@ func (k *Kernel) Fork(space func(*mm.Space) *mm.Space, fs *vfs.FS, console *Cons
 	c.cfg.MM, c.cfg.FS, c.cfg.Console = nil, fs, console
 	c.files = k.files.fork()
 	c.procs, c.threads = make([]*Process, len(k.procs)), make([]*Thread, len(k.threads))
+	spaces := map[*mm.Space]*mm.Space{} // only looked up
 	for i, p := range k.procs {
-		c.procs[i] = p.fork(space(p.MM))
+		if spaces[p.MM] == nil {
+			spaces[p.MM] = space(p.MM)
+		}
+		c.procs[i] = p.fork(spaces[p.MM])
 	}
 	for i, t := range k.threads {
 		c.threads[i] = t.fork(c.findProcess(t.proc.pid))
@@ -143,7 +154,7 @@ func (k *Kernel) Fork(space func(*mm.Space) *mm.Space, fs *vfs.FS, console *Cons
 	c.unref = append([]vfs.NodeID(nil), k.unref...)
 	c.dirty = append([]Key(nil), k.dirty...)
 	c.inOut = append([]InOut(nil), k.inOut...)
-	c.hooked, c.changed, c.spare = false, nil, call{}
+	c.hooked, c.changed, c.makes, c.old, c.spare, c.outside = false, nil, nil, nil, call{}, nowhere{}
 	return &c
 }
 
@@ -154,6 +165,7 @@ func (k *Kernel) enter(c *x86.CPU) *call {
 	if !k.hooked && k.FS != nil {
 		k.Own()
 	}
+	k.fromOutside()
 	k.spare = call{Kernel: k, cpu: c, port: c.Port, read: k.spare.read[:0]}
 	return &k.spare
 }
@@ -169,10 +181,16 @@ func (k *Kernel) Release() error {
 	for _, p := range k.procs {
 		p.MM.ReleaseFreed()
 	}
+	for _, s := range k.old {
+		s.ReleaseFreed()
+	}
+	k.old = k.old[:0]
 	for _, id := range k.unref {
 		k.FS.Unref(id)
 	}
 	k.unref = k.unref[:0]
+	k.FS.ReleaseFrames()
+	k.outside.Release()
 	return k.console.release()
 }
 

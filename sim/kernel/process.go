@@ -34,7 +34,10 @@ type system struct {
 	slept   phys.Nanos // virtual time that passed without instructions
 	current int32      // the thread that runs, 0 while all wait
 	slice   uint64     // retired instructions at the last preemption that was decided on
+	turns   uint64     // changes of current and slice so far
 	waits   uint64     // waits begun: their order
+	ports   uint32     // port numbers handed out
+	names   uint32     // names of UNIX sockets handed out
 }
 
 func (s *system) code(c *codec) {
@@ -44,7 +47,10 @@ func (s *system) code(c *codec) {
 	code(c, &s.slept)
 	code(c, &s.current)
 	code(c, &s.slice)
+	code(c, &s.turns)
 	code(c, &s.waits)
+	code(c, &s.ports)
+	code(c, &s.names)
 }
 
 // Process is one process: what its threads share.
@@ -59,6 +65,14 @@ type Process struct {
 	rlimits          [rlimitCount][2]uint64 // soft, hard
 	queue            []Queued               // signals for any of its threads, in order of sending
 	actions          [NSIG]Action           // indexed by signal number
+
+	space      int   // identity of MM: a child of vfork lives in its parent's
+	exitSignal int32 // sent to the parent at the end
+	vfork      bool  // the parent waits until it leaves the parent's memory
+	dead       bool  // it has ended and waits to be waited for
+	status     int32 // then: as wait4(2) tells it
+
+	timers []timer // ascending by identity
 
 	slots []slot // descriptors, ascending by number
 }
@@ -77,6 +91,11 @@ func (p *processRecord) code(c *codec) {
 	code(c, &p.ppid)
 	code(c, &p.pgid)
 	code(c, &p.sid)
+	code(c, &p.space)
+	code(c, &p.exitSignal)
+	c.flag(&p.vfork)
+	c.flag(&p.dead)
+	code(c, &p.status)
 	code(c, &p.argStart)
 	code(c, &p.argEnd)
 	code(c, &p.cwd)
@@ -98,8 +117,8 @@ func (p *processRecord) code(c *codec) {
 
 // String shows a process's record.
 func (p *processRecord) String() string {
-	return fmt.Sprintf("{parent %d group %d session %d arguments %#x-%#x directory %d program %d umask %#o limits %v pending %v}",
-		p.ppid, p.pgid, p.sid, p.argStart, p.argEnd, p.cwd, p.exe, p.umask, p.rlimits, p.queue)
+	return fmt.Sprintf("{parent %d group %d session %d memory %d vfork %v dead %v status %#x arguments %#x-%#x directory %d program %d umask %#o limits %v pending %v}",
+		p.ppid, p.pgid, p.sid, p.space, p.vfork, p.dead, p.status, p.argStart, p.argEnd, p.cwd, p.exe, p.umask, p.rlimits, p.queue)
 }
 
 // mapping is a mapping of a process, as its record holds it.
@@ -125,6 +144,7 @@ func (m *mapping) code(c *codec) {
 	code(c, &flags)
 	code(c, &m.Node)
 	code(c, &m.Off)
+	code(c, &m.Seen)
 	if c.decoding {
 		m.Prot, m.Kind = mm.Prot(flags&7), mm.Kind(flags>>8)
 		m.Shared, m.Grows = flags&mappingShared != 0, flags&mappingGrows != 0
@@ -132,7 +152,7 @@ func (m *mapping) code(c *codec) {
 }
 
 func newProcess(cfg Config) *Process {
-	p := &Process{MM: cfg.MM, cwd: vfs.Root, umask: 0o022, pid: initialPID, ppid: initialPPID, pgid: initialPID, sid: initialPID}
+	p := &Process{MM: cfg.MM, cwd: vfs.Root, umask: 0o022, pid: initialPID, ppid: initialPPID, pgid: initialPID, sid: initialPID, exitSignal: SIGCHLD}
 	for i := range p.rlimits {
 		p.rlimits[i] = [2]uint64{rlimInfinity, rlimInfinity}
 	}
@@ -148,7 +168,7 @@ func (p *Process) fork(space *mm.Space) *Process {
 	c := *p
 	c.MM = space
 	c.queue = slices.Clone(p.queue)
-	c.slots = slices.Clone(p.slots)
+	c.slots, c.timers = slices.Clone(p.slots), slices.Clone(p.timers)
 	return &c
 }
 
@@ -168,3 +188,17 @@ func (k *Kernel) findProcess(pid int32) *Process {
 
 // Action returns the first process's disposition of a signal, 1 to NSIG-1.
 func (k *Kernel) Action(sig int) Action { return k.procs[0].actions[sig] }
+
+// fileChanged tells every address space that the content of a file changed.
+func (k *Kernel) fileChanged(id vfs.NodeID) {
+	for _, p := range k.procs {
+		p.MM.FileChanged(id)
+	}
+}
+
+// fileCut tells every address space that a file got shorter.
+func (k *Kernel) fileCut(id vfs.NodeID) {
+	for _, p := range k.procs {
+		p.MM.FileCut(id)
+	}
+}

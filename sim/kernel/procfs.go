@@ -11,10 +11,13 @@ import (
 
 // Hooks returns the hooks that the file tree of a kernel must be made with: the
 // synthetic paths are all there, their content comes with the kernel.
-func Hooks() vfs.Hooks { return (&Kernel{}).hooks() }
+func Hooks() vfs.Hooks {
+	h := (&Kernel{}).hooks()
+	h.Texts = steadyTexts
+	return h
+}
 
 func (k *Kernel) hooks() vfs.Hooks {
-	text := func(s string) func() []byte { return func() []byte { return []byte(s) } }
 	link := func(id func() vfs.NodeID) func() []byte {
 		return func() []byte {
 			p, ok := k.FS.Path(id())
@@ -24,47 +27,70 @@ func (k *Kernel) hooks() vfs.Hooks {
 			return []byte(p)
 		}
 	}
-	return vfs.Hooks{
-		Now: k.Now,
-		FDs: k.listFDs,
-		Synthetic: map[string]func() []byte{
-			"/proc/self/exe":     link(func() vfs.NodeID { return k.proc.exe }),
-			"/proc/self/cwd":     link(func() vfs.NodeID { return k.proc.cwd }),
-			"/proc/self/maps":    k.procMaps,
-			"/proc/self/cmdline": k.procCmdline,
-			"/proc/self/comm":    func() []byte { return append([]byte(cString(k.thread.comm[:])), '\n') },
-			"/proc/self/status":  k.procStatus,
-			"/proc/self/stat":    k.procStat,
-			"/proc/self/statm":   k.procStatm,
-			"/proc/self/mounts":  text("zhuque / tmpfs rw 0 0\n"),
-			"/proc/mounts":       text("zhuque / tmpfs rw 0 0\n"),
-			"/proc/filesystems":  text("nodev\ttmpfs\n"),
-			"/proc/cpuinfo":      text(cpuinfo),
-			"/proc/meminfo":      k.procMeminfo,
-			"/proc/version":      text("Linux version " + kernelRelease + " (zhuque) " + kernelVersion + "\n"),
-			"/proc/uptime":       func() []byte { return fmt.Appendf(nil, "%d.%02d 0.00\n", k.mono()/second, k.mono()%second/1e7) },
-			"/proc/loadavg":      text("0.00 0.00 0.00 1/1 1000\n"),
-			"/proc/stat":         text("cpu  0 0 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0 0 0\n"),
+	return vfs.Hooks{Now: k.Now, FDs: k.listFDs, Synthetic: map[string]func() []byte{
+		"/proc/self/exe":     link(func() vfs.NodeID { return k.proc.exe }),
+		"/proc/self/cwd":     link(func() vfs.NodeID { return k.proc.cwd }),
+		"/proc/self/maps":    k.procMaps,
+		"/proc/self/cmdline": k.procCmdline,
+		"/proc/self/comm":    func() []byte { return append([]byte(cString(k.thread.comm[:])), '\n') },
+		"/proc/self/status":  k.procStatus,
+		"/proc/self/stat":    k.procStat,
+		"/proc/self/statm":   k.procStatm,
+		"/proc/meminfo":      k.procMeminfo,
+		"/proc/uptime":       func() []byte { return fmt.Appendf(nil, "%d.%02d 0.00\n", k.mono()/second, k.mono()%second/1e7) },
 
-			"/proc/sys/kernel/osrelease":       text(kernelRelease + "\n"),
-			"/proc/sys/kernel/pid_max":         text("32768\n"),
-			"/proc/sys/vm/overcommit_memory":   text("0\n"),
-			"/proc/sys/vm/max_map_count":       text("65530\n"),
-			"/sys/devices/system/cpu/online":   text("0\n"),
-			"/sys/devices/system/cpu/possible": text("0\n"),
-		},
-	}
+		"/proc/cpuinfo":                          k.procCPUInfo,
+		"/proc/stat":                             k.procStatCPU,
+		"/sys/devices/system/cpu/kernel_max":     func() []byte { return fmt.Appendf(nil, "%d\n", k.cfg.Cores-1) },
+		"/sys/devices/system/cpu/online":         k.coreList,
+		"/sys/devices/system/cpu/possible":       k.coreList,
+		"/sys/devices/system/cpu/present":        k.coreList,
+		"/sys/devices/system/node/node0/cpulist": k.coreList,
+
+		"/proc/self/environ":              k.procEnviron,
+		"/proc/self/auxv":                 k.procAuxv,
+		"/proc/self/smaps":                k.procSmaps,
+		"/proc/self/limits":               k.procLimits,
+		"/proc/sys/kernel/random/boot_id": func() []byte { return []byte(uuid(k.cfg.Seed, "boot") + "\n") },
+		"/proc/sys/kernel/random/uuid":    func() []byte { return []byte(uuid(k.cfg.Seed, "uuid") + "\n") },
+	}}
 }
 
-const cpuinfo = `processor	: 0
+const cpuinfo = `processor	: %d
 vendor_id	: GenuineIntel
 model name	: Zhuque Sim x86-64
-cpu cores	: 1
+cpu cores	: %d
 flags		: fpu tsc msr cx8 sep pge cmov clflush fxsr sse sse2 syscall nx lm clflushopt clwb
 clflush size	: 64
 cache_alignment	: 64
 
 `
+
+// procCPUInfo is /proc/cpuinfo.
+func (k *Kernel) procCPUInfo() (b []byte) {
+	for i := range k.cfg.Cores {
+		b = fmt.Appendf(b, cpuinfo, i, k.cfg.Cores)
+	}
+	return b
+}
+
+// procStatCPU is the part of /proc/stat that programs count cores in.
+func (k *Kernel) procStatCPU() []byte {
+	const idle = " 0 0 0 0 0 0 0 0 0 0\n"
+	b := []byte("cpu " + idle)
+	for i := range k.cfg.Cores {
+		b = fmt.Appendf(b, "cpu%d%s", i, idle)
+	}
+	return b
+}
+
+// coreList shows all cores as sysfs does.
+func (k *Kernel) coreList() []byte {
+	if k.cfg.Cores == 1 {
+		return []byte("0\n")
+	}
+	return fmt.Appendf(nil, "0-%d\n", k.cfg.Cores-1)
+}
 
 func cString(b []byte) string {
 	if i := bytes.IndexByte(b, 0); i >= 0 {
@@ -86,8 +112,12 @@ func (k *Kernel) listFDs() []vfs.FD {
 			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[eventfd]"})
 		case FDEpoll:
 			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[eventpoll]"})
+		case FDTimer:
+			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[timerfd]"})
+		case FDSignal:
+			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[signalfd]"})
 		case FDSocket:
-			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("socket:[%d]", d.id)})
+			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("socket:[%d]", d.socket)})
 		default:
 			if k.console.isTerminal(d.kind) {
 				out = append(out, vfs.FD{Num: s.num, Target: "/dev/tty"})
@@ -112,7 +142,7 @@ func (k *Kernel) procMaps() []byte {
 			name = "[stack]"
 		case mm.Heap:
 			name = "[heap]"
-		case mm.File, mm.Copy, mm.Hole:
+		case mm.File, mm.Copy, mm.Direct:
 			node, dev = v.Node, "08:01"
 			name, _ = k.FS.Path(v.Node)
 		}

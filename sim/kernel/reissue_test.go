@@ -20,7 +20,7 @@ import (
 func (r *rig) on(m *rig, deferring bool) *rig {
 	f := &rig{TB: r.TB, host: r.host, next: r.next, dram: r.dram.Fork(), pmem: m.pmem.Fork(), con: r.con.Fork(true)}
 	fs := r.k.FS.Fork()
-	f.k = r.k.Fork(func(s *mm.Space) *mm.Space { return s.Fork(f.dram, f.pmem, fs) }, fs, f.con)
+	f.k = r.k.Fork(func(s *mm.Space) *mm.Space { return s.Fork(f.dram, f.pmem, fs, nil) }, fs, f.con)
 	f.k.DeferInOut(deferring)
 	f.c = r.c
 	f.attach()
@@ -57,7 +57,7 @@ func (r *rig) sameAs(o *rig) string {
 		return "mappings:\n" + diff
 	}
 	for _, v := range r.k.MM.VMAs() {
-		if v.Kind == mm.Hole || !v.Phys.IsPMEM() {
+		if v.Kind == mm.Direct || !v.Phys.IsPMEM() {
 			continue
 		}
 		for _, s := range []*mem.Store{r.pmem, o.pmem} {

@@ -15,10 +15,11 @@ func (e *BadState) Error() string { return "saved kernel state: " + e.Why }
 func bad(format string, a ...any) error { return &BadState{fmt.Sprintf(format, a...)} }
 
 // Restore rebuilds everything from records after a restart. Records may be in any
-// order; space makes the empty address space of a process; the file tree has
-// forgotten all references (vfs.FS.ForgetRefs). Nothing is dirty afterwards. An
+// order; space makes an empty address space; the file tree has
+// forgotten all references (vfs.FS.ForgetRefs); saved is the Schedule of the power
+// failure, which counts where it is later than the records'. Nothing is dirty afterwards. An
 // error tells which part of the state cannot be: the image is damaged.
-func (k *Kernel) Restore(records []Record, space func(pid int32) *mm.Space) error {
+func (k *Kernel) Restore(records []Record, space func() *mm.Space, saved Schedule) error {
 	list := slices.Clone(records)
 	slices.SortFunc(list, func(a, b Record) int { return a.Key.Compare(b.Key) })
 	k.procs, k.threads, k.files, k.sys = nil, nil, files{}, system{}
@@ -30,12 +31,16 @@ func (k *Kernel) Restore(records []Record, space func(pid int32) *mm.Space) erro
 			return err
 		}
 	}
+	k.resume(saved)
 	if err := k.consistent(); err != nil {
 		return err
 	}
 	for _, p := range k.procs {
 		p.MM.SetAddressLimit(finite(p.rlimits[rlimitAS][0]))
 		p.MM.TakeChanges()
+		if p.dead {
+			continue
+		}
 		k.FS.Ref(p.cwd)
 		if p.exe != 0 {
 			k.FS.Ref(p.exe)
@@ -44,12 +49,13 @@ func (k *Kernel) Restore(records []Record, space func(pid int32) *mm.Space) erro
 	k.proc, k.thread = k.procs[0], k.threads[0]
 	k.MM = k.proc.MM
 	k.setCurrent()
-	k.unref, k.dirty, k.born = nil, nil, nil
+	k.LoseOutside()
+	k.unref, k.dirty, k.born, k.old = nil, nil, nil, nil
 	return nil
 }
 
 // restore enters one record. Records of a process come behind the process's own.
-func (k *Kernel) restore(r Record, space func(pid int32) *mm.Space) error {
+func (k *Kernel) restore(r Record, space func() *mm.Space) error {
 	read := func(o object) error {
 		c := codec{w: r.Words, decoding: true}
 		o.code(&c)
@@ -60,7 +66,11 @@ func (k *Kernel) restore(r Record, space func(pid int32) *mm.Space) error {
 	}
 	var p *Process
 	switch r.Key.Kind {
-	case KindAction, KindFD, KindMapping:
+	case KindMapping:
+		if p = k.inSpace(int(r.Key.A)); p == nil {
+			return bad("%v: nobody lives there", r.Key)
+		}
+	case KindAction, KindFD, KindTimer:
 		if p = k.findProcess(int32(r.Key.A)); p == nil {
 			return bad("%v: there is no such process", r.Key)
 		}
@@ -69,10 +79,14 @@ func (k *Kernel) restore(r Record, space func(pid int32) *mm.Space) error {
 	case KindSystem:
 		return read(&k.sys)
 	case KindProcess:
-		p := &Process{pid: int32(r.Key.A)}
-		p.MM = space(p.pid)
+		p := &Process{pid: int32(r.Key.A), MM: space()}
+		if err := read(&processRecord{p}); err != nil {
+			return err
+		}
+		if host := k.inSpace(p.space); host != nil && !p.dead {
+			p.MM = host.MM
+		}
 		k.procs = append(k.procs, p)
-		return read(&processRecord{p})
 	case KindThread:
 		t := &threadRecord{Thread: &Thread{tid: int32(r.Key.A)}}
 		if err := read(t); err != nil {
@@ -96,6 +110,12 @@ func (k *Kernel) restore(r Record, space func(pid int32) *mm.Space) error {
 			return err
 		}
 		p.slots = append(p.slots, s)
+	case KindTimer:
+		t := timer{id: int(r.Key.B)}
+		if err := read(&t); err != nil {
+			return err
+		}
+		p.timers = append(p.timers, t)
 	case KindDesc:
 		d := desc{id: int(r.Key.A)}
 		if err := read(&d); err != nil {
@@ -127,6 +147,15 @@ func (k *Kernel) restore(r Record, space func(pid int32) *mm.Space) error {
 			return bad("%v is about something else", r.Key)
 		}
 		d.watches = append(d.watches, w)
+	case KindSocket:
+		s := &socket{id: int(r.Key.A)}
+		if err := read(s); err != nil {
+			return err
+		}
+		if s.node != 0 {
+			k.FS.Ref(s.node)
+		}
+		k.files.socks = append(k.files.socks, s)
 	case KindMapping:
 		m := mapping{mm.VMA{Start: r.Key.B}}
 		if err := read(&m); err != nil {
@@ -178,6 +207,11 @@ func (k *Kernel) consistent() error {
 			d.refs++
 		}
 	}
+	for _, s := range k.files.socks {
+		if err := k.checkSocket(s); err != nil {
+			return err
+		}
+	}
 	for i := range k.files.descs {
 		if err := k.checkDesc(&k.files.descs[i]); err != nil {
 			return err
@@ -212,18 +246,21 @@ func (k *Kernel) checkDesc(d *desc) error {
 		return bad("description %d of %d", d.id, k.sys.nextID)
 	case d.kind < FDStdin || d.kind >= fdKinds:
 		return bad("description %d has the unknown kind %d", d.id, d.kind)
-	case d.off < 0 && d.kind != FDEvent && d.kind != FDSemaphore:
+	case d.off < 0 && d.kind != FDEvent && d.kind != FDSemaphore && d.kind != FDSignal:
 		return bad("description %d is at offset %d", d.id, d.off)
-	case d.kind == FDSocket && !unixType(d.socket):
-		return bad("description %d is a socket of type %d", d.id, d.socket)
+	case d.kind == FDSocket && k.files.sock(d.socket) == nil:
+		return bad("description %d leads to socket %d, which is not there", d.id, d.socket)
 	case len(d.watches) > 0 && d.kind != FDEpoll:
 		return bad("description %d waits for others and is no epoll instance", d.id)
 	}
 	slices.SortFunc(d.watches, Watch.Compare)
 	for _, w := range d.watches {
-		if e := k.files.find(w.Desc); e == nil || e.kind == FDEpoll {
+		if k.files.find(w.Desc) == nil {
 			return bad("epoll instance %d watches description %d", d.id, w.Desc)
 		}
+	}
+	if d.kind == FDEpoll && k.nesting(d, 0) > maxNesting {
+		return bad("epoll instance %d watches itself", d.id)
 	}
 	if d.kind != FDPipeRead && d.kind != FDPipeWrite {
 		return nil

@@ -59,6 +59,7 @@ func (r *rig) space(fs *vfs.FS) *mm.Space {
 }
 
 func (r *rig) start(fs *vfs.FS) {
+	fs.SetMemory(r.pmem)
 	r.k = New(Config{MM: r.space(fs), FS: fs, Console: r.con, Seed: 7, WallBase: 1_700_000_000 * second})
 	r.attach()
 }
@@ -71,7 +72,7 @@ func (r *rig) attach() {
 		c.SetState(&s)
 	}
 	r.c = c
-	r.k.OnChange(func() { p.FlushTLB(); c.InvalidateBlocks() })
+	r.k.Attach(func() *mm.Space { return r.space(r.k.FS) }, func() { p.FlushTLB(); c.InvalidateBlocks() })
 }
 
 func (r *rig) ok(err error) {
@@ -198,9 +199,17 @@ func (r *rig) waits(name string, args ...any) {
 	r.c.RIP = rip
 }
 
-// giveUp makes the only thread forget what it waits for.
+// giveUp makes the first thread the current one and forget what it waits for.
 func (r *rig) giveUp() {
-	t := r.k.thread
+	t := r.k.threads[0]
+	if r.k.sys.current != t.tid {
+		r.k.sys.current = t.tid
+		r.k.touchSystem()
+	}
+	r.k.setCurrent()
+	if r.c.Port.SetSpace(t.proc.MM) {
+		r.c.InvalidateBlocks()
+	}
 	w := t.wait
 	if w == nil {
 		return

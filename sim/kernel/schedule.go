@@ -2,18 +2,65 @@ package kernel
 
 import (
 	"fmt"
+	"math/bits"
 	"strings"
 
 	"zhuque/sim/phys"
 )
 
-// Threads take turns on the machine's one line of instructions. A turn ends at a
+// Threads take turns on the machine's one line of instructions, each on its own core. A turn ends at a
 // boundary, at a wait, or when the thread gives way. Who is next follows from the
 // seed, the number of instructions retired and the state of the threads alone, so
 // that a restarted machine chooses as the one that never failed does.
+//
+// A boundary is no call: on a machine with a core for each thread nothing happens there.
+// What it changes is the Schedule, which the power-fail handler saves as it does the
+// registers; calls that change it also put it into the system's record.
 
-// DefaultQuantum is the mean number of instructions between two boundaries.
-const DefaultQuantum = 5000
+// Schedule is which thread runs, and since when.
+type Schedule struct {
+	Current int32  // the thread that runs, 0 while all wait
+	Slice   uint64 // retired instructions at the last boundary that was decided on
+	Turns   uint64 // changes so far: which of two Schedules is the later
+}
+
+// Schedule returns the present one.
+func (k *Kernel) Schedule() Schedule { return Schedule{k.sys.current, k.sys.slice, k.sys.turns} }
+
+// resume takes over a Schedule that is later than the records'.
+func (k *Kernel) resume(s Schedule) {
+	if s.Turns > k.sys.turns {
+		k.sys.current, k.sys.slice, k.sys.turns = s.Current, s.Slice, s.Turns
+	}
+}
+
+// DefaultQuantum returns the mean number of instructions between two boundaries where
+// none is configured. One core changes threads as seldom as a real one does; between
+// several cores a turn stands for what really is simultaneous, and is short.
+func DefaultQuantum(cores int) uint64 {
+	if cores > 1 {
+		return 200
+	}
+	return 5000
+}
+
+// CoreOf returns the core on which a thread runs: one of those that its affinity
+// allows, by its number, so that a restarted machine agrees.
+func (k *Kernel) CoreOf(t *Thread) int {
+	allowed := k.allowed(t)
+	for n := int(t.tid-initialPID) % bits.OnesCount64(allowed); n > 0; n-- {
+		allowed &= allowed - 1
+	}
+	return bits.TrailingZeros64(allowed)
+}
+
+// allowed returns the set of cores that a thread may run on.
+func (k *Kernel) allowed(t *Thread) uint64 {
+	if a := t.affinity & k.coreMask(); a != 0 {
+		return a
+	}
+	return k.coreMask()
+}
 
 // boundary returns the last boundary at or below n retired instructions and the
 // first one above. There is one in every quantum, at a place that the seed draws.
@@ -46,24 +93,38 @@ func (k *Kernel) Current() int32 { return k.sys.current }
 // several reports whether there is anybody to take turns with.
 func (k *Kernel) several() bool { return len(k.threads) > 1 }
 
-// NextTurn returns the number of retired instructions at which Turn must be
-// called next, given the number now; ^0 for never.
+// NextTurn returns the number of retired instructions at which Preempt, or Turn while
+// all threads wait, must be called next, given the number now; ^0 for never.
 func (k *Kernel) NextTurn(now uint64) uint64 {
-	switch last, following := k.boundary(now); {
-	case k.sys.current == 0:
+	if k.sys.current == 0 {
 		return now
-	case !k.several():
-		return ^uint64(0)
-	case last > k.sys.slice:
-		return now
-	default:
-		return following
 	}
+	next := ^uint64(0)
+	if k.several() {
+		last, following := k.boundary(now)
+		if last > k.sys.slice {
+			return now
+		}
+		next = following
+	}
+	if due := k.nextExpiry(); due != forever {
+		k.clock = now
+		if due <= k.mono() {
+			return now
+		}
+		next = min(next, now+uint64(due-k.mono())/nanosPerInstruction)
+	}
+	return next
 }
 
 // nextEvent returns the earliest virtual time at which something happens by itself.
 func (k *Kernel) nextEvent() phys.Nanos {
-	at := forever
+	at := k.nextExpiry()
+	for i := range k.files.descs {
+		if d := &k.files.descs[i]; d.kind == FDTimer && d.timer.next != 0 {
+			at = min(at, d.timer.next)
+		}
+	}
 	for _, t := range k.threads {
 		if w := t.wait; w != nil && !w.woken {
 			at = min(at, w.deadline)
@@ -72,24 +133,50 @@ func (k *Kernel) nextEvent() phys.Nanos {
 	return at
 }
 
-// Turn is a boundary, or the end of a time in which every thread waited: time
-// passes if it must, and the thread that runs next is chosen. It is a call of its own.
-func (k *Kernel) Turn(now uint64) Outcome {
+// Preempt is a boundary: the thread that runs next is chosen. It reports false, and does
+// nothing, where a call must be made of it: a timer has expired, or all threads wait.
+func (k *Kernel) Preempt(now uint64) bool {
 	k.clock = now
-	if k.sys.current == 0 {
-		at := k.nextEvent()
-		if at == forever && !k.anyRunnable() {
-			return Outcome{Err: k.deadlock()}
-		}
-		if mono := k.mono(); at != forever && at > mono && !k.anyRunnable() {
-			k.sleep(at - mono)
-		}
+	if k.sys.current == 0 || k.nextExpiry() <= k.mono() {
+		return false
 	}
+	k.pass(now)
+	k.choose()
+	return true
+}
+
+// pass notes that boundaries have passed.
+func (k *Kernel) pass(now uint64) {
 	if last, _ := k.boundary(now); last > k.sys.slice {
 		k.sys.slice = last
-		k.touchSystem()
+		k.sys.turns++
 	}
+}
+
+// Turn ends a time in which every thread waited: it passes, and the thread that runs
+// next is chosen. It is a call of its own.
+func (k *Kernel) Turn(now uint64) Outcome {
+	k.clock = now
+	k.fromOutside()
+	if k.sys.current == 0 && !k.anyRunnable() {
+		left := forever
+		if at := k.nextEvent(); at != forever {
+			left = max(at-k.mono(), 0)
+		}
+		switch {
+		case k.reachable():
+			k.awaitHost(left)
+		case left == forever:
+			return Outcome{Err: k.deadlock()}
+		case left > 0:
+			k.sleep(left)
+		}
+	}
+	k.fire()
+	before := k.sys.turns
+	k.pass(now)
 	k.choose()
+	k.touchTurns(before)
 	return Outcome{}
 }
 
@@ -102,10 +189,25 @@ func (k *Kernel) anyRunnable() bool {
 	return false
 }
 
+// reschedule is choose inside a call.
+func (k *Kernel) reschedule() {
+	before := k.sys.turns
+	k.choose()
+	k.touchTurns(before)
+}
+
+// touchTurns notes that a call has changed the Schedule, if it has.
+func (k *Kernel) touchTurns(before uint64) {
+	if k.sys.turns != before {
+		k.touchSystem()
+	}
+}
+
 // choose makes another thread the current one: mostly the next in order, sometimes
 // any that can run.
 func (k *Kernel) choose() {
-	var able []int32
+	var few [16]int32
+	able := few[:0]
 	for _, t := range k.threads {
 		if k.runnable(t) {
 			able = append(able, t.tid)
@@ -126,7 +228,7 @@ func (k *Kernel) choose() {
 	}
 	if next != k.sys.current {
 		k.sys.current = next
-		k.touchSystem()
+		k.sys.turns++
 	}
 	k.setCurrent()
 }

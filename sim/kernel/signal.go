@@ -217,7 +217,7 @@ const taskSize = 1<<47 - 4096
 func (k *Kernel) Deliver(c *x86.CPU) Outcome {
 	cl := k.enter(c)
 	cl.deliver()
-	return cl.out
+	return cl.end()
 }
 
 func (c *call) deliver() {
@@ -226,7 +226,7 @@ func (c *call) deliver() {
 		if !ok {
 			break
 		}
-		if c.handle(q, trap{}); c.out.Stops() {
+		if c.handle(q, trap{}); c.out.Stops() || c.gone {
 			return
 		}
 	}
@@ -269,9 +269,8 @@ func (c *call) handle(q Queued, t trap) {
 	c.touchThread(c.thread)
 }
 
-func (c *call) kill(sig int) {
-	c.out.Exited, c.out.Signal, c.out.CoreDump = true, sig, dumpsCore(sig)
-}
+// kill ends the current process by a signal.
+func (c *call) kill(sig int) { c.endProcess(0, sig) }
 
 // Exception turns a processor exception into a signal and delivers it. A blocked
 // or ignored one kills, as the instruction cannot go on.
@@ -283,13 +282,13 @@ func (k *Kernel) Exception(c *x86.CPU, e *x86.Exception) Outcome {
 	q, t := faultSignal(c, e)
 	if k.thread.mask&bit(q.Signal) != 0 || k.proc.actions[q.Signal].Handler == sigIgn {
 		cl.kill(q.Signal)
-		return cl.out
+		return cl.end()
 	}
 	cl.handle(q, t)
-	if !cl.out.Stops() && !k.cfg.DeferSignals {
+	if !cl.out.Stops() && !cl.gone && !k.cfg.DeferSignals {
 		cl.deliver()
 	}
-	return cl.out
+	return cl.end()
 }
 
 // faultSignal returns the signal of an exception (arch/x86 traps in signal(7),

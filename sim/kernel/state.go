@@ -20,7 +20,9 @@ const (
 	KindDesc                          // A: open file description
 	KindPipe                          // A: pipe
 	KindWatch                         // A: description of an epoll instance, B: description watched << 32 | descriptor number
-	KindMapping                       // A: process, B: first address
+	KindMapping                       // A: address space, B: first address
+	KindTimer                         // A: process, B: identity of the timer
+	KindSocket                        // A: socket
 	recordKinds
 )
 
@@ -28,7 +30,7 @@ func (k RecordKind) String() string {
 	if k < KindSystem || k >= recordKinds {
 		return fmt.Sprintf("RecordKind(%d)", uint8(k))
 	}
-	return [...]string{"system", "process", "thread", "action", "descriptor", "description", "pipe", "watch", "mapping"}[k-KindSystem]
+	return [...]string{"system", "process", "thread", "action", "descriptor", "description", "pipe", "watch", "mapping", "timer", "socket"}[k-KindSystem]
 }
 
 // Key names a Record.
@@ -47,12 +49,12 @@ func (k Key) String() string {
 	switch k.Kind {
 	case KindSystem:
 		return "system"
-	case KindAction, KindFD:
+	case KindAction, KindFD, KindTimer:
 		return fmt.Sprintf("%v %d of process %d", k.Kind, k.B, k.A)
 	case KindWatch:
 		return fmt.Sprintf("watch of epoll instance %d for descriptor %d", k.A, uint32(k.B))
 	case KindMapping:
-		return fmt.Sprintf("mapping at %#x of process %d", k.B, k.A)
+		return fmt.Sprintf("mapping at %#x in memory %d", k.B, k.A)
 	}
 	return fmt.Sprintf("%v %d", k.Kind, k.A)
 }
@@ -119,6 +121,10 @@ func newObject(k RecordKind) object {
 		return &Watch{}
 	case KindMapping:
 		return &mapping{}
+	case KindSocket:
+		return &socket{}
+	case KindTimer:
+		return &timer{}
 	}
 	return nil
 }
@@ -244,7 +250,7 @@ func watchKey(epoll int, w Watch) Key {
 }
 func (p *Process) key() Key                { return Key{Kind: KindProcess, A: uint64(p.pid)} }
 func (p *Process) fdKey(num int) Key       { return Key{KindFD, uint64(p.pid), uint64(num)} }
-func (p *Process) mapKey(start uint64) Key { return Key{KindMapping, uint64(p.pid), start} }
+func (p *Process) mapKey(start uint64) Key { return Key{KindMapping, uint64(p.space), start} }
 func (t *Thread) key() Key                 { return Key{Kind: KindThread, A: uint64(t.tid)} }
 
 // TakeDirty returns the keys of the records that changed since the last call,
@@ -292,6 +298,11 @@ func (k *Kernel) Record(key Key) (r Record, ok bool) {
 			return r, false
 		}
 		return encode(key, &d.watches[i]), true
+	case KindSocket:
+		if s := k.files.sock(int(key.A)); s != nil {
+			return encode(key, s), true
+		}
+		return r, false
 	case KindThread:
 		if t := k.findThread(int32(key.A)); t != nil {
 			return encode(key, &threadRecord{t, t.proc.pid}), true
@@ -299,10 +310,23 @@ func (k *Kernel) Record(key Key) (r Record, ok bool) {
 		return r, false
 	}
 	p := k.findProcess(int32(key.A))
+	if key.Kind == KindMapping {
+		p = k.inSpace(int(key.A))
+	}
 	if p == nil {
 		return r, false
 	}
 	return p.record(key)
+}
+
+// inSpace returns the first process that lives in an address space.
+func (k *Kernel) inSpace(id int) *Process {
+	for _, p := range k.procs {
+		if p.space == id && !p.dead {
+			return p
+		}
+	}
+	return nil
 }
 
 // record is Record for what belongs to a process.
@@ -318,6 +342,10 @@ func (p *Process) record(key Key) (r Record, ok bool) {
 		if s := p.slot(int(key.B)); s != nil {
 			return encode(key, s), true
 		}
+	case KindTimer:
+		if t := p.timer(int(key.B)); t != nil {
+			return encode(key, t), true
+		}
 	case KindMapping:
 		if v, ok := p.MM.Find(key.B); ok && v.Start == key.B {
 			return encode(key, &mapping{v}), true
@@ -330,6 +358,9 @@ func (p *Process) record(key Key) (r Record, ok bool) {
 func (k *Kernel) Records() []Record {
 	out := k.Objects()
 	for _, p := range k.procs {
+		if k.inSpace(p.space) != p {
+			continue // it lives in another process's memory
+		}
 		for _, v := range p.MM.VMAs() {
 			r, _ := k.Record(p.mapKey(v.Start))
 			out = append(out, r)
@@ -359,6 +390,9 @@ func (k *Kernel) Objects() []Record {
 		for _, s := range p.slots {
 			add(p.fdKey(s.num))
 		}
+		for i := range p.timers {
+			add(p.timerKey(p.timers[i].id))
+		}
 	}
 	for _, t := range k.threads {
 		add(t.key())
@@ -372,6 +406,9 @@ func (k *Kernel) Objects() []Record {
 	}
 	for i := range k.files.pipes {
 		add(pipeKey(k.files.pipes[i].id))
+	}
+	for _, s := range k.files.socks {
+		add(sockKey(s.id))
 	}
 	slices.SortFunc(out, func(a, b Record) int { return a.Key.Compare(b.Key) })
 	return out

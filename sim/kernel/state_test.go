@@ -103,7 +103,7 @@ func (r *rig) repair() {
 		r.next = scratch
 	}
 	for va := uint64(scratch); va < stackTop; va += phys.PageSize {
-		if v, ok := r.k.MM.Find(va); ok && v.Prot&mm.Write != 0 && v.Kind != mm.Hole && va != r.next&^phys.PageMask {
+		if v, ok := r.k.MM.Find(va); ok && v.Prot&mm.Write != 0 && v.Kind != mm.Direct && va != r.next&^phys.PageMask {
 			continue
 		}
 		if r.c.Port.WriteBytes(va, []byte{0}) == nil {
@@ -212,7 +212,7 @@ func (r *rig) reborn(records []Record) error {
 	fs, err := vfs.Unmarshal(vfs.Options{Root: r.host, Hooks: Hooks()}, data)
 	r.ok(err)
 	r.start(fs)
-	err = r.k.Restore(records, func(int32) *mm.Space { return r.space(fs) })
+	err = r.k.Restore(records, func() *mm.Space { return r.space(fs) }, Schedule{})
 	if err == nil {
 		r.attach()
 	}
@@ -328,7 +328,7 @@ func TestDamagedState(t *testing.T) {
 		"current thread not there": word(KindSystem, 0, 4, 77),
 		"numbers":                  word(KindSystem, 0, 1, 1),
 		"watch of nothing":         word(KindWatch, 0, 1, 77),
-		"heap":                     word(KindProcess, 0, 8, 1<<40),
+		"heap":                     word(KindProcess, 0, 13, 1<<40),
 		"mapping without size":     word(KindMapping, 0, 0, 0),
 		"half a record": func(l list) list {
 			r := find(l, KindProcess, 0)
@@ -375,7 +375,7 @@ func TestForkIndependence(t *testing.T) {
 	want := r.k.Records()
 	f := &rig{TB: t, host: r.host, next: r.next, dram: r.dram.Fork(), pmem: r.pmem.Fork(), con: r.con.Fork(false)}
 	fs := r.k.FS.Fork()
-	f.k = r.k.Fork(func(s *mm.Space) *mm.Space { return s.Fork(f.dram, f.pmem, fs) }, fs, f.con)
+	f.k = r.k.Fork(func(s *mm.Space) *mm.Space { return s.Fork(f.dram, f.pmem, fs, nil) }, fs, f.con)
 	f.attach()
 	if diff := cmp.Diff(want, f.k.Records()); diff != "" {
 		t.Fatalf("the fork differs:\n%s", diff)
@@ -443,7 +443,7 @@ func TestReissue(t *testing.T) {
 			t.Fatalf("%s left %d writes", c.name, len(writes))
 		}
 		r.k.FS.ForgetRefs()
-		r.ok(r.k.Restore(before, func(int32) *mm.Space { return r.space(r.k.FS) }))
+		r.ok(r.k.Restore(before, func() *mm.Space { return r.space(r.k.FS) }, Schedule{}))
 		r.attach()
 		r.k.DeferInOut(true)
 		if again := r.sys(c.name, c.args...); again != first {
@@ -466,7 +466,7 @@ func TestReissue(t *testing.T) {
 func BenchmarkFork(b *testing.B) {
 	r := newRig(b, nil)
 	fs := r.k.FS.Fork()
-	space := func(s *mm.Space) *mm.Space { return s.Fork(r.dram, r.pmem, fs) }
+	space := func(s *mm.Space) *mm.Space { return s.Fork(r.dram, r.pmem, fs, nil) }
 	for b.Loop() {
 		r.k.Fork(space, fs, r.con.Fork(true))
 	}

@@ -9,10 +9,14 @@ import (
 )
 
 const (
-	epollPrivate = 0xf << 28 // bits of a watch that are no events
-	epollOneshot = 1 << 30
-	epollEdge    = 1 << 31
-	epollEvent   = 12 // size of a struct epoll_event
+	epollPrivate   = 0xf << 28 // bits of a watch that are no events
+	epollExclusive = 1 << 28
+	epollWakeup    = 1 << 29
+	epollOneshot   = 1 << 30
+	epollEdge      = 1 << 31
+	epollEvent     = 12 // size of a struct epoll_event
+
+	maxNesting = 5 // epoll instances inside each other
 
 	maxEvent = ^uint64(0) - 1 // highest value of an eventfd
 )
@@ -23,6 +27,9 @@ type Watch struct {
 	Desc   int // the description it is about
 	Events uint32
 	Data   uint64
+
+	seen  news // what had happened when an edge-triggered watch last told of it
+	fresh bool // it tells of the state that it finds
 }
 
 func (w *Watch) code(c *codec) {
@@ -30,6 +37,8 @@ func (w *Watch) code(c *codec) {
 	code(c, &w.Desc)
 	code(c, &w.Events)
 	code(c, &w.Data)
+	w.seen.code(c)
+	c.flag(&w.fresh)
 }
 
 // Compare orders watches as their instance lists them.
@@ -64,8 +73,9 @@ func (c *call) epoll() (*desc, error) {
 
 func sysEpollCtl(c *call) (uint64, error) {
 	const add, del, mod = 1, 2, 3
+	const exclusiveOK = pollIn | pollOut | pollErr | pollHup | epollWakeup | epollEdge | epollExclusive
 	op := int32(c.a[1])
-	w := Watch{FD: c.fd(2)}
+	w := Watch{FD: c.fd(2), fresh: true}
 	if op != del {
 		b := make([]byte, epollEvent)
 		if err := c.load(c.a[3], b); err != nil {
@@ -85,10 +95,10 @@ func sysEpollCtl(c *call) (uint64, error) {
 		return 0, errno.EPERM
 	case ep.kind != FDEpoll || ep.id == d.id:
 		return 0, errno.EINVAL
-	case d.kind == FDEpoll:
-		return 0, c.lacks("an epoll instance inside another")
-	case w.Events&epollEdge != 0:
-		return 0, c.lacks("EPOLLET")
+	case w.Events&epollExclusive != 0 && (op == mod || op == add && (d.kind == FDEpoll || w.Events&^exclusiveOK != 0)):
+		return 0, errno.EINVAL
+	case op == add && d.kind == FDEpoll && (c.reaches(d, ep) || c.nesting(d, 0)+1+c.above(ep) > maxNesting):
+		return 0, errno.ELOOP
 	}
 	w.Desc = d.id
 	i, found := slices.BinarySearchFunc(ep.watches, w, Watch.Compare)
@@ -102,6 +112,8 @@ func sysEpollCtl(c *call) (uint64, error) {
 		return 0, errno.EINVAL
 	case !found:
 		return 0, errno.ENOENT
+	case op == mod && list[i].Events&epollExclusive != 0:
+		return 0, errno.EINVAL
 	case op == mod:
 		list[i] = w
 	default:
@@ -113,9 +125,11 @@ func sysEpollCtl(c *call) (uint64, error) {
 
 // watch gives an epoll instance a new list.
 func (k *Kernel) watch(ep *desc, list []Watch) {
-	for _, both := range [][]Watch{ep.watches, list} {
-		for _, w := range both {
-			k.touch(watchKey(ep.id, w))
+	for _, pair := range [][2][]Watch{{ep.watches, list}, {list, ep.watches}} {
+		for _, w := range pair[0] {
+			if i, ok := slices.BinarySearchFunc(pair[1], w, Watch.Compare); !ok || pair[1][i] != w {
+				k.touch(watchKey(ep.id, w))
+			}
 		}
 	}
 	ep.watches = list
@@ -132,15 +146,70 @@ func (k *Kernel) unwatch(id int) {
 	}
 }
 
-// occurred returns the events that a watch has to tell of now.
-func (k *Kernel) occurred(w Watch) uint32 {
-	return uint32(k.ready(k.files.desc(w.Desc))) & w.Events
+// reaches reports whether an epoll instance is another or watches it, perhaps
+// through others.
+func (k *Kernel) reaches(from, to *desc) bool {
+	return from.id == to.id || slices.ContainsFunc(from.watches, func(w Watch) bool {
+		d := k.files.desc(w.Desc)
+		return d.kind == FDEpoll && k.reaches(d, to)
+	})
 }
 
-// sysEpollWait is also epoll_pwait. Ready descriptors are
+// nesting returns how many epoll instances stand inside each other below one, itself
+// included; it stops counting above maxNesting.
+func (k *Kernel) nesting(d *desc, above int) int {
+	deepest := 0
+	if above <= maxNesting {
+		for _, w := range d.watches {
+			if e := k.files.find(w.Desc); e != nil && e.kind == FDEpoll {
+				deepest = max(deepest, k.nesting(e, above+1))
+			}
+		}
+	}
+	return deepest + 1
+}
+
+// above returns how many epoll instances stand above one.
+func (k *Kernel) above(d *desc) int {
+	highest := 0
+	for i := range k.files.descs {
+		if e := &k.files.descs[i]; slices.ContainsFunc(e.watches, func(w Watch) bool { return w.Desc == d.id }) {
+			highest = max(highest, 1+k.above(e))
+		}
+	}
+	return highest
+}
+
+// occurred returns the events that a watch has to tell of now. An edge-triggered
+// one is silent until something has happened that concerns it: every arrival
+// counts, whatever was there before.
+func (k *Kernel) occurred(w Watch) uint32 {
+	const out = pollOut | pollWrnorm | pollWrband
+	d := k.files.desc(w.Desc)
+	if w.Events&epollEdge != 0 && !w.fresh {
+		n := k.newsOf(d)
+		if n.in == w.seen.in && (n.out == w.seen.out || w.Events&out == 0) || w.Events&^epollPrivate == 0 {
+			return 0
+		}
+	}
+	return uint32(k.ready(d)) & w.Events &^ epollPrivate
+}
+
+// told notes that a watch has told of what happened.
+func (k *Kernel) told(w Watch) Watch {
+	if w.Events&epollEdge != 0 {
+		w.seen, w.fresh = k.newsOf(k.files.desc(w.Desc)), false
+	}
+	if w.Events&epollOneshot != 0 {
+		w.Events &= epollPrivate // until it is changed
+	}
+	return w
+}
+
+// sysEpollWait is also epoll_pwait and epoll_pwait2. Ready descriptors are
 // told of in the order of their numbers.
 func sysEpollWait(c *call) (uint64, error) {
-	n, ms := int(int32(c.a[2])), int32(c.a[3])
+	n := int(int32(c.a[2]))
 	if n <= 0 || n > 1<<27 {
 		return 0, errno.EINVAL
 	}
@@ -148,38 +217,56 @@ func sysEpollWait(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c.row.Name == "epoll_pwait" {
+	timeout := milliseconds(int32(c.a[3]))
+	if c.row.Name == "epoll_pwait2" {
+		timeout = forever
+		if c.a[3] != 0 {
+			if timeout, err = c.timespecAt(c.a[3]); err != nil {
+				return 0, err
+			}
+		}
+	}
+	if c.row.Name != "epoll_wait" {
 		if err := c.maskAt(c.a[4], c.a[5]); err != nil {
 			return 0, err
 		}
 	}
-	var out []byte
-	list := slices.Clone(ep.watches)
-	for i, w := range list {
-		got := c.occurred(w)
-		if got == 0 {
-			continue
-		}
-		out = le.AppendUint64(le.AppendUint32(out, got), w.Data)
-		if w.Events&epollOneshot != 0 {
-			list[i].Events &= epollPrivate // until it is changed
-		}
-		if len(out) == n*epollEvent {
-			break
-		}
-	}
+	out, list, next := c.events(ep, n)
 	if len(out) == 0 {
-		if err := c.waitAny([]interest{{ep.id, pollIn}}, milliseconds(ms)); err != nil {
+		if err := c.waitAny([]interest{{ep.id, pollIn, 0}}, timeout); err != nil {
 			return 0, err
 		}
 	}
 	if err := c.store(c.a[1], out); err != nil {
 		return 0, err
 	}
-	if !slices.Equal(list, ep.watches) {
-		c.watch(ep, list)
+	c.watch(ep, list)
+	if ep.off != next {
+		ep.off = next
+		c.touchDesc(ep.id)
 	}
 	return uint64(len(out) / epollEvent), nil
+}
+
+// events returns up to n events as they go to the program, the watches as they are
+// afterwards, and at which descriptor to begin next time. It begins where the last
+// call had no room for more, so that everybody's turn comes.
+func (c *call) events(ep *desc, n int) (out []byte, list []Watch, next int64) {
+	list = slices.Clone(ep.watches)
+	first, _ := slices.BinarySearchFunc(list, Watch{FD: int(ep.off)}, Watch.Compare)
+	for i := range list {
+		at := (first + i) % len(list)
+		got := c.occurred(list[at])
+		if got == 0 {
+			continue
+		}
+		if len(out) == n*epollEvent {
+			return out, list, int64(list[at].FD)
+		}
+		out = le.AppendUint64(le.AppendUint32(out, got), list[at].Data)
+		list[at] = c.told(list[at])
+	}
+	return out, list, 0
 }
 
 func sysEventfd(c *call) (uint64, error) { return c.makeEventfd(0) }
@@ -223,6 +310,7 @@ func (c *call) takeEvent(d *desc) {
 	} else {
 		d.off = 0
 	}
+	d.news.out++
 	c.touchDesc(d.id)
 }
 
@@ -237,9 +325,10 @@ func (c *call) sinkEvent(d *desc, data []byte) (int, error) {
 	case v > room && d.flags&oNonblock != 0:
 		return 0, errno.EAGAIN
 	case v > room:
-		return 0, c.waitFor(wait{on: []interest{{d.id, pollOut}}, deadline: forever})
+		return 0, c.waitFor(wait{on: []interest{{d.id, pollOut, 0}}, deadline: forever})
 	}
 	d.off += int64(v)
+	d.news.in++
 	c.touchDesc(d.id)
 	return 8, nil
 }

@@ -160,13 +160,8 @@ func sysFcntl(c *call) (uint64, error) {
 		d.flags = d.flags&^settable | uint32(c.a[2])&settable
 		c.touchDesc(d.id)
 		return 0, nil
-	case 5, 36: // F_GETLK, F_OFD_GETLK: nobody else holds a lock
-		if err := c.store(c.a[2], []byte{2, 0}); err != nil { // F_UNLCK
-			return 0, err
-		}
-		return 0, nil
-	case 6, 7, 37, 38: // F_SETLK, F_SETLKW, and of descriptions: nobody contends
-		return 0, nil
+	case fGetlk, fSetlk, fSetlkw, fOfdGetlk, fOfdSetlk, fOfdWait:
+		return c.fileLock(d, cmd)
 	case 1032: // F_GETPIPE_SZ
 		if d.kind == FDPipeRead || d.kind == FDPipeWrite {
 			return PipeCapacity, nil
@@ -211,7 +206,8 @@ func sysIoctl(c *call) (uint64, error) {
 				return 0, errno.ENOTTY
 			}
 			n = int(max(0, st.Size-d.off))
-		case FDSocket: // nothing comes
+		case FDSocket:
+			n = c.nextRead(c.sockOf(d))
 		default:
 			return 0, errno.ENOTTY
 		}
@@ -303,54 +299,8 @@ func cookie(name string) int64 {
 	return int64(h.Sum64()>>2) + 3
 }
 
-func sysGetdents64(c *call) (uint64, error) {
-	d, err := c.node(0, errno.ENOTDIR)
-	if err != nil {
-		return 0, err
-	}
-	list, err := c.FS.ReadDir(d.node)
-	if err != nil {
-		return 0, err
-	}
-	slices.SortStableFunc(list, func(a, b vfs.Dirent) int {
-		if x, y := cookie(a.Name), cookie(b.Name); x != y {
-			return int(min(max(x-y, -1), 1))
-		}
-		return 0
-	})
-	var out []byte
-	pos, room := d.off, int(min(uint64(uint32(c.a[2])), chunk))
-	for _, e := range list {
-		at := cookie(e.Name)
-		if at <= d.off {
-			continue
-		}
-		size := (19 + len(e.Name) + 1 + 7) &^ 7
-		if len(out)+size > room {
-			if len(out) == 0 {
-				return 0, errno.EINVAL
-			}
-			break
-		}
-		b := le.AppendUint64(nil, uint64(e.ID))
-		b = le.AppendUint64(b, uint64(at))
-		b = le.AppendUint16(b, uint16(size))
-		b = append(append(b, e.Type), e.Name...)
-		out = append(out, append(b, make([]byte, size-len(b))...)...)
-		pos = at
-	}
-	if err := c.store(c.a[1], out); err != nil {
-		return 0, err
-	}
-	if pos != d.off {
-		d.off = pos
-		c.touchDesc(d.id)
-	}
-	return uint64(len(out)), nil
-}
-
 func sysFtruncate(c *call) (uint64, error) {
-	d, err := c.node(0, errno.EINVAL)
+	d, err := c.opened(0, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
@@ -363,56 +313,44 @@ func sysFtruncate(c *call) (uint64, error) {
 func (c *call) truncate(id vfs.NodeID, size int64) error {
 	err := c.FS.Truncate(id, size)
 	if err == nil {
-		c.MM.FileChanged(id)
+		c.fileChanged(id)
+		c.fileCut(id)
 	}
 	return err
 }
 
-// sysFsync is also fdatasync, syncfs and msync's check of a descriptor: the file
-// tree is durable when the call commits.
+// sysFsync is also fdatasync. Without a page cache the file tree is durable when
+// any call commits.
 func sysFsync(c *call) (uint64, error) {
-	_, err := c.node(0, errno.EINVAL)
+	d, err := c.opened(0, errno.EINVAL)
+	if err == nil {
+		c.FS.SyncNode(d.node)
+	}
 	return 0, err
 }
 
-func sysFallocate(c *call) (uint64, error) {
-	const keepSize = 1
-	d, err := c.node(0, errno.ESPIPE)
-	if err != nil {
-		return 0, err
+func sysSyncfs(c *call) (uint64, error) {
+	_, err := c.opened(0, errno.EINVAL)
+	if err == nil {
+		c.FS.SyncAll()
 	}
-	off, n := int64(c.a[2]), int64(c.a[3])
-	switch {
-	case off < 0 || n <= 0:
-		return 0, errno.EINVAL
-	case !d.writable():
-		return 0, errno.EBADF
-	case c.a[1]&^keepSize != 0:
-		return 0, errno.EOPNOTSUPP
-	case off+n < off:
-		return 0, errno.EFBIG
-	}
-	st, err := c.FS.Stat(d.node)
-	if err != nil {
-		return 0, err
-	}
-	if !st.Regular() {
-		return 0, errno.ENODEV
-	}
-	if c.a[1]&keepSize != 0 || off+n <= st.Size {
-		return 0, nil
-	}
-	return 0, c.truncate(d.node, off+n)
+	return 0, err
+}
+
+func sysSync(c *call) (uint64, error) {
+	c.FS.SyncAll()
+	return 0, nil
 }
 
 // pollfd events.
 const (
-	pollIn   = 0x001
-	pollOut  = 0x004
-	pollErr  = 0x008
-	pollHup  = 0x010
-	pollNval = 0x020
-	pollAll  = pollIn | pollOut | 0x040 | 0x100 // with POLLRDNORM, POLLWRNORM
+	pollIn    = 0x001
+	pollOut   = 0x004
+	pollErr   = 0x008
+	pollHup   = 0x010
+	pollNval  = 0x020
+	pollRdhup = 0x2000
+	pollAll   = pollIn | pollOut | 0x040 | 0x100 // with POLLRDNORM, POLLWRNORM
 )
 
 // ready returns the poll events of a description that hold now.
@@ -454,11 +392,22 @@ func (k *Kernel) ready(d *desc) uint16 {
 			return pollIn | 0x040
 		}
 		return 0
-	case FDSocket:
-		if d.socket != sockDgram {
-			return pollOut | 0x100 | pollHup
+	case FDTimer:
+		if k.expired(&d.timer) > 0 {
+			return pollIn | 0x040
 		}
-		return pollOut | 0x100
+		return 0
+	case FDSignal:
+		t := k.viewer
+		if t == nil {
+			t = k.thread
+		}
+		if t.pending()&uint64(d.off) != 0 {
+			return pollIn | 0x040
+		}
+		return 0
+	case FDSocket:
+		return k.socketReady(k.sockOf(d))
 	}
 	return pollAll
 }
@@ -528,7 +477,7 @@ func (c *call) poll(timeout phys.Nanos) (uint64, error) {
 			} else {
 				want := events | pollErr | pollHup
 				got = c.ready(d) & want
-				on = append(on, interest{d.id, want})
+				on = append(on, interest{d.id, want, 0})
 			}
 		}
 		le.PutUint16(e[6:], got)
@@ -600,7 +549,7 @@ func sysSelect(c *call) (uint64, error) {
 			if d == nil {
 				return 0, errno.EBADF
 			}
-			on = append(on, interest{d.id, want})
+			on = append(on, interest{d.id, want, 0})
 			if c.ready(d)&want == 0 {
 				sets[i][num/8] &^= 1 << (num % 8)
 			} else {
@@ -666,18 +615,8 @@ func (c *call) selectMask() error {
 	return c.maskAt(set, size)
 }
 
-// sysFlock grants every lock: nobody contends.
-func sysFlock(c *call) (uint64, error) {
-	const unlock, nonblock = 8, 4
-	if op := int32(c.a[1]) &^ nonblock; op != 1 && op != 2 && op != unlock {
-		return 0, errno.EINVAL
-	}
-	_, err := c.desc(0)
-	return 0, err
-}
-
 func sysFadvise64(c *call) (uint64, error) {
-	if _, err := c.node(0, errno.ESPIPE); err != nil {
+	if _, err := c.opened(0, errno.ESPIPE); err != nil {
 		return 0, err
 	}
 	if uint32(c.a[3]) > 5 {

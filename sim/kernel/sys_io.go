@@ -20,9 +20,13 @@ func (c *call) peek(d *desc, n int, off int64) ([]byte, error) {
 	case FDPipeRead:
 		return c.peekPipe(d, n)
 	case FDSocket:
-		return nil, c.fromSocket(d)
+		return c.peekSocket(d, n)
 	case FDEvent, FDSemaphore:
 		return c.peekEvent(d, n)
+	case FDTimer:
+		return c.peekTimer(d, n)
+	case FDSignal:
+		return c.peekSignals(d, n)
 	case FDEpoll:
 		return nil, errno.EINVAL
 	case FDNode:
@@ -64,12 +68,24 @@ func (c *call) consume(d *desc, n int) {
 		c.console.ahead += n
 	case FDPipeRead:
 		p := c.files.pipe(d.pipe)
+		full := PipeCapacity-len(p.data) < pipeBuf
 		p.data, p.taken = p.data[n:], p.taken+uint64(n)
+		if full && PipeCapacity-len(p.data) >= pipeBuf {
+			p.news.out++
+		}
 		c.touchPipe(p.id)
+	case FDSocket:
+		c.drain(c.sockOf(d), n)
 	case FDEvent, FDSemaphore:
 		if n > 0 {
 			c.takeEvent(d)
 		}
+	case FDTimer:
+		if n > 0 {
+			c.takeTimer(d)
+		}
+	case FDSignal:
+		c.takeSignals(d, n)
 	case FDNode:
 		switch c.FS.Device(d.node) {
 		case vfs.DevRandom, vfs.DevURandom:
@@ -178,10 +194,11 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 	case FDPipeWrite:
 		return c.sinkPipe(d, data)
 	case FDSocket:
-		return 0, errno.ENOTCONN
+		n, err := c.sendStream(d, c.sockOf(d), c.plain(d, data))
+		return int(n), err
 	case FDEvent, FDSemaphore:
 		return c.sinkEvent(d, data)
-	case FDEpoll:
+	case FDEpoll, FDTimer, FDSignal:
 		return 0, errno.EINVAL
 	case FDNode:
 	default:
@@ -197,7 +214,10 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 	}
 	n, err := c.FS.WriteAt(d.node, data, off)
 	if n > 0 {
-		c.MM.FileChanged(d.node)
+		c.fileChanged(d.node)
+		if d.flags&(oSync|oDsync) != 0 {
+			c.FS.SyncNode(d.node)
+		}
 	}
 	return n, err
 }
@@ -222,6 +242,7 @@ func (c *call) sinkPipe(d *desc, data []byte) (int, error) {
 	}
 	n := min(room, len(data))
 	p.data = append(p.data[:len(p.data):len(p.data)], data[:n]...)
+	p.news.in++
 	c.touchPipe(p.id)
 	return n, nil
 }
@@ -274,6 +295,9 @@ func sysRead(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if d.kind == FDSocket {
+		return c.receiveOn(d, []span{{c.a[1], min(c.a[2], maxCount)}})
+	}
 	return c.readInto(d, c.a[1], c.a[2], ownOffset)
 }
 
@@ -281,6 +305,9 @@ func sysWrite(c *call) (uint64, error) {
 	d, err := c.desc(0)
 	if err != nil {
 		return 0, err
+	}
+	if d.kind == FDSocket {
+		return c.sendOn(d, []span{{c.a[1], min(c.a[2], maxCount)}})
 	}
 	skip := min(c.moved(), c.a[2])
 	return c.continues(c.writeFrom(d, c.a[1]+skip, c.a[2]-skip, ownOffset))
@@ -365,6 +392,13 @@ func (c *call) readVector(off int64) (uint64, error) {
 	if !d.readable() {
 		return 0, errno.EBADF
 	}
+	if d.kind == FDSocket {
+		to, _, err := c.spans(c.a[1], c.a[2])
+		if err != nil {
+			return 0, iovecError(err)
+		}
+		return c.receiveOn(d, to)
+	}
 	first := true
 	return c.vector(c.a[1], c.a[2], off, func(va, n uint64, off int64) (uint64, error) {
 		if !first && c.stream(d) && !c.more(d) {
@@ -375,9 +409,19 @@ func (c *call) readVector(off int64) (uint64, error) {
 	})
 }
 
+// iovecError is the error of an iovec array that is too long, as readv and writev tell it.
+func iovecError(err error) error {
+	if err == errno.EMSGSIZE {
+		return errno.EINVAL
+	}
+	return err
+}
+
 // more reports whether a stream has data that a read would get without waiting.
 func (c *call) more(d *desc) bool {
 	switch d.kind {
+	case FDTimer, FDSignal:
+		return c.ready(d)&pollIn != 0
 	case FDEvent, FDSemaphore:
 		return d.off != 0
 	case FDPipeRead:
@@ -393,6 +437,13 @@ func (c *call) writeVector(off int64) (uint64, error) {
 	}
 	if !d.writable() {
 		return 0, errno.EBADF
+	}
+	if d.kind == FDSocket {
+		from, _, err := c.spans(c.a[1], c.a[2])
+		if err != nil {
+			return 0, iovecError(err)
+		}
+		return c.sendOn(d, from)
 	}
 	return c.continues(c.vector(c.a[1], c.a[2], off, func(va, n uint64, off int64) (uint64, error) {
 		return c.writeFrom(d, va, n, off)
@@ -442,7 +493,7 @@ func (c *call) transfer(in, out *desc, inOff, outOff int64, n uint64) (uint64, e
 		got, err := c.sink(out, data, to)
 		c.consume(in, got)
 		done, from, to = done+uint64(got), from+int64(got), to+int64(got)
-		if inOff == ownOffset {
+		if inOff == ownOffset && (in != out || outOff != ownOffset) {
 			c.advance(in, got)
 		}
 		if outOff == ownOffset {
@@ -478,7 +529,7 @@ func sysSendfile(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	in, err := c.node(1, errno.EINVAL)
+	in, err := c.opened(1, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
@@ -496,12 +547,46 @@ func sysSendfile(c *call) (uint64, error) {
 	return n, err
 }
 
+// copyable checks the two ends of copy_file_range.
+func (c *call) copyable(in, out *desc, inOff, outOff int64) error {
+	for _, d := range []*desc{in, out} {
+		st, err := c.FS.Stat(d.node)
+		switch {
+		case err != nil:
+			return err
+		case st.Dir():
+			return errno.EISDIR
+		case !st.Regular():
+			return errno.EINVAL
+		}
+	}
+	if inOff == ownOffset {
+		inOff = in.off
+	}
+	if outOff == ownOffset {
+		outOff = out.off
+	}
+	n := int64(min(c.a[4], maxCount))
+	switch {
+	case c.a[5] != 0:
+		return errno.EINVAL
+	case !in.readable() || !out.writable() || out.flags&oAppend != 0:
+		return errno.EBADF
+	case inOff+n < inOff || outOff+n < outOff:
+		return errno.EOVERFLOW
+	}
+	if n = min(n, max(0, c.FS.Size(in.node)-inOff)); in.node == out.node && inOff < outOff+n && outOff < inOff+n {
+		return errno.EINVAL
+	}
+	return nil
+}
+
 func sysCopyFileRange(c *call) (uint64, error) {
-	in, err := c.node(0, errno.EINVAL)
+	in, err := c.opened(0, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
-	out, err := c.node(2, errno.EINVAL)
+	out, err := c.opened(2, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
@@ -513,18 +598,8 @@ func sysCopyFileRange(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c.a[5] != 0 || in.node == out.node {
-		return 0, errno.EINVAL
+	if err := c.copyable(in, out, inOff, outOff); err != nil {
+		return 0, err
 	}
-	if out.flags&oAppend != 0 {
-		return 0, errno.EBADF
-	}
-	n, err := c.transfer(in, out, inOff, outOff, c.a[4])
-	if err == nil && inOff != ownOffset {
-		err = c.put64(c.a[1], uint64(inOff)+n)
-	}
-	if err == nil && outOff != ownOffset {
-		err = c.put64(c.a[3], uint64(outOff)+n)
-	}
-	return n, err
+	return c.between(in, out, c.a[1], c.a[3], c.a[4])
 }

@@ -23,11 +23,25 @@ const (
 	mapFixedNoreplace = 0x100000
 )
 
+// mapKnown are the flags that MAP_SHARED_VALIDATE knows: those above and
+// MAP_DENYWRITE, MAP_EXECUTABLE, MAP_LOCKED, MAP_POPULATE, MAP_NONBLOCK, MAP_STACK.
+const mapKnown = mapFixed | mapAnonymous | map32bit | mapGrowsdown | mapNoreserve | mapHugetlb | mapSync | mapFixedNoreplace | 0x3b800
+
+// onPMEM reports whether argument i is a descriptor of a file for direct access.
+func (c *call) onPMEM(i int) bool {
+	d := c.get(c.fd(i))
+	return d != nil && d.kind == FDNode && c.FS.Mount(d.node) == vfs.PMEMMount
+}
+
 func sysBrk(c *call) (uint64, error) {
 	_, before := c.MM.BrkRange()
 	after := c.MM.Brk(c.a[0], finite(c.proc.rlimits[rlimitData][0]))
 	if before != after {
-		c.touchProcess(c.proc)
+		for _, p := range c.procs {
+			if p.space == c.proc.space {
+				c.touchProcess(p)
+			}
+		}
 	}
 	return after, nil
 }
@@ -52,7 +66,7 @@ func sysMmap(c *call) (uint64, error) {
 	case mapShared:
 		r.Shared = true
 	case mapSharedValidate:
-		if flags&mapSync != 0 {
+		if flags&^(mapType|mapKnown) != 0 || flags&mapSync != 0 && !c.onPMEM(4) {
 			return 0, errno.EOPNOTSUPP
 		}
 		r.Shared = true
@@ -91,17 +105,18 @@ func (c *call) mapFile(r *mm.MapRequest) error {
 		return errno.EBADF
 	case !d.readable():
 		return errno.EACCES
+	case r.Shared && r.Prot&mm.Write != 0 && !d.writable():
+		return errno.EACCES
 	case c.FS.Device(d.node) == vfs.DevZero:
 		r.Off = 0
 		return nil
 	case !st.Regular():
 		return errno.ENODEV
-	case r.Shared && r.Prot&mm.Write != 0 && !d.writable():
-		return errno.EACCES
-	case r.Shared && r.Prot&mm.Write != 0:
-		return c.lacks("a writable shared mapping of a file")
 	}
 	r.Kind, r.Node = mm.File, d.node
+	if r.Shared && d.writable() {
+		r.Kind = mm.Direct
+	}
 	return nil
 }
 
@@ -110,13 +125,6 @@ func sysMunmap(c *call) (uint64, error) { return 0, c.MM.Unmap(c.a[0], c.a[1]) }
 func sysMprotect(c *call) (uint64, error) {
 	if c.a[2]&^7 != 0 {
 		return 0, errno.EINVAL
-	}
-	if mm.Prot(c.a[2])&mm.Write != 0 {
-		for _, v := range c.MM.VMAs() {
-			if v.Kind == mm.File && v.Shared && v.Start < c.a[0]+c.a[1] && c.a[0] < v.End {
-				return 0, c.lacks("a writable shared mapping of a file")
-			}
-		}
 	}
 	return 0, c.MM.Protect(c.a[0], c.a[1], mm.Prot(c.a[2]))
 }
@@ -153,6 +161,11 @@ func sysMsync(c *call) (uint64, error) {
 	}
 	if !c.MM.Covers(c.a[0], c.a[1]) {
 		return 0, errno.ENOMEM
+	}
+	if c.a[2]&sync != 0 {
+		for _, id := range c.MM.SharedFiles(c.a[0], c.a[1]) {
+			c.FS.SyncNode(id)
+		}
 	}
 	return 0, nil
 }

@@ -147,6 +147,8 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 		return 0, err
 	}
 	switch {
+	case st.Mode&vfs.ModeType == vfs.ModeFIFO && flags&oPath == 0:
+		return 0, c.lacks("a FIFO, for which the other end has to be waited for")
 	case st.Link() && flags&oPath == 0:
 		return 0, errno.ELOOP
 	case flags&oDirectory != 0 && !st.Dir(), pl.DirOnly && !st.Dir():
@@ -212,7 +214,7 @@ func (c *call) openTmpfile(dirfd, p int, flags, mode uint32) (uint64, error) {
 		return 0, err
 	}
 	c.FS.Ref(id)
-	return c.openDesc(id, flags&^oTmpfile)
+	return c.openDesc(id, flags)
 }
 
 // reopen opens the console or a pipe end anew through /proc/self/fd.
@@ -432,7 +434,7 @@ func (c *call) chmod(dirfd, p int, mode uint64) (uint64, error) {
 }
 
 func sysFchmod(c *call) (uint64, error) {
-	d, err := c.node(0, errno.EINVAL)
+	d, err := c.opened(0, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
@@ -473,7 +475,7 @@ func (c *call) setOwner(id vfs.NodeID, uid, gid uint64) error {
 }
 
 func sysFchown(c *call) (uint64, error) {
-	d, err := c.node(0, errno.EINVAL)
+	d, err := c.opened(0, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
@@ -536,39 +538,17 @@ func (c *call) utime(va uint64) (*phys.Nanos, error) {
 	return &t, err
 }
 
-func sysUtime(c *call) (uint64, error) { return c.utimesPath(8, second) }
+func sysUtime(c *call) (uint64, error) { return c.utimesPath(8) }
 
-func sysUtimes(c *call) (uint64, error) { return c.utimesPath(16, second) }
+func sysUtimes(c *call) (uint64, error) { return c.utimesPath(16) }
 
 // utimesPath is utime (two seconds of 8 bytes) and utimes (two timevals).
-func (c *call) utimesPath(size uint64, unit phys.Nanos) (uint64, error) {
+func (c *call) utimesPath(size uint64) (uint64, error) {
 	id, err := c.existing(-1, 0, true)
 	if err != nil {
 		return 0, err
 	}
-	now := c.Now()
-	t := [2]phys.Nanos{now, now}
-	for i := range t {
-		if c.a[1] == 0 {
-			break
-		}
-		sec, err := c.u64(c.a[1] + size*uint64(i))
-		if err != nil {
-			return 0, err
-		}
-		t[i] = phys.Nanos(min(sec, maxSleep)) * unit
-		if size == 16 {
-			us, err := c.u64(c.a[1] + size*uint64(i) + 8)
-			if err != nil {
-				return 0, err
-			}
-			if us >= 1e6 {
-				return 0, errno.EINVAL
-			}
-			t[i] += phys.Nanos(us) * 1000
-		}
-	}
-	return 0, c.FS.Utimes(id, &t[0], &t[1])
+	return 0, c.setTimes(id, c.a[1], size)
 }
 
 func sysChdir(c *call) (uint64, error) {

@@ -213,34 +213,46 @@ func sysPrctl(c *call) (uint64, error) {
 	return 0, errno.EINVAL
 }
 
-// anyTask reports whether a number names a thread; 0 is the caller.
-func (k *Kernel) anyTask(tid int32) bool { return tid == 0 || k.findThread(tid) != nil }
+// task returns the thread with a number; 0 is the caller.
+func (k *Kernel) task(tid int32) *Thread {
+	if tid == 0 {
+		return k.thread
+	}
+	return k.findThread(tid)
+}
 
 func sysSchedGetaffinity(c *call) (uint64, error) {
-	if !c.anyTask(int32(c.a[0])) {
+	t := c.task(int32(c.a[0]))
+	if t == nil {
 		return 0, errno.ESRCH
 	}
 	if c.a[1] < 8 || c.a[1]&7 != 0 {
 		return 0, errno.EINVAL
 	}
-	return 8, c.put64(c.a[2], c.coreMask())
+	return 8, c.put64(c.a[2], c.allowed(t))
 }
 
 // coreMask is the set of all cores.
 func (k *Kernel) coreMask() uint64 { return 1<<min(k.cfg.Cores, 64) - 1 }
 
 func sysSchedSetaffinity(c *call) (uint64, error) {
-	if !c.anyTask(int32(c.a[0])) {
+	t := c.task(int32(c.a[0]))
+	if t == nil {
 		return 0, errno.ESRCH
 	}
 	b, err := c.copyIn(c.a[2], int(min(c.a[1], 8)))
 	if err != nil {
 		return 0, err
 	}
-	if le.Uint64(append(b, make([]byte, 8)...))&c.coreMask() == 0 {
+	cores := le.Uint64(append(b, make([]byte, 8)...)) & c.coreMask()
+	if cores == 0 {
 		return 0, errno.EINVAL
 	}
-	return 0, nil // a hint: threads stay where they are
+	if cores != c.allowed(t) {
+		t.affinity = cores
+		c.touchThread(t)
+	}
+	return 0, nil
 }
 
 func sysSchedGetparam(c *call) (uint64, error) {
@@ -267,11 +279,12 @@ func sysSchedPriority(c *call) (uint64, error) {
 func sysGetpriority(*call) (uint64, error) { return 20, nil } // nice 0, as the raw call says it
 
 func sysGetcpu(c *call) (uint64, error) {
-	for _, va := range c.a[:2] {
+	for i, word := range []uint32{uint32(c.CoreOf(c.thread)), 0} { // the core, the NUMA node
+		va := c.a[i]
 		if va == 0 {
 			continue
 		}
-		if err := c.put32(va, 0); err != nil {
+		if err := c.put32(va, word); err != nil {
 			return 0, err
 		}
 	}
@@ -281,6 +294,18 @@ func sysGetcpu(c *call) (uint64, error) {
 func sysGetgroups(c *call) (uint64, error) {
 	if int32(c.a[0]) < 0 {
 		return 0, errno.EINVAL
+	}
+	return 0, nil
+}
+
+// sysSetgroups lets a server that gives up its groups go on: there never are any.
+func sysSetgroups(c *call) (uint64, error) {
+	const most = 65536
+	switch n := c.a[0]; {
+	case n > most:
+		return 0, errno.EINVAL
+	case n > 0:
+		return 0, c.lacks("groups are not kept, and %d are set", n)
 	}
 	return 0, nil
 }

@@ -8,23 +8,39 @@ import (
 
 const (
 	blockSize = phys.PageSize
-	deviceID  = 0x801 // st_dev of the file tree
-	pipeDev   = 0xd   // st_dev of pipes and of the console
-	socketDev = 0x8   // st_dev of sockets
-	ttyDev    = 0x18  // st_dev of terminals
+	pipeDev   = 0xd  // st_dev of pipes and of the console
+	socketDev = 0x8  // st_dev of sockets
+	ttyDev    = 0x18 // st_dev of terminals
 	ttyRdev   = 0x8801
 	anonDev   = 0xe // st_dev of eventfds and epoll instances
 )
 
+// mountFacts are what the calls tell of each file system.
+var mountFacts = [...]struct {
+	dev   uint64 // st_dev
+	magic uint64 // f_type of statfs(2)
+}{
+	vfs.RootMount: {0x801, 0x01021994}, // tmpfs
+	vfs.ProcMount: {0x15, 0x9fa0},      // proc
+	vfs.SysMount:  {0x16, 0x62656572},  // sysfs
+	vfs.DevMount:  {0x5, 0x01021994},   // tmpfs, as devtmpfs says
+	vfs.PMEMMount: {0x10300, 0xef53},   // ext4 on the block device pmem0
+}
+
+// stat describes a node of the file tree and the device it is on.
+func (c *call) stat(id vfs.NodeID) (vfs.Stat, uint64, error) {
+	st, err := c.FS.Stat(id)
+	return st, mountFacts[c.FS.Mount(id)].dev, err
+}
+
 // statOf describes what a description refers to.
 func (c *call) statOf(d *desc) (vfs.Stat, uint64, error) {
 	if d.kind == FDNode {
-		st, err := c.FS.Stat(d.node)
-		return st, deviceID, err
+		return c.stat(d.node)
 	}
 	switch d.kind {
 	case FDSocket:
-		return vfs.Stat{ID: vfs.NodeID(d.id), Mode: vfs.ModeSocket | 0o777, Nlink: 1}, socketDev, nil
+		return vfs.Stat{ID: vfs.NodeID(d.socket), Mode: vfs.ModeSocket | 0o777, Nlink: 1}, socketDev, nil
 	case FDEvent, FDSemaphore, FDEpoll: // they all share one inode of no type
 		return vfs.Stat{ID: 1, Mode: 0o600, Nlink: 1}, anonDev, nil
 	}
@@ -65,11 +81,11 @@ func (c *call) statPath(follow bool) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	st, err := c.FS.Stat(id)
+	st, dev, err := c.stat(id)
 	if err != nil {
 		return 0, err
 	}
-	return 0, c.putStat(c.a[1], st, deviceID)
+	return 0, c.putStat(c.a[1], st, dev)
 }
 
 func sysFstat(c *call) (uint64, error) {
@@ -93,8 +109,7 @@ func (c *call) statAt(flags uint64) (vfs.Stat, uint64, error) {
 	case d != nil:
 		return c.statOf(d)
 	}
-	st, err := c.FS.Stat(id)
-	return st, deviceID, err
+	return c.stat(id)
 }
 
 func sysNewfstatat(c *call) (uint64, error) {
@@ -110,7 +125,8 @@ func sysNewfstatat(c *call) (uint64, error) {
 }
 
 func sysStatx(c *call) (uint64, error) {
-	const basic, reserved = 0x7ff, 1 << 31
+	const basic, mountID, reserved = 0x7ff, 0x1000, 1 << 31
+	const isDAX = 0x200000
 	if c.a[3]&reserved != 0 || c.a[2]&^0x7900 != 0 || c.a[2]&0x6000 == 0x6000 {
 		return 0, errno.EINVAL
 	}
@@ -118,9 +134,13 @@ func sysStatx(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	b := le.AppendUint32(nil, basic)
+	attributes := uint64(0)
+	if dev == mountFacts[vfs.PMEMMount].dev {
+		attributes = isDAX
+	}
+	b := le.AppendUint32(nil, basic|mountID)
 	b = le.AppendUint32(b, blockSize)
-	b = le.AppendUint64(b, 0) // attributes
+	b = le.AppendUint64(b, attributes)
 	b = le.AppendUint32(b, st.Nlink)
 	b = le.AppendUint32(b, st.UID)
 	b = le.AppendUint32(b, st.GID)
@@ -129,7 +149,7 @@ func sysStatx(c *call) (uint64, error) {
 	b = le.AppendUint64(b, uint64(st.ID))
 	b = le.AppendUint64(b, uint64(st.Size))
 	b = le.AppendUint64(b, uint64(st.Blocks))
-	b = le.AppendUint64(b, 0) // attributes that could be
+	b = le.AppendUint64(b, isDAX) // attributes that could be
 	for _, t := range []phys.Nanos{st.Atime, 0, st.Ctime, st.Mtime} {
 		b = append(b, timespec(t)...) // 12 bytes used, 4 reserved: nanoseconds fit in 32 bits
 	}
@@ -138,32 +158,38 @@ func sysStatx(c *call) (uint64, error) {
 		b = le.AppendUint32(b, uint32(major))
 		b = le.AppendUint32(b, uint32(minor))
 	}
+	b = le.AppendUint64(b, dev+1) // identity of the mount
 	return 0, c.store(c.a[4], append(b, make([]byte, 256-len(b))...))
 }
 
 func sysStatfs(c *call) (uint64, error) {
-	if _, err := c.existing(-1, 0, true); err != nil {
+	id, err := c.existing(-1, 0, true)
+	if err != nil {
 		return 0, err
 	}
-	return 0, c.putStatfs()
+	return 0, c.putStatfs(mountFacts[c.FS.Mount(id)].magic)
 }
 
 func sysFstatfs(c *call) (uint64, error) {
-	if _, err := c.desc(0); err != nil {
+	const pipeMagic = 0x50495045
+	d, err := c.desc(0)
+	if err != nil {
 		return 0, err
 	}
-	return 0, c.putStatfs()
+	if d.kind != FDNode {
+		return 0, c.putStatfs(pipeMagic)
+	}
+	return 0, c.putStatfs(mountFacts[c.FS.Mount(d.node)].magic)
 }
 
-// putStatfs describes the file tree as a tmpfs (struct statfs, 120 bytes).
-func (c *call) putStatfs() error {
-	const tmpfsMagic = 0x01021994
+// putStatfs describes a file system (struct statfs, 120 bytes).
+func (c *call) putStatfs(magic uint64) error {
 	s := c.FS.Statfs()
 	blocks, used := uint64(s.MaxBytes)/blockSize, (uint64(s.Bytes)+blockSize-1)/blockSize
 	free := blocks - min(used, blocks)
 	nodes := uint64(max(0, s.MaxNodes-s.Nodes))
 	var b []byte
-	for _, v := range []uint64{tmpfsMagic, blockSize, blocks, free, free, uint64(s.MaxNodes), nodes, 0, vfs.MaxName, blockSize, 0} {
+	for _, v := range []uint64{magic, blockSize, blocks, free, free, uint64(s.MaxNodes), nodes, 0, vfs.MaxName, blockSize, 0} {
 		b = le.AppendUint64(b, v)
 	}
 	return c.store(c.a[1], append(b, make([]byte, 120-len(b))...))

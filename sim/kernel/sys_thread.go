@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"zhuque/sim/kernel/errno"
-	"zhuque/sim/x86"
 )
 
 // Flags of clone(2).
@@ -68,11 +67,12 @@ func sysClone3(c *call) (uint64, error) {
 
 func (c *call) clone(a cloneArgs) (uint64, error) {
 	f := a.flags
+	if f&cloneThread == 0 {
+		return c.forkProcess(a)
+	}
 	switch {
-	case f&cloneThread != 0 && f&cloneSighand == 0, f&cloneSighand != 0 && f&cloneVM == 0:
+	case f&cloneSighand == 0, f&cloneVM == 0:
 		return 0, errno.EINVAL
-	case f&cloneThread == 0:
-		return 0, c.lacks("another process")
 	case f&cloneThreadFlags != cloneThreadFlags || f&(clonePidfd|clonePtrace|cloneVfork|cloneParent) != 0:
 		return 0, c.lacks("a thread with flags %#x", f)
 	case f&^(cloneThreadFlags|cloneSysvsem|cloneSettls|cloneParentSettid|cloneChildCleartid|cloneChildSettid|cloneDetached|cloneUntraced|cloneIO) != 0:
@@ -82,17 +82,7 @@ func (c *call) clone(a cloneArgs) (uint64, error) {
 	case f&cloneSettls != 0 && a.tls >= 1<<47:
 		return 0, errno.EPERM
 	}
-	t := &Thread{Regs: c.cpu.State(), tid: c.newTID(), proc: c.proc, mask: c.thread.mask, alt: AltStack{Flags: ssDisable}, comm: c.thread.comm}
-	t.Regs.R[x86.RAX] = 0
-	if a.stack != 0 {
-		t.Regs.R[x86.RSP] = a.stack
-	}
-	if f&cloneSettls != 0 {
-		t.Regs.FSBase = a.tls
-	}
-	if f&cloneChildCleartid != 0 {
-		t.clearTID = a.childTID
-	}
+	t := c.newThread(a, c.proc, c.newTID())
 	for _, va := range []struct {
 		flag, at uint64
 	}{{cloneParentSettid, a.parentTID}, {cloneChildSettid, a.childTID}} {
@@ -100,8 +90,6 @@ func (c *call) clone(a cloneArgs) (uint64, error) {
 			_ = c.put32(va.at, uint32(t.tid)) // as in Linux, an address that is not writable is the caller's trouble
 		}
 	}
-	c.addThread(t)
-	c.born = append(c.born, t.tid)
 	return uint64(t.tid), nil
 }
 
@@ -123,7 +111,7 @@ func sysExit(c *call) (uint64, error) {
 }
 
 func sysExitGroup(c *call) (uint64, error) {
-	c.out.Exited, c.out.Status = true, int(c.a[0]&0xff)
+	c.endProcess(int(c.a[0]&0xff), 0)
 	return 0, nil
 }
 
@@ -144,14 +132,6 @@ func sysSchedYield(c *call) (uint64, error) {
 	c.yield = true
 	return 0, nil
 }
-
-// ended reports whether a process has no threads any more.
-func (p *Process) ended() bool { return false }
-
-// childChanged reports whether a process has a child to wait for.
-func (k *Kernel) childChanged(*Process) bool { return false }
-
-func sysWait4(*call) (uint64, error) { return 0, errno.ECHILD }
 
 // sysOwnPID answers getpgid and getsid.
 func sysOwnPID(c *call) (uint64, error) {

@@ -77,7 +77,7 @@ const maxNr = 512
 var rowIndex = indexCalls(calls)
 
 func sortedCalls() []Call {
-	all := slices.Concat(fileCalls(), memoryCalls(), processCalls(), signalCalls(), socketCalls(), otherCalls())
+	all := slices.Concat(fileCalls(), memoryCalls(), processCalls(), signalCalls(), socketCalls(), otherCalls(), rarerFileCalls())
 	slices.SortFunc(all, func(a, b Call) int { return cmp.Compare(a.Nr, b.Nr) })
 	return all
 }
@@ -158,8 +158,8 @@ func fileCalls() []Call {
 		works(32, "dup", "fd", sysDup),
 		works(33, "dup2", "fd,fd", sysDup2),
 		works(40, "sendfile", "fd,fd,ptr,size", sysSendfile),
-		partly(72, "fcntl", "fd,num,num", "locks always succeed; no leases, signals or seals", sysFcntl),
-		works(73, "flock", "fd,num", sysFlock),
+		partly(72, "fcntl", "fd,num,num", "no leases, signals or seals; waiting for a lock stops the run", sysFcntl),
+		partly(73, "flock", "fd,num", "waiting for a lock stops the run", sysFlock),
 		works(74, "fsync", "fd", sysFsync),
 		works(75, "fdatasync", "fd", sysFsync),
 		works(76, "truncate", "path,size", sysTruncate),
@@ -185,12 +185,12 @@ func fileCalls() []Call {
 		works(133, "mknod", "path,mode,num", sysMknod),
 		works(137, "statfs", "path,ptr", sysStatfs),
 		works(138, "fstatfs", "fd,ptr", sysFstatfs),
-		works(162, "sync", "", sysZero),
+		works(162, "sync", "", sysSync),
 		works(213, "epoll_create", "num", sysEpollCreate),
 		works(217, "getdents64", "fd,ptr,size", sysGetdents64),
 		works(221, "fadvise64", "fd,off,size,num", sysFadvise64),
 		works(232, "epoll_wait", "fd,ptr,num,num", sysEpollWait).class(Wait),
-		partly(233, "epoll_ctl", "fd,num,fd,ptr", "no EPOLLET, no nesting", sysEpollCtl),
+		works(233, "epoll_ctl", "fd,num,fd,ptr", sysEpollCtl),
 		works(235, "utimes", "path,ptr", sysUtimes),
 		works(257, "openat", "fd,path,flags,mode", sysOpenat),
 		works(258, "mkdirat", "fd,path,mode", sysMkdirat),
@@ -209,14 +209,14 @@ func fileCalls() []Call {
 		works(280, "utimensat", "fd,path,ptr,flags", sysUtimensat),
 		works(281, "epoll_pwait", "fd,ptr,num,num,ptr,size", sysEpollWait).class(Wait),
 		works(284, "eventfd", "num", sysEventfd),
-		partly(285, "fallocate", "fd,mode,off,size", "allocation only, no punched holes", sysFallocate),
+		partly(285, "fallocate", "fd,mode,off,size", "no collapsed, inserted or unshared ranges: EOPNOTSUPP", sysFallocate),
 		works(290, "eventfd2", "num,flags", sysEventfd2),
 		works(291, "epoll_create1", "flags", sysEpollCreate1),
 		works(292, "dup3", "fd,fd,flags", sysDup3),
 		partly(293, "pipe2", "ptr,flags", "no packet mode", sysPipe2),
 		works(295, "preadv", "fd,ptr,num,off", sysPreadv),
 		works(296, "pwritev", "fd,ptr,num,off", sysPwritev),
-		works(306, "syncfs", "fd", sysFsync),
+		works(306, "syncfs", "fd", sysSyncfs),
 		works(316, "renameat2", "fd,path,fd,path,flags", sysRenameat2),
 		works(319, "memfd_create", "ptr,flags", sysMemfdCreate),
 		works(326, "copy_file_range", "fd,ptr,fd,ptr,size,flags", sysCopyFileRange),
@@ -224,13 +224,14 @@ func fileCalls() []Call {
 		works(436, "close_range", "num,num,flags", sysCloseRange),
 		partly(437, "openat2", "fd,path,ptr,size", "no resolve flags", sysOpenat2),
 		works(439, "faccessat2", "fd,path,mode,flags", sysFaccessat2),
+		works(441, "epoll_pwait2", "fd,ptr,num,ptr,ptr,size", sysEpollWait).class(Wait),
 		works(452, "fchmodat2", "fd,path,mode,flags", sysFchmodat2),
 	}
 }
 
 func memoryCalls() []Call {
 	return []Call{
-		partly(9, "mmap", "ptr,size,num,flags,fd,off", "no writable shared mappings of files; MAP_GROWSDOWN does not grow", sysMmap),
+		partly(9, "mmap", "ptr,size,num,flags,fd,off", "MAP_GROWSDOWN does not grow; no MAP_32BIT", sysMmap),
 		works(10, "mprotect", "ptr,size,num", sysMprotect),
 		works(11, "munmap", "ptr,size", sysMunmap),
 		works(12, "brk", "ptr", sysBrk),
@@ -247,20 +248,19 @@ func memoryCalls() []Call {
 }
 
 func processCalls() []Call {
-	const oneProcess = "one process only so far"
 	return []Call{
 		works(24, "sched_yield", "", sysSchedYield),
 		works(35, "nanosleep", "ptr,ptr", sysNanosleep).class(Wait),
-		partly(36, "getitimer", "num,ptr", "no timer ever runs", sysGetitimer),
-		partly(37, "alarm", "num", "no timer that interrupts", sysAlarm),
-		partly(38, "setitimer", "num,ptr,ptr", "no timer that interrupts", sysSetitimer),
+		works(36, "getitimer", "num,ptr", sysGetitimer),
+		works(37, "alarm", "num", sysAlarm),
+		works(38, "setitimer", "num,ptr,ptr", sysSetitimer),
 		works(39, "getpid", "", sysGetpid),
-		partly(56, "clone", "flags,ptr,ptr,ptr,ptr", "threads only", sysClone),
-		refused(57, "fork", oneProcess),
-		refused(58, "vfork", oneProcess),
-		refused(59, "execve", oneProcess),
+		partly(56, "clone", "flags,ptr,ptr,ptr,ptr", "threads, and processes that share nothing, or everything until they run another program", sysClone).class(Wait),
+		works(57, "fork", "", sysFork),
+		works(58, "vfork", "", sysVfork).class(Wait),
+		works(59, "execve", "path,ptr,ptr", sysExecve),
 		works(60, "exit", "num", sysExit).class(Final),
-		works(61, "wait4", "num,ptr,flags,ptr", sysWait4),
+		partly(61, "wait4", "num,ptr,flags,ptr", "no children that stop", sysWait4).class(Wait).restarts(),
 		works(63, "uname", "ptr", sysUname),
 		works(96, "gettimeofday", "ptr,ptr", sysGettimeofday),
 		works(97, "getrlimit", "num,ptr", sysGetrlimit),
@@ -280,6 +280,7 @@ func processCalls() []Call {
 		works(113, "setreuid", "num,num", sysSetIDs),
 		works(114, "setregid", "num,num", sysSetIDs),
 		works(115, "getgroups", "num,ptr", sysGetgroups),
+		partly(116, "setgroups", "num,ptr", "only to have none", sysSetgroups),
 		works(117, "setresuid", "num,num,num", sysSetIDs),
 		works(118, "getresuid", "ptr,ptr,ptr", sysGetresid),
 		works(119, "setresgid", "num,num,num", sysSetIDs),
@@ -301,16 +302,24 @@ func processCalls() []Call {
 		works(203, "sched_setaffinity", "num,size,ptr", sysSchedSetaffinity),
 		works(204, "sched_getaffinity", "num,size,ptr", sysSchedGetaffinity),
 		works(218, "set_tid_address", "ptr", sysSetTidAddress),
+		works(222, "timer_create", "num,ptr,ptr", sysTimerCreate),
+		works(223, "timer_settime", "num,flags,ptr,ptr", sysTimerSettime),
+		works(224, "timer_gettime", "num,ptr", sysTimerGettime),
+		works(225, "timer_getoverrun", "num", sysTimerGetoverrun),
+		works(226, "timer_delete", "num", sysTimerDelete),
+		works(283, "timerfd_create", "num,flags", sysTimerfdCreate),
+		works(286, "timerfd_settime", "fd,flags,ptr,ptr", sysTimerfdSettime),
+		works(287, "timerfd_gettime", "fd,ptr", sysTimerfdGettime),
 		works(228, "clock_gettime", "num,ptr", sysClockGettime),
 		works(229, "clock_getres", "num,ptr", sysClockGetres),
 		works(230, "clock_nanosleep", "num,flags,ptr,ptr", sysClockNanosleep).class(Wait),
 		works(231, "exit_group", "num", sysExitGroup).class(Final),
-		works(247, "waitid", "num,num,ptr,flags,ptr", sysWait4),
+		partly(247, "waitid", "num,num,ptr,flags,ptr", "no children that stop", sysWaitid).class(Wait).restarts(),
 		works(273, "set_robust_list", "ptr,size", sysSetRobustList),
 		works(274, "get_robust_list", "num,ptr,ptr", sysGetRobustList),
 		partly(302, "prlimit64", "num,num,ptr,ptr", "NOFILE, DATA and AS are enforced", sysPrlimit64),
 		works(309, "getcpu", "ptr,ptr", sysGetcpu),
-		partly(435, "clone3", "ptr,size", "threads only", sysClone3),
+		partly(435, "clone3", "ptr,size", "as clone", sysClone3).class(Wait),
 		works(318, "getrandom", "ptr,size,flags", sysGetrandom),
 	}
 }
@@ -326,6 +335,8 @@ func signalCalls() []Call {
 		works(128, "rt_sigtimedwait", "ptr,ptr,ptr,size", sysRtSigtimedwait).class(Wait),
 		works(129, "rt_sigqueueinfo", "num,num,ptr", sysRtSigqueueinfo),
 		works(130, "rt_sigsuspend", "ptr,size", sysRtSigsuspend).class(Wait),
+		works(282, "signalfd", "fd,ptr,size", sysSignalfd),
+		works(289, "signalfd4", "fd,ptr,size,flags", sysSignalfd4),
 		works(131, "sigaltstack", "ptr,ptr", sysSigaltstack),
 		works(200, "tkill", "num,num", sysTkill),
 		works(234, "tgkill", "num,num,num", sysTgkill),
@@ -334,56 +345,49 @@ func signalCalls() []Call {
 }
 
 func socketCalls() []Call {
-	const peerless = "for what is no socket; nobody inside the machine listens"
+	const messages = "no out-of-band data; ancillary data: descriptors and credentials; a datagram has at most 64 KiB"
 	return []Call{
-		partly(41, "socket", "num,num,num", "AF_UNIX, to find that nobody listens (C libraries ask for nscd). AF_INET6, AF_NETLINK and AF_ALG: EAFNOSUPPORT, "+
-			"with which C libraries, audit and coreutils cope. Others stop the run", sysSocket),
-		works(42, "connect", "fd,ptr,size", sysConnect),
-		partly(43, "accept", "fd,ptr,ptr", peerless, sysPeerless),
-		partly(44, "sendto", "fd,ptr,size,flags,ptr,size", peerless, sysPeerless),
-		partly(45, "recvfrom", "fd,ptr,size,flags,ptr,ptr", peerless, sysPeerless),
-		partly(46, "sendmsg", "fd,ptr,flags", peerless, sysPeerless),
-		partly(47, "recvmsg", "fd,ptr,flags", peerless, sysPeerless),
-		partly(48, "shutdown", "fd,num", peerless, sysPeerless),
-		partly(49, "bind", "fd,ptr,size", peerless, sysPeerless),
-		partly(50, "listen", "fd,num", peerless, sysPeerless),
+		partly(41, "socket", "num,num,num", "AF_UNIX, and TCP and UDP over the loopback interface, the only one. AF_NETLINK, AF_PACKET, AF_ALG and AF_VSOCK: EAFNOSUPPORT, "+
+			"with which C libraries, audit and coreutils cope; raw sockets: EPERM. Other families stop the run", sysSocket),
+		works(42, "connect", "fd,ptr,size", sysConnect).class(Wait).restarts(),
+		works(43, "accept", "fd,ptr,ptr", sysAccept).class(Wait).restarts(),
+		partly(44, "sendto", "fd,ptr,size,flags,ptr,size", messages, sysSendto).class(Wait).restarts(),
+		partly(45, "recvfrom", "fd,ptr,size,flags,ptr,ptr", messages, sysRecvfrom).class(Wait).restarts(),
+		partly(46, "sendmsg", "fd,ptr,flags", messages, sysSendmsg).class(Wait).restarts(),
+		partly(47, "recvmsg", "fd,ptr,flags", messages, sysRecvmsg).class(Wait).restarts(),
+		works(48, "shutdown", "fd,num", sysShutdown),
+		works(49, "bind", "fd,ptr,size", sysBind),
+		works(50, "listen", "fd,num", sysListen),
 		works(51, "getsockname", "fd,ptr,ptr", sysGetsockname),
 		works(52, "getpeername", "fd,ptr,ptr", sysGetpeername),
-		refused(53, "socketpair", "no connected sockets yet"),
-		partly(54, "setsockopt", "fd,num,num,ptr,size", peerless, sysPeerless),
-		partly(55, "getsockopt", "fd,num,num,ptr,ptr", "SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ERROR and SO_ACCEPTCONN", sysGetsockopt),
-		partly(288, "accept4", "fd,ptr,ptr,flags", peerless, sysPeerless),
-		partly(299, "recvmmsg", "fd,ptr,num,flags,ptr", peerless, sysPeerless),
-		partly(307, "sendmmsg", "fd,ptr,num,flags", peerless, sysPeerless),
+		works(53, "socketpair", "num,num,num,ptr", sysSocketpair),
+		partly(54, "setsockopt", "fd,num,num,ptr,size", "the usual options of the socket, IP, IPv6 and TCP levels; buffers keep their size", sysSetsockopt),
+		partly(55, "getsockopt", "fd,num,num,ptr,ptr", "the usual options of the socket, IP, IPv6 and TCP levels; no TCP_INFO", sysGetsockopt),
+		works(288, "accept4", "fd,ptr,ptr,flags", sysAccept4).class(Wait).restarts(),
+		partly(299, "recvmmsg", "fd,ptr,num,flags,ptr", messages+"; no stream socket that waits", sysRecvmmsg).class(Wait).restarts(),
+		partly(307, "sendmmsg", "fd,ptr,num,flags", messages+"; no stream socket that waits", sysSendmmsg).class(Wait).restarts(),
 	}
 }
 
 // otherCalls are those that are not there.
 func otherCalls() []Call {
-	const objects, xattr = "no such descriptors yet", "the file tree keeps no extended attributes"
+	const objects = "no such descriptors yet"
 	list := []Call{
-		noSys(282, "signalfd", objects), noSys(289, "signalfd4", objects),
 		noSys(324, "membarrier", "programs fall back to signals or fences"),
 		noSys(334, "rseq", "C libraries fall back"),
 		noSys(425, "io_uring_setup", "programs fall back to plain calls"),
 		noSys(434, "pidfd_open", "programs fall back to wait"),
-		noSys(441, "epoll_pwait2", "programs fall back to epoll_wait"),
 		noSys(448, "process_mrelease", "no other processes"),
 		noSys(449, "futex_waitv", "programs fall back to futex"),
-	}
-	for i, name := range []string{"setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr", "removexattr", "lremovexattr", "fremovexattr"} {
-		list = append(list, noSys(188+uint64(i), name, xattr))
 	}
 	for _, r := range []struct {
 		nr        uint64
 		name, why string
 	}{
 		{29, "shmget", "no System V memory"}, {30, "shmat", "no System V memory"}, {31, "shmctl", "no System V memory"},
-		{101, "ptrace", "one process only so far"},
-		{222, "timer_create", "no timer that interrupts"},
-		{253, "inotify_init", objects}, {294, "inotify_init1", objects}, {283, "timerfd_create", objects},
-		{275, "splice", "use of splice is rare"}, {276, "tee", "use of tee is rare"}, {278, "vmsplice", "use of vmsplice is rare"},
-		{322, "execveat", "one process only so far"},
+		{101, "ptrace", "no tracing"},
+		{253, "inotify_init", objects}, {294, "inotify_init1", objects},
+		{322, "execveat", "use of execveat is rare"},
 	} {
 		list = append(list, refused(r.nr, r.name, r.why))
 	}

@@ -24,7 +24,8 @@ type Thread struct {
 	clearTID uint64
 	robust   [2]uint64 // head, length
 	comm     [16]byte
-	wait     *wait // nil unless it waits; never changed in place: forks share it
+	affinity uint64 // cores that it may run on, bit by bit; 0 for all
+	wait     *wait  // nil unless it waits; never changed in place: forks share it
 }
 
 // threadRecord is the part of a Thread that its record holds; its registers are
@@ -46,6 +47,7 @@ func (t *threadRecord) code(c *codec) {
 	code(c, &t.clearTID)
 	code(c, &t.robust[0])
 	code(c, &t.robust[1])
+	code(c, &t.affinity)
 	for i := 0; i < len(t.comm); i += 8 {
 		w := le.Uint64(t.comm[i:])
 		code(c, &w)
@@ -67,8 +69,8 @@ func (t *threadRecord) code(c *codec) {
 
 // String shows a thread's record.
 func (t *threadRecord) String() string {
-	text := fmt.Sprintf("{process %d mask %#x alternate stack %+v clear %#x robust %#x name %q pending %v",
-		t.pid, t.mask, t.alt, t.clearTID, t.robust, cString(t.comm[:]), t.queue)
+	text := fmt.Sprintf("{process %d mask %#x alternate stack %+v clear %#x robust %#x cores %#x name %q pending %v",
+		t.pid, t.mask, t.alt, t.clearTID, t.robust, t.affinity, cString(t.comm[:]), t.queue)
 	if t.wait != nil {
 		text += " " + t.wait.String()
 	}

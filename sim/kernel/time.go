@@ -174,36 +174,3 @@ func sysGetrusage(c *call) (uint64, error) {
 	}
 	return 0, errno.EINVAL
 }
-
-func sysGetitimer(c *call) (uint64, error) {
-	if c.a[0] > 2 {
-		return 0, errno.EINVAL
-	}
-	return 0, c.store(c.a[1], make([]byte, 32))
-}
-
-func sysSetitimer(c *call) (uint64, error) {
-	if c.a[0] > 2 {
-		return 0, errno.EINVAL
-	}
-	var b [32]byte
-	if c.a[1] != 0 {
-		if err := c.load(c.a[1], b[:]); err != nil {
-			return 0, err
-		}
-	}
-	if le.Uint64(b[16:]) != 0 || le.Uint64(b[24:]) != 0 {
-		return 0, c.lacks("a timer that interrupts the program")
-	}
-	if c.a[2] == 0 {
-		return 0, nil
-	}
-	return 0, c.store(c.a[2], make([]byte, 32))
-}
-
-func sysAlarm(c *call) (uint64, error) {
-	if uint32(c.a[0]) != 0 {
-		return 0, c.lacks("a timer that interrupts the program")
-	}
-	return 0, nil
-}

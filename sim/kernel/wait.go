@@ -19,7 +19,9 @@ type wait struct {
 	futex    uint64     // address of a futex in the thread's process, 0 for none
 	bits     uint32     // of FUTEX_WAIT_BITSET
 	on       []interest // descriptions that become ready
-	child    bool       // a child of the process changes its state
+	child    bool       // a child of the process ends
+	which    int32      // which one, as waitpid(2) says it
+	vfork    int32      // this child has memory of its own, or is gone; no signal ends the wait
 	signals  uint64     // any of these is pending, blocked or not
 	deadline phys.Nanos // virtual time at which the wait is over, forever for never
 	order    uint64     // waits begin in this order
@@ -35,7 +37,12 @@ type wait struct {
 type interest struct {
 	desc   int
 	events uint16
+	// need, when not zero, waits for a socket's queue instead: for room for a datagram of
+	// need-1 bytes or, needBacklog, for one more connection.
+	need int
 }
+
+const needBacklog = -1
 
 // forever is the deadline of a wait without one.
 const forever = phys.Nanos(1<<63 - 1)
@@ -53,8 +60,11 @@ func (w *wait) code(c *codec) {
 	for i := range w.on {
 		code(c, &w.on[i].desc)
 		code(c, &w.on[i].events)
+		code(c, &w.on[i].need)
 	}
 	c.flag(&w.child)
+	code(c, &w.which)
+	code(c, &w.vfork)
 	code(c, &w.signals)
 	code(c, &w.deadline)
 	code(c, &w.order)
@@ -74,6 +84,8 @@ func (w *wait) String() string {
 		what = fmt.Sprintf("%d descriptions, the first of them %d for events %#x", len(w.on), w.on[0].desc, w.on[0].events)
 	case w.child:
 		what = "a child"
+	case w.vfork != 0:
+		what = fmt.Sprintf("process %d to leave its memory", w.vfork)
 	}
 	if w.deadline != forever {
 		what += fmt.Sprintf(" until %d ns", w.deadline)
@@ -102,13 +114,13 @@ func (c *call) waitFor(w wait) error {
 		c.touchSystem()
 		w.order = c.sys.waits
 	}
-	if c.deliverable(c.thread) {
+	if c.deliverable(c.thread) && w.vfork == 0 {
 		return errInterrupted
 	}
 	if w.deadline <= c.mono() {
 		return errTimeout
 	}
-	if w.deadline != forever && !c.several() {
+	if w.deadline != forever && !c.several() && !c.reachable() && c.nextExpiry() > w.deadline {
 		c.sleep(w.deadline - c.mono()) // nothing else can happen meanwhile
 		return errTimeout
 	}
@@ -122,7 +134,7 @@ func (c *call) waitFor(w wait) error {
 
 // waitReady waits until a description has one of some poll events.
 func (c *call) waitReady(d *desc, events uint16) error {
-	return c.waitFor(wait{on: []interest{{d.id, events}}, deadline: forever})
+	return c.waitFor(wait{on: []interest{{d.id, events, 0}}, deadline: forever})
 }
 
 // sleepUntil waits for nothing but the time; the error is nil when it has come.
@@ -201,19 +213,23 @@ func (c *call) fatal(err error) bool {
 // runnable reports whether a thread can go on: it does not wait, or what it waits
 // for has come.
 func (k *Kernel) runnable(t *Thread) bool {
+	k.viewer = t
+	defer func() { k.viewer = nil }()
 	w := t.wait
 	switch {
 	case w == nil, w.woken, w.deadline <= k.mono():
 		return true
+	case w.vfork != 0:
+		return k.ownMemory(w.vfork)
 	case k.deliverable(t):
 		return true
-	case w.child && k.childChanged(t.proc):
+	case w.child && k.childChanged(t.proc, w.which):
 		return true
 	case t.pending()&w.signals != 0:
 		return true
 	}
 	for _, i := range w.on {
-		if d := k.files.find(i.desc); d == nil || k.ready(d)&i.events != 0 {
+		if d := k.files.find(i.desc); d == nil || k.has(d, i) {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package lockstep
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -50,26 +51,32 @@ func (g *image) settle(m *sim.Machine) {
 func (g *image) changed(m *sim.Machine, prot mm.Prot, fn func(va uint64, page *mem.Page) error) (err error) {
 	now := stores(m)
 	for _, v := range m.Kernel().MM.VMAs() {
-		if v.Kind == mm.Hole || v.Prot&prot != prot {
+		if v.Prot&prot != prot {
 			continue
 		}
-		i := side(v.Phys)
-		mem.Diff(g.base[i], now[i], v.Phys.Frame(), (v.Phys + phys.Addr(v.Size())).Frame(), func(f phys.Frame, _, page *mem.Page) bool {
-			va := v.Start + uint64(f.Addr()-v.Phys)
-			if page == nil {
-				page = new(mem.Page)
-				if v.Kind == mm.File {
-					m.Kernel().MM.Peek(va, page[:])
-				}
+		for _, at := range [...]phys.Addr{v.Phys, v.Seen} {
+			if at == 0 {
+				continue
 			}
-			err = fn(va, page)
-			return err == nil
-		})
-		if err != nil {
-			return err
+			mem.Diff(g.base[side(at)], now[side(at)], at.Frame(), (at + phys.Addr(v.Size())).Frame(), func(f phys.Frame, _, _ *mem.Page) bool {
+				va := v.Start + uint64(f.Addr()-at)
+				err = fn(va, pageOf(m, v, va))
+				return err == nil
+			})
+			if err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// pageOf returns what the model's program reads in a page of v.
+func pageOf(m *sim.Machine, v mm.VMA, va uint64) *mem.Page {
+	if p := m.Kernel().MM.Page(&v, va); p != nil {
+		return p
+	}
+	return new(mem.Page)
 }
 
 // push makes the process's mappings and memory those of the model.
@@ -88,12 +95,20 @@ func (g *image) push(m *sim.Machine) error {
 
 // remap carries changes of the list of mappings over, piece by piece.
 func (g *image) remap(m *sim.Machine) error {
+	if len(m.Kernel().Threads()) > 1 {
+		return errors.New("lockstep: the program has several threads or processes, only one is followed here")
+	}
 	now := m.Kernel().MM.VMAs()
 	if slices.Equal(now, g.vmas) {
 		return nil
 	}
 	if v, ok := find(now, stub); ok {
 		return fmt.Errorf("lockstep: the program maps %#x to %#x, where we keep a page in the process", v.Start, v.End)
+	}
+	for _, v := range now {
+		if v.Kind == mm.Direct {
+			return fmt.Errorf("lockstep: the program shares a file at %#x to %#x, which is not compared here", v.Start, v.End)
+		}
 	}
 	var cuts []uint64
 	for _, list := range [][]mm.VMA{g.vmas, now} {
@@ -149,7 +164,7 @@ func (g *image) remapPiece(m *sim.Machine, now []mm.VMA, lo, hi uint64) error {
 
 // hostProt is the protection that makes the host fault where the model does.
 func hostProt(v mm.VMA) uint64 {
-	if v.Kind == mm.Hole || v.Prot == 0 {
+	if v.Prot == 0 {
 		return unix.PROT_NONE
 	}
 	return uint64(v.Prot | mm.Read) // x86-64 has nothing that cannot be read
@@ -157,10 +172,7 @@ func hostProt(v mm.VMA) uint64 {
 
 // fill writes the content of a fresh mapping.
 func (g *image) fill(m *sim.Machine, v mm.VMA) (err error) {
-	if v.Kind == mm.Hole {
-		return nil
-	}
-	if v.Kind == mm.File {
+	if v.Kind == mm.File || v.Kind == mm.Copy {
 		for va := v.Start; va < v.End && err == nil; va += pageSize {
 			if m.Kernel().MM.Peek(va, g.buf[:]) == len(g.buf) {
 				err = g.p.write(va, g.buf[:])
@@ -203,7 +215,7 @@ func (g *image) compareChanged(m *sim.Machine) (bad *unequal, err error) {
 func (g *image) sweep(m *sim.Machine) (bad *unequal, err error) {
 	list := g.list[:0]
 	for _, v := range m.Kernel().MM.VMAs() {
-		if v.Kind == mm.Hole || v.Prot&mm.Write == 0 {
+		if v.Prot&mm.Write == 0 {
 			continue
 		}
 		if list, err = g.p.present(list, v.Start, v.End); err != nil {
@@ -222,8 +234,7 @@ func (g *image) sweep(m *sim.Machine) (bad *unequal, err error) {
 		if !ok {
 			panic(fmt.Sprintf("BUG: lockstep: swept page %#x is not mapped", va))
 		}
-		f := (v.Phys + phys.Addr(va-v.Start)).Frame()
-		if bad, err = g.comparePage(va, m.Store(v.Phys).ReadPage(f)); bad != nil || err != nil {
+		if bad, err = g.comparePage(va, pageOf(m, v, va)); bad != nil || err != nil {
 			return bad, err
 		}
 	}

@@ -60,8 +60,8 @@ func tableSlot(rip uint64) uint64 { return (rip ^ rip>>tableBits) & (1<<tableBit
 // InvalidateBlocks must be called when mappings or protections changed or
 // translations now lead to other page objects (munmap, mmap, mprotect, fork,
 // memory exchanged under the port). Blocks whose pages are still the same are kept.
-// Stores through this processor's own port need no call; stores to code through
-// another port of the same memory do not reach it and need ForgetBlocks.
+// Stores through this processor's own port and those of its group need no call; stores
+// to code through another port of the same memory do not reach it and need ForgetBlocks.
 func (c *CPU) InvalidateBlocks() {
 	c.code.gen++
 	c.gen = c.code.gen

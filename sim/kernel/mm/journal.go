@@ -20,8 +20,9 @@ const heapReserve = 64 << 20
 // alloc takes a fresh extent that reads as zero. A recovered image may hold
 // remains of uncommitted allocations there, so they are dropped first.
 func (s *Space) alloc(m Medium, size uint64) phys.Addr {
-	a := s.next[m]
-	s.next[m] += phys.Addr(size)
+	next := &s.cfg.Extents.next[m]
+	a := *next
+	*next += phys.Addr(size)
 	s.drop(a, size)
 	return a
 }
@@ -30,9 +31,9 @@ func (s *Space) alloc(m Medium, size uint64) phys.Addr {
 func (s *Space) room(m Medium, size uint64) bool {
 	end := phys.PMEMBase
 	if m == PMEM {
-		end = 1 << phys.AddrBits
+		end = vfs.FrameBase
 	}
-	return size <= uint64(end-s.next[m])
+	return size <= uint64(end-s.cfg.Extents.next[m])
 }
 
 func (s *Space) drop(a phys.Addr, size uint64) {
@@ -47,34 +48,16 @@ type Change struct{ Old, New *VMA }
 // TakeChanges returns what changed since the last call, in ascending order of
 // Start. Applied to a table keyed by Start, in any order, the changes give the
 // present list.
-func (s *Space) TakeChanges() []Change {
-	old, cur := s.journal, s.vmas
-	s.journal = s.vmas
-	if sameList(old, cur) {
-		return nil
-	}
-	var ch []Change
-	for i, j := 0, 0; i < len(old) || j < len(cur); {
-		switch {
-		case j == len(cur) || i < len(old) && old[i].Start < cur[j].Start:
-			ch = append(ch, Change{Old: &old[i]})
-			i++
-		case i == len(old) || cur[j].Start < old[i].Start:
-			ch = append(ch, Change{New: &cur[j]})
-			j++
-		default:
-			if old[i] != cur[j] {
-				ch = append(ch, Change{Old: &old[i], New: &cur[j]})
-			}
-			i, j = i+1, j+1
+func (s *Space) TakeChanges() (ch []Change) {
+	slices.Sort(s.touched)
+	for _, start := range slices.Compact(s.touched) {
+		old, now := s.journal.starting(start), s.vmas.starting(start)
+		if old != now && (old == nil || now == nil || *old != *now) {
+			ch = append(ch, Change{Old: old, New: now})
 		}
 	}
+	s.journal, s.touched = s.vmas, s.touched[:0]
 	return ch
-}
-
-// sameList reports whether both are the very same unchanged list.
-func sameList(a, b []VMA) bool {
-	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 }
 
 // ReleaseFreed gives back the memory of removed mappings. Call it when their
@@ -97,25 +80,38 @@ func (s *Space) Install(v VMA) error {
 	if v.Start >= v.End || (v.Start|v.End|uint64(v.Phys))&phys.PageMask != 0 || v.End > TaskSize || v.Kind < Anon || v.Kind > Heap {
 		return &BadMapping{VMA: v, Why: "its fields make no mapping"}
 	}
-	i := s.find(v.Start)
-	if i < len(s.vmas) && s.vmas[i].Start < v.End {
+	if s.overlap(v.Start, v.End) != 0 {
 		return &BadMapping{VMA: v, Why: "it overlaps another mapping"}
 	}
-	if v.Kind != Hole {
-		m, end := DRAM, v.Phys+phys.Addr(v.Size())
-		if v.Phys.IsPMEM() {
+	if (v.Kind == Direct) != (v.Phys == 0) || (v.Kind == Copy) != (v.Seen != 0) || v.Seen&phys.PageMask != 0 {
+		return &BadMapping{VMA: v, Why: "it has not the extents of its kind"}
+	}
+	for _, at := range [...]phys.Addr{v.Phys, v.Seen} {
+		if at == 0 {
+			continue
+		}
+		m, end := DRAM, at+phys.Addr(v.Size())
+		if at.IsPMEM() {
 			m = PMEM
 		}
-		if v.Phys < s.base(m) || end < v.Phys || end > 1<<phys.AddrBits || end.IsPMEM() != v.Phys.IsPMEM() && end != phys.PMEMBase {
+		if at < s.base(m) || end < at || end > vfs.FrameBase || end.IsPMEM() != at.IsPMEM() && end != phys.PMEMBase {
 			return &BadMapping{VMA: v, Why: "its extent lies outside the memory"}
 		}
-		s.next[m] = max(s.next[m], end)
+		next := &s.cfg.Extents.next[m]
+		*next = max(*next, end)
 	}
 	if v.hasNode() && !s.maps(v.Node) {
 		s.cfg.Files.Ref(v.Node)
 	}
-	s.vmas = slices.Insert(slices.Clone(s.vmas), i, v)
-	s.journal = s.vmas
+	if v.Shared && !v.hasNode() && s.cfg.Extents.spaces > 1 {
+		s.cfg.Extents.cloned = true // an image does not say who else has it
+	}
+	p := s.vmas.find(v.Start)
+	s.vmas = s.vmas.exchange(p, p, []VMA{v})
+	s.vmas.n++
+	s.vmas.bytes += v.Size()
+	s.uses.change(nil, []VMA{v})
+	s.journal, s.flat = s.vmas, nil
 	s.notify()
 	return nil
 }
@@ -138,6 +134,4 @@ func (e *BadMapping) Error() string {
 }
 
 // maps reports whether any mapping is of the file id.
-func (s *Space) maps(id vfs.NodeID) bool {
-	return slices.ContainsFunc(s.vmas, func(v VMA) bool { return v.hasNode() && v.Node == id })
-}
+func (s *Space) maps(id vfs.NodeID) bool { return s.uses.count[id].all > 0 }

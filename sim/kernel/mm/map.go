@@ -21,7 +21,7 @@ type MapRequest struct {
 	NoReplace bool // MAP_FIXED_NOREPLACE: EEXIST instead
 	NoReserve bool // MAP_NORESERVE
 	Grows     bool
-	Kind      Kind // Anon, Stack or File; a writable private File becomes a Copy
+	Kind      Kind // Anon, Stack, File or Direct; a writable private File becomes a Copy
 	Node      vfs.NodeID
 	Off       uint64 // page-aligned
 }
@@ -46,7 +46,7 @@ func (s *Space) Map(r MapRequest) (uint64, error) {
 		return 0, errno.ENOMEM
 	}
 	size := roundUp(r.Length)
-	if r.Off+size < r.Off || r.Off+size > 1<<63 {
+	if r.Off+size < r.Off || r.Off+size >= 1<<63 {
 		return 0, errno.EOVERFLOW
 	}
 	at, err := s.place(&r, size)
@@ -57,12 +57,13 @@ func (s *Space) Map(r MapRequest) (uint64, error) {
 	if err := s.afford(&r, size, replaced); err != nil {
 		return 0, err
 	}
-	if r.Kind == File && !s.maps(r.Node) {
+	if (r.Kind == File || r.Kind == Direct) && !s.maps(r.Node) {
 		s.cfg.Files.Ref(r.Node)
 	}
 	old := s.clip(at, at+size)
 	s.release(old)
-	s.splice(at, at+size, s.back(VMA{Start: at, End: at + size, Prot: r.Prot, Shared: r.Shared, Grows: r.Grows, Kind: r.Kind, Node: r.Node, Off: r.Off}))
+	v := s.back(VMA{Start: at, End: at + size, Prot: r.Prot, Shared: r.Shared, Grows: r.Grows, Kind: r.Kind, Node: r.Node, Off: r.Off})
+	s.splice(at, at+size, []VMA{v})
 	s.letGo(old)
 	return at, nil
 }
@@ -95,28 +96,19 @@ func (s *Space) place(r *MapRequest, size uint64) (uint64, error) {
 // gap returns the highest free address below the top of the mapping area that
 // has room for size bytes.
 func (s *Space) gap(size uint64) (uint64, error) {
-	top := s.cfg.MmapTop
-	for i := s.find(top-1) - 1; ; i-- {
-		if i+1 < len(s.vmas) {
-			top = min(top, s.vmas[i+1].Start)
-		}
-		floor := MinAddr
-		if i >= 0 {
-			floor = max(floor, s.vmas[i].End)
-		}
-		if top > floor && top-floor >= size {
-			return top - size, nil
-		}
-		if i < 0 {
-			return 0, errno.ENOMEM
-		}
+	if at, ok := s.vmas.below(s.cfg.MmapTop, MinAddr, size); ok {
+		return at, nil
 	}
+	return 0, errno.ENOMEM
 }
 
 // overlap returns how many bytes of [lo, hi) are mapped.
 func (s *Space) overlap(lo, hi uint64) (n uint64) {
-	for i := s.find(lo); i < len(s.vmas) && s.vmas[i].Start < hi; i++ {
-		n += min(hi, s.vmas[i].End) - max(lo, s.vmas[i].Start)
+	for v := range s.vmas.from(lo) {
+		if v.Start >= hi {
+			break
+		}
+		n += min(hi, v.End) - max(lo, v.Start)
 	}
 	return n
 }
@@ -126,7 +118,7 @@ func (s *Space) afford(r *MapRequest, size, replaced uint64) error {
 	if s.cfg.AddressLimit != 0 && s.Mapped()-replaced+size > s.cfg.AddressLimit {
 		return errno.ENOMEM
 	}
-	if len(s.vmas) >= maxVMAs {
+	if s.vmas.n >= maxVMAs {
 		return errno.ENOMEM
 	}
 	m := s.medium(VMA{Kind: r.Kind, Prot: r.Prot, Shared: r.Shared})
@@ -137,7 +129,7 @@ func (s *Space) afford(r *MapRequest, size, replaced uint64) error {
 	if m == PMEM {
 		limit = s.cfg.PMEMSize
 	}
-	if limit != 0 && size > uint64(limit) && r.Prot != 0 && !r.NoReserve && r.Kind != File {
+	if limit != 0 && size > uint64(limit) && r.Prot != 0 && !r.NoReserve && r.Kind != File && r.Kind != Direct {
 		return errno.ENOMEM // Linux's heuristic refuses what can never be filled
 	}
 	return nil
@@ -154,47 +146,28 @@ func (s *Space) medium(v VMA) Medium {
 	return s.cfg.Placement.Anon
 }
 
-// back gives a new mapping its extent. A private writable file mapping is copied
-// and may end in a Hole.
-func (s *Space) back(v VMA) []VMA {
+// back gives a new mapping its extents.
+func (s *Space) back(v VMA) VMA {
 	m := s.medium(v)
-	if v.Kind != File || v.Prot&Write == 0 {
-		v.Phys = s.alloc(m, v.Size())
-		return []VMA{v}
+	switch {
+	case v.Kind == Direct:
+		return v
+	case v.Kind == Copy, v.Kind == File && v.Prot&Write != 0 && !v.Shared:
+		v.Kind = Copy
+		v.Seen = s.alloc(s.cfg.Placement.ReadOnlyFile, v.Size())
 	}
-	v.Kind = Copy
-	return s.copyFile(v, m)
-}
-
-// copyFile places the pages of v's file into fresh memory, shared until written.
-func (s *Space) copyFile(v VMA, m Medium) []VMA {
 	v.Phys = s.alloc(m, v.Size())
-	end := v.Start
-	for ; end < v.End; end += phys.PageSize {
-		p, ok := s.page(v.Node, (v.Off+end-v.Start)>>phys.PageShift)
-		if !ok {
-			break
-		}
-		s.store(v.Phys).Share((v.Phys + phys.Addr(end-v.Start)).Frame(), p)
-	}
-	if end == v.End {
-		return []VMA{v}
-	}
-	hole := v
-	hole.Start, hole.Kind, hole.Phys = end, Hole, 0
-	hole.Off += end - v.Start
-	if end == v.Start {
-		return []VMA{hole}
-	}
-	v.End = end
-	return []VMA{v, hole}
+	return v
 }
 
 // clip returns the pieces of mappings inside [lo, hi).
 func (s *Space) clip(lo, hi uint64) []VMA {
 	var out []VMA
-	for i := s.find(lo); i < len(s.vmas) && s.vmas[i].Start < hi; i++ {
-		out = append(out, s.vmas[i].Part(lo, hi))
+	for v := range s.vmas.from(lo) {
+		if v.Start >= hi {
+			break
+		}
+		out = append(out, v.Part(lo, hi))
 	}
 	return out
 }
@@ -202,47 +175,26 @@ func (s *Space) clip(lo, hi uint64) []VMA {
 // splice replaces whatever is mapped in [lo, hi) by repl, which lies inside and
 // is in order, and joins neighbours that can be one mapping.
 func (s *Space) splice(lo, hi uint64, repl []VMA) {
-	i := s.find(lo)
-	j := i
-	out := make([]VMA, 0, len(s.vmas)+len(repl)+2)
-	out = append(out, s.vmas[:i]...)
-	from := max(i-1, 0)
-	if i < len(s.vmas) && s.vmas[i].Start < lo {
-		out = append(out, s.vmas[i].Part(0, lo))
-	}
-	out = append(out, repl...)
-	for j < len(s.vmas) && s.vmas[j].Start < hi {
-		if s.vmas[j].End > hi {
-			out = append(out, s.vmas[j].Part(hi, s.vmas[j].End))
+	r, old, now := s.vmas.replace(lo, hi, repl)
+	s.vmas, s.flat = r, nil
+	s.uses.change(old, now)
+	for _, pieces := range [...][]VMA{old, now} {
+		for _, v := range pieces {
+			s.touched = append(s.touched, v.Start)
 		}
-		j++
 	}
-	to := len(out) + 1
-	out = append(out, s.vmas[j:]...)
-	s.vmas = join(out, from, min(to, len(out)))
 	s.notify()
-}
-
-// join merges neighbours among list[from:to].
-func join(list []VMA, from, to int) []VMA {
-	w := from
-	for r := from; r < len(list); r++ {
-		if r < to && w > from && list[w-1].joins(list[r]) {
-			list[w-1].End = list[r].End
-			continue
-		}
-		list[w] = list[r]
-		w++
-	}
-	return list[:w]
 }
 
 // release notes that pieces lose their extents. The caller splices them out; a
 // file that is mapped nowhere else is let go with them.
 func (s *Space) release(pieces []VMA) {
 	for _, v := range pieces {
-		if v.Kind != Hole {
+		if v.Phys != 0 && !s.cfg.Extents.keeps(&v) {
 			s.freed = append(s.freed, extent{v.Phys, v.Size()})
+		}
+		if v.Seen != 0 {
+			s.freed = append(s.freed, extent{v.Seen, v.Size()})
 		}
 	}
 }
@@ -268,7 +220,7 @@ func (s *Space) Unmap(addr, length uint64) error {
 	if len(pieces) == 0 {
 		return nil
 	}
-	if len(s.vmas)+1 > maxVMAs && len(pieces) == 1 {
+	if s.vmas.n+1 > maxVMAs && len(pieces) == 1 {
 		return errno.ENOMEM
 	}
 	s.release(pieces)
@@ -278,7 +230,8 @@ func (s *Space) Unmap(addr, length uint64) error {
 }
 
 // Protect changes what the mappings in the range allow. Like Linux it stops with
-// ENOMEM at the first address that is not mapped, having changed what is below.
+// ENOMEM at the first address that is not mapped, and with EACCES at a shared
+// mapping of a file that is not open for writing, having changed what is below.
 func (s *Space) Protect(addr, length uint64, prot Prot) error {
 	lo, hi, ok := pageRange(addr, length)
 	switch {
@@ -288,36 +241,42 @@ func (s *Space) Protect(addr, length uint64, prot Prot) error {
 		return errno.ENOMEM
 	case lo == hi:
 		return nil
-	case len(s.vmas)+2 > maxVMAs:
+	case s.vmas.n+2 > maxVMAs:
 		return errno.ENOMEM
 	}
 	pieces := s.clip(lo, hi)
 	var repl []VMA
-	at := lo
+	at, denied := lo, false
 	for _, v := range pieces {
 		if v.Start != at {
 			break
 		}
+		if v.Kind == File && v.Shared && prot&Write != 0 {
+			denied = true // the file was not opened for writing
+			break
+		}
 		at = v.End
-		repl = append(repl, s.reprotect(v, prot)...)
+		repl = append(repl, s.reprotect(v, prot))
 	}
 	if at > lo {
 		s.splice(lo, at, repl)
 	}
-	if at < hi {
+	switch {
+	case denied:
+		return errno.EACCES
+	case at < hi:
 		return errno.ENOMEM
 	}
 	return nil
 }
 
 // reprotect returns v with another protection. A read-only private file mapping
-// that becomes writable is copied.
-func (s *Space) reprotect(v VMA, prot Prot) []VMA {
-	if v.Kind != File || v.Shared || prot&Write == 0 {
-		v.Prot = prot
-		return []VMA{v}
-	}
-	s.release([]VMA{v})
+// that becomes writable copies what is written from then on.
+func (s *Space) reprotect(v VMA, prot Prot) VMA {
 	v.Prot = prot
-	return s.back(v)
+	if v.Kind == File && !v.Shared && prot&Write != 0 {
+		v.Kind, v.Seen = Copy, v.Phys
+		v.Phys = s.alloc(s.cfg.Placement.PrivateWritable, v.Size())
+	}
+	return v
 }

@@ -36,6 +36,14 @@ func (f *testFiles) Page(id vfs.NodeID, i uint64) (*mem.Page, bool, error) {
 	}
 	return f.pages[id][i], true, nil
 }
+
+// Pin is for writable shared mappings, which the model does not know.
+func (f *testFiles) Pin(vfs.NodeID, uint64) (phys.Frame, bool, error) { panic("pinned") }
+
+func (f *testFiles) Frame(vfs.NodeID, uint64) (phys.Frame, bool) { return 0, false }
+
+func (f *testFiles) Size(id vfs.NodeID) int64 { return int64(len(f.pages[id])) * phys.PageSize }
+
 func (f *testFiles) Ref(id vfs.NodeID) { f.refs[id]++ }
 func (f *testFiles) Unref(id vfs.NodeID) {
 	if f.refs[id]--; f.refs[id] < 0 {
@@ -165,11 +173,13 @@ func (b *bench) check(what string) {
 			b.Fatalf("%s: mappings out of order: %+v", what, b.s.VMAs())
 		}
 		last = v.End
-		for a := v.Phys; v.Kind != Hole && a < v.Phys+phys.Addr(v.Size()); a += phys.PageSize {
-			if extents[a.Frame()] {
-				b.Fatalf("%s: frame %v backs two pages", what, a)
+		for _, at := range []phys.Addr{v.Phys, v.Seen} {
+			for a := at; at != 0 && a < at+phys.Addr(v.Size()); a += phys.PageSize {
+				if extents[a.Frame()] {
+					b.Fatalf("%s: frame %v backs two pages", what, a)
+				}
+				extents[a.Frame()] = true
 			}
-			extents[a.Frame()] = true
 		}
 	}
 }
@@ -346,7 +356,7 @@ func TestModel(t *testing.T) {
 // forked changes a fork and looks whether the original notices.
 func (b *bench) forked(rng *rand.Rand) {
 	d, p := b.dram.Fork(), b.pmem.Fork()
-	c := &bench{T: b.T, s: b.s.Fork(d, p, b.files), dram: d, pmem: p, files: b.files, m: b.m}
+	c := &bench{T: b.T, s: b.s.Fork(d, p, b.files, nil), dram: d, pmem: p, files: b.files, m: b.m}
 	c.attach()
 	b.port.FlushTLB()
 	c.check("fork")

@@ -48,7 +48,7 @@ func (s *Space) Remap(r RemapRequest) (uint64, error) {
 		return 0, err
 	}
 	if lo+size <= TaskSize && s.overlap(oldEnd, lo+size) == 0 {
-		s.splice(oldEnd, lo+size, s.grow(src, oldEnd, lo+size))
+		s.splice(oldEnd, lo+size, []VMA{s.grow(src, oldEnd, lo+size)})
 		return lo, nil
 	}
 	if !r.MayMove {
@@ -68,7 +68,7 @@ func (s *Space) whole(lo, hi uint64) ([]VMA, error) {
 	pieces := s.clip(lo, hi)
 	at := lo
 	for _, v := range pieces {
-		if v.Start != at || v.Kind != pieces[0].Kind && !(v.hasNode() && pieces[0].hasNode()) ||
+		if v.Start != at || v.Kind != pieces[0].Kind ||
 			v.Prot != pieces[0].Prot || v.Shared != pieces[0].Shared || v.Node != pieces[0].Node {
 			return nil, errno.EFAULT
 		}
@@ -87,18 +87,13 @@ func (s *Space) affordGrowth(src []VMA, by uint64) error {
 }
 
 // grow returns the mapping that continues src over [from, to).
-func (s *Space) grow(src []VMA, from, to uint64) []VMA {
+func (s *Space) grow(src []VMA, from, to uint64) VMA {
 	v := src[len(src)-1]
 	if v.hasNode() {
 		v.Off += v.Size()
 	}
 	v.Start, v.End = from, to
-	if v.Kind == Copy || v.Kind == Hole {
-		v.Kind = Copy
-		return s.copyFile(v, s.cfg.Placement.PrivateWritable)
-	}
-	v.Phys = s.alloc(s.medium(v), v.Size())
-	return []VMA{v}
+	return s.back(v)
 }
 
 // moveTo is mremap with MREMAP_FIXED.
@@ -143,7 +138,7 @@ func (s *Space) move(lo, hi, at, size uint64) {
 	}
 	end := at + (hi - lo)
 	if end < at+size {
-		moved = append(moved, s.grow(moved, end, at+size)...)
+		moved = append(moved, s.grow(moved, end, at+size))
 	}
 	s.splice(lo, hi, nil)
 	s.splice(at, at+size, moved)
@@ -201,28 +196,16 @@ func (s *Space) Discard(addr, length uint64) error {
 	var mapped uint64
 	for _, v := range s.clip(lo, hi) {
 		mapped += v.Size()
-		if v.Kind == Hole || v.Shared {
+		if v.Kind == Direct || v.Shared {
 			continue
 		}
 		s.drop(v.Phys, v.Size())
-		if v.Kind == Copy {
-			s.refill(v)
-		}
 	}
 	s.notify()
 	if mapped != hi-lo {
 		return errno.ENOMEM
 	}
 	return nil
-}
-
-// refill puts the file's pages back into a discarded private copy.
-func (s *Space) refill(v VMA) {
-	for off := uint64(0); off < v.Size(); off += phys.PageSize {
-		if p, ok := s.page(v.Node, (v.Off+off)>>phys.PageShift); ok {
-			s.store(v.Phys).Share((v.Phys + phys.Addr(off)).Frame(), p)
-		}
-	}
 }
 
 // Resident tells for each page of the range whether it was touched (mincore(2)).
@@ -237,11 +220,24 @@ func (s *Space) Resident(addr, length uint64) ([]bool, error) {
 	out := make([]bool, 0, (hi-lo)>>phys.PageShift)
 	for _, v := range s.clip(lo, hi) {
 		for a := v.Start; a < v.End; a += phys.PageSize {
-			f := (v.Phys + phys.Addr(a-v.Start)).Frame()
-			out = append(out, v.Kind != Hole && s.store(f.Addr()).Page(f) != nil)
+			out = append(out, s.resident(&v, a))
 		}
 	}
 	return out, nil
+}
+
+// resident reports whether the page at va of v is in memory.
+func (s *Space) resident(v *VMA, va uint64) bool {
+	for _, at := range [...]phys.Addr{v.Phys, v.Seen} {
+		if f := (at + phys.Addr(va-v.Start)).Frame(); at != 0 && s.store(f.Addr()).Page(f) != nil {
+			return true
+		}
+	}
+	if !v.hasNode() {
+		return false
+	}
+	_, ok := s.cfg.Files.Frame(v.Node, (v.Off+va-v.Start)>>phys.PageShift)
+	return ok
 }
 
 // ZeroTail zeroes [addr, end of its page) and is used when a program is loaded:

@@ -4,15 +4,17 @@
 //
 // There are no page tables. Every mapping (VMA) is backed by one contiguous
 // physical extent, in DRAM or in persistent memory, so that a translation is a
-// binary search and an addition, and a recovery needs nothing but the list of
-// mappings. Extents come from a bump allocator and are never used twice in one
+// search and an addition, and a recovery needs nothing but the list of mappings.
+// A writable shared mapping of a file has no extent: the file says in which frame
+// each of its pages lies (vfs.FS.Pin), and every mapping of it goes there. A
+// private one has two: what was written lies in the first; the second stands for
+// the file's pages, which show until then. It holds no state of its own.
+// Extents come from a bump allocator and are never used twice in one
 // boot; what a freed extent held is dropped only when ReleaseFreed says that the
 // change is durable.
 //
-// Left out: writable shared file mappings (the kernel refuses them), huge pages,
-// NUMA policy, memory locking, stacks that grow by faulting (a stack is mapped to
-// its limit at once, so that touching it changes no table). A private writable
-// file mapping is copied when it is made: later changes of the file do not show.
+// Left out: huge pages, NUMA policy, memory locking, stacks that grow by faulting
+// (a stack is mapped to its limit at once, so that touching it changes no table).
 //
 // Placement of pages into the Store is not seen by the cache model: extents are
 // fresh, so that no line of them can be cached. Memory given back by
@@ -26,7 +28,7 @@ package mm
 
 import (
 	"fmt"
-	"sort"
+	"slices"
 
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/mem"
@@ -56,19 +58,19 @@ func (p Prot) String() string {
 type Kind uint8
 
 const (
-	Anon  Kind = 1 + iota
-	File       // read through from a file; the extent holds no state of its own
-	Copy       // private copy of a file's pages, made when it was mapped
-	Hole       // part of a file mapping that lay behind the file's end: SIGBUS; no extent
-	Stack      // the main thread's stack
-	Heap       // brk memory
+	Anon   Kind = 1 + iota
+	File        // read through from a file; the extent holds no state of its own
+	Copy        // private and writable: a page of a file is copied when it is first written
+	Direct      // shared and perhaps writable: the file's own frames; no extent
+	Stack       // the main thread's stack
+	Heap        // brk memory
 )
 
 func (k Kind) String() string {
 	if k < Anon || k > Heap {
 		return fmt.Sprintf("Kind(%d)", uint8(k))
 	}
-	return [...]string{"anon", "file", "copy", "hole", "stack", "heap"}[k-Anon]
+	return [...]string{"anon", "file", "copy", "direct", "stack", "heap"}[k-Anon]
 }
 
 // VMA is one mapping of [Start, End), both page-aligned.
@@ -78,22 +80,26 @@ type VMA struct {
 	Shared     bool // MAP_SHARED
 	Grows      bool // MAP_GROWSDOWN was asked for
 	Kind       Kind
-	Phys       phys.Addr  // first byte of the extent; zero for a Hole
-	Node       vfs.NodeID // File, Copy, Hole: the mapped file
-	Off        uint64     // File, Copy, Hole: offset of Start in the file, in bytes
+	Phys       phys.Addr  // first byte of the extent; zero for Direct
+	Seen       phys.Addr  // Copy: first byte of the extent for pages that are not written yet
+	Node       vfs.NodeID // File, Copy, Direct: the mapped file
+	Off        uint64     // File, Copy, Direct: offset of Start in the file, in bytes
 }
 
 // Size returns the mapping's length in bytes.
 func (v VMA) Size() uint64 { return v.End - v.Start }
 
-func (v VMA) hasNode() bool { return v.Kind == File || v.Kind == Copy || v.Kind == Hole }
+func (v VMA) hasNode() bool { return v.Kind == File || v.Kind == Copy || v.Kind == Direct }
 
 // Part returns the piece of v inside [lo, hi), which must overlap it.
 func (v VMA) Part(lo, hi uint64) VMA {
 	if lo > v.Start {
 		d := lo - v.Start
-		if v.Kind != Hole {
+		if v.Phys != 0 {
 			v.Phys += phys.Addr(d)
+		}
+		if v.Seen != 0 {
+			v.Seen += phys.Addr(d)
 		}
 		if v.hasNode() {
 			v.Off += d
@@ -108,13 +114,14 @@ func (v VMA) Part(lo, hi uint64) VMA {
 // be the same mapping.
 func (v VMA) continues(b VMA) bool {
 	n := b
-	n.Start, n.End, n.Phys, n.Off = v.Start, v.End, v.Phys, v.Off
+	n.Start, n.End, n.Phys, n.Seen, n.Off = v.Start, v.End, v.Phys, v.Seen, v.Off
 	return n == v && v.End == b.Start && (!v.hasNode() || v.Off+v.Size() == b.Off)
 }
 
 // joins reports whether b continues v so that both can be one mapping.
 func (v VMA) joins(b VMA) bool {
-	return v.continues(b) && (v.Kind == Hole || v.Phys+phys.Addr(v.Size()) == b.Phys)
+	size := phys.Addr(v.Size())
+	return v.continues(b) && (v.Phys == 0 || v.Phys+size == b.Phys) && (v.Seen == 0 || v.Seen+size == b.Seen)
 }
 
 // Regions returns a list of mappings as the process sees it: neighbours that
@@ -154,6 +161,12 @@ type Files interface {
 	// immutable and the same object as long as the content is unchanged. An error
 	// means that the host failed to deliver it.
 	Page(id vfs.NodeID, index uint64) (p *mem.Page, ok bool, err error)
+	// Frame returns where a page lies that writable shared mappings have touched;
+	// Pin puts it into a frame first. Its ok is false behind the file's end and
+	// when there is no space.
+	Frame(id vfs.NodeID, index uint64) (f phys.Frame, ok bool)
+	Pin(id vfs.NodeID, index uint64) (f phys.Frame, ok bool, err error)
+	Size(id vfs.NodeID) int64
 	Ref(id vfs.NodeID)
 	Unref(id vfs.NodeID)
 }
@@ -163,6 +176,9 @@ type Config struct {
 	DRAM, PMEM *mem.Store
 	Files      Files
 	Placement  Placement
+
+	// Extents is shared by all spaces of a machine; nil for one of its own.
+	Extents *Extents
 
 	DRAMBase phys.Addr // first byte that may back an extent; zero: 16 MiB
 	PMEMBase phys.Addr // likewise; zero: phys.PMEMBase
@@ -180,17 +196,20 @@ const (
 	DefaultMmapTop uint64 = TaskSize - 128<<20
 
 	maxVMAs = 65530 // vm.max_map_count
+
+	lowestDRAM phys.Addr = 16 << 20
 )
 
 // Space is the address space of one process. It implements mem.AddressSpace.
-// The list of mappings is never changed in place: Fork and the journal share it.
 type Space struct {
 	cfg  Config
-	vmas []VMA // ascending, not overlapping
-	last int   // index of the last translation's mapping
+	vmas list
+	uses uses
+	last *VMA  // the last translation's mapping, nil for none
+	flat []VMA // the list in one piece, nil when nobody asked
 
-	journal []VMA // the list at the last TakeChanges
-	next    [2]phys.Addr
+	journal list     // as it was at the last TakeChanges
+	touched []uint64 // where mappings start or started that changed since then
 	freed   []extent
 	unref   []vfs.NodeID
 
@@ -206,7 +225,7 @@ var _ mem.AddressSpace = (*Space)(nil)
 // New returns an empty address space.
 func New(cfg Config) *Space {
 	if cfg.DRAMBase == 0 {
-		cfg.DRAMBase = 16 << 20
+		cfg.DRAMBase = lowestDRAM
 	}
 	if cfg.PMEMBase == 0 {
 		cfg.PMEMBase = phys.PMEMBase
@@ -214,15 +233,24 @@ func New(cfg Config) *Space {
 	if cfg.MmapTop == 0 {
 		cfg.MmapTop = DefaultMmapTop
 	}
-	return &Space{cfg: cfg, next: [2]phys.Addr{DRAM: cfg.DRAMBase, PMEM: cfg.PMEMBase}}
+	if cfg.Extents == nil {
+		cfg.Extents = NewExtents(cfg.DRAMBase, cfg.PMEMBase)
+	}
+	cfg.Extents.spaces++
+	return &Space{cfg: cfg}
 }
 
 // Fork returns an independent copy over other stores and another file tree,
-// which must be forks of this Space's. Its cost does not depend on the number of
+// which must be forks of this Space's; so must extents, nil for a fork of its own. Its cost does not depend on the number of
 // mappings. OnChange is not inherited.
-func (s *Space) Fork(dram, pmem *mem.Store, files Files) *Space {
+func (s *Space) Fork(dram, pmem *mem.Store, files Files, extents *Extents) *Space {
 	c := *s
+	if c.cfg.Extents = extents; extents == nil {
+		c.cfg.Extents = s.cfg.Extents.Fork()
+	}
 	c.cfg.DRAM, c.cfg.PMEM, c.cfg.Files = dram, pmem, files
+	s.uses.shared, c.uses.shared = true, true
+	c.touched = append([]uint64(nil), s.touched...)
 	c.freed = append([]extent(nil), s.freed...)
 	c.unref = append([]vfs.NodeID(nil), s.unref...)
 	c.changed = nil
@@ -235,62 +263,144 @@ func (s *Space) Fork(dram, pmem *mem.Store, files Files) *Space {
 func (s *Space) OnChange(f func()) { s.changed = f }
 
 func (s *Space) notify() {
-	s.last = 0
+	s.last = nil
 	if s.changed != nil {
 		s.changed()
 	}
 }
 
 // VMAs returns the mappings in ascending order. The slice must not be changed.
-func (s *Space) VMAs() []VMA { return s.vmas }
+func (s *Space) VMAs() []VMA {
+	if s.flat == nil {
+		s.flat = s.vmas.flat()
+	}
+	return s.flat
+}
 
-// find returns the index of the first mapping that ends after va.
-func (s *Space) find(va uint64) int {
-	return sort.Search(len(s.vmas), func(i int) bool { return s.vmas[i].End > va })
+// Len returns the number of mappings.
+func (s *Space) Len() int { return s.vmas.n }
+
+// find returns the mapping that holds va, nil for none.
+func (s *Space) find(va uint64) *VMA {
+	if v := s.vmas.at(s.vmas.find(va)); v != nil && v.Start <= va {
+		return v
+	}
+	return nil
 }
 
 // Find returns the mapping that holds va.
 func (s *Space) Find(va uint64) (VMA, bool) {
-	if i := s.find(va); i < len(s.vmas) && s.vmas[i].Start <= va {
-		return s.vmas[i], true
+	if v := s.find(va); v != nil {
+		return *v, true
 	}
 	return VMA{}, false
 }
 
 // Mapped returns the total size of all mappings in bytes.
-func (s *Space) Mapped() uint64 {
-	var n uint64
-	for _, v := range s.vmas {
-		n += v.Size()
-	}
-	return n
-}
+func (s *Space) Mapped() uint64 { return s.vmas.bytes }
 
 // Translate implements mem.AddressSpace. A store to untouched memory beyond the
 // configured size of the medium is a bus error, as on a full DAX file system.
 func (s *Space) Translate(va uint64, acc mem.Access) (t mem.Translation, ok, bus bool) {
-	i := s.last
-	if i >= len(s.vmas) || va < s.vmas[i].Start || va >= s.vmas[i].End {
-		i = s.find(va)
-		if i == len(s.vmas) || va < s.vmas[i].Start {
+	v := s.last
+	if v == nil || va < v.Start || va >= v.End {
+		if v = s.find(va); v == nil {
 			return t, false, false
 		}
-		s.last = i
+		s.last = v
 	}
-	v := &s.vmas[i]
 	t.Read, t.Write, t.Exec = v.Prot != 0, v.Prot&Write != 0, v.Prot&Exec != 0
-	if v.Kind == Hole {
-		return t, true, true
-	}
 	off := (va - v.Start) &^ phys.PageMask
-	t.Frame = (v.Phys + phys.Addr(off)).Frame()
-	if v.Kind == File && t.Read {
-		return t, true, !s.materialize(t.Frame, v.Node, (v.Off+off)>>phys.PageShift)
+	if v.hasNode() {
+		if t.Read {
+			t.Frame, ok = s.filePage(v, off, acc == mem.Write && t.Write)
+		}
+		return t, true, t.Read && !ok
 	}
+	t.Frame = (v.Phys + phys.Addr(off)).Frame()
 	if acc == mem.Write && t.Write && s.full(t.Frame) {
 		return t, true, true
 	}
 	return t, true, false
+}
+
+// filePage returns the frame of the page at offset off of a file mapping; false is
+// a bus error.
+func (s *Space) filePage(v *VMA, off uint64, write bool) (phys.Frame, bool) {
+	index := (v.Off + off) >> phys.PageShift
+	f := (v.Phys + phys.Addr(off)).Frame()
+	switch v.Kind {
+	case Direct:
+		return s.pin(v.Node, index)
+	case Copy:
+		if s.store(f.Addr()).Page(f) != nil {
+			return f, true
+		}
+		if write {
+			return f, s.privatize(v, f, index)
+		}
+		f = (v.Seen + phys.Addr(off)).Frame()
+	}
+	if shared, ok := s.cfg.Files.Frame(v.Node, index); ok {
+		return shared, true
+	}
+	return f, s.materialize(f, v.Node, index)
+}
+
+// pin returns the frame of a file's page for a shared mapping. Other mappings that
+// show the page look it up again when it moves there.
+func (s *Space) pin(node vfs.NodeID, index uint64) (phys.Frame, bool) {
+	f, ok := s.cfg.Files.Frame(node, index)
+	if ok {
+		return f, true
+	}
+	f, ok, err := s.cfg.Files.Pin(node, index)
+	if err != nil && s.err == nil {
+		s.err = err
+	}
+	if ok && s.dropSeen(node, index, index+1) {
+		s.notify()
+	}
+	return f, ok
+}
+
+// privatize gives a private mapping its own copy of a page, at f.
+func (s *Space) privatize(v *VMA, f phys.Frame, index uint64) bool {
+	p, ok := s.page(v.Node, index)
+	if !ok || s.full(f) {
+		return false
+	}
+	if _, live := s.cfg.Files.Frame(v.Node, index); live {
+		s.store(f.Addr()).Write(f.Addr(), p[:])
+	} else {
+		s.store(f.Addr()).Share(f, p)
+	}
+	if v.Prot&Exec != 0 {
+		s.notify() // what was decoded is another frame's
+	}
+	return true
+}
+
+// dropSeen makes mappings look up the pages [lo, hi) of a file again where they
+// hold no state, and reports whether there are such mappings.
+func (s *Space) dropSeen(id vfs.NodeID, lo, hi uint64) bool {
+	if s.uses.count[id].indirect == 0 {
+		return false
+	}
+	for v := range s.vmas.from(0) {
+		if v.Node != id || !v.hasNode() {
+			continue
+		}
+		at := v.Phys
+		if v.Kind == Copy {
+			at = v.Seen
+		}
+		first, last := max(lo, v.Off>>phys.PageShift), min(hi, (v.Off+v.Size())>>phys.PageShift)
+		if v.Kind != Direct && first < last {
+			s.drop(at+phys.Addr(first<<phys.PageShift-v.Off), (last-first)<<phys.PageShift)
+		}
+	}
+	return true
 }
 
 // materialize puts a file's page behind a frame that is not touched yet.
@@ -341,22 +451,72 @@ func (s *Space) store(a phys.Addr) *mem.Store {
 // FileChanged must be called after the content or size of a file changed: pages
 // of it that were mapped for reading are looked up again.
 func (s *Space) FileChanged(id vfs.NodeID) {
-	hit := false
-	for _, v := range s.vmas {
-		if v.Kind == File && v.Node == id {
-			s.drop(v.Phys, v.Size())
-			hit = true
-		}
-	}
-	if hit {
+	if s.maps(id) {
+		s.dropSeen(id, 0, 1<<63>>phys.PageShift)
 		s.notify()
 	}
+}
+
+// FileCut must be called after a file became shorter, beside FileChanged: private
+// copies of pages behind its end are gone when the change is durable.
+func (s *Space) FileCut(id vfs.NodeID) {
+	if s.maps(id) {
+		s.freed = append(s.freed, s.behindEnd(func(v *VMA) bool { return v.Node == id })...)
+	}
+}
+
+// Settle ends a recovery: a truncation may have committed without what FileCut
+// frees being gone.
+func (s *Space) Settle() {
+	for _, e := range s.behindEnd(func(*VMA) bool { return true }) {
+		s.drop(e.at, e.size)
+	}
+}
+
+// behindEnd returns where private copies of pages behind their file's end would lie.
+func (s *Space) behindEnd(of func(*VMA) bool) (list []extent) {
+	for v := range s.vmas.from(0) {
+		if v.Kind != Copy || !of(v) {
+			continue
+		}
+		end := roundUp(uint64(s.cfg.Files.Size(v.Node)))
+		if from := max(end, v.Off) - v.Off; from < v.Size() {
+			list = append(list, extent{v.Phys + phys.Addr(from), v.Size() - from})
+		}
+	}
+	return list
+}
+
+// Page returns the bytes that the process would read in the page that holds va of
+// the mapping v, without changing anything; nil when they were never touched or
+// cannot be read. They are valid until the next store.
+func (s *Space) Page(v *VMA, va uint64) *mem.Page {
+	off := (va - v.Start) &^ phys.PageMask
+	if v.Phys != 0 {
+		f := (v.Phys + phys.Addr(off)).Frame()
+		if p := s.store(f.Addr()).Page(f); p != nil || !v.hasNode() {
+			return p
+		}
+	}
+	p, _ := s.page(v.Node, (v.Off+off)>>phys.PageShift)
+	return p
 }
 
 // Covers reports whether every page of the range is mapped.
 func (s *Space) Covers(addr, length uint64) bool {
 	lo, hi, ok := pageRange(addr, length)
 	return ok && s.overlap(lo, hi) == hi-lo
+}
+
+// SharedFiles returns the files that writable shared mappings show in a range.
+func (s *Space) SharedFiles(addr, length uint64) (ids []vfs.NodeID) {
+	lo, hi, ok := pageRange(addr, length)
+	for _, v := range s.clip(lo, hi) {
+		if ok && v.Kind == Direct && !slices.Contains(ids, v.Node) {
+			ids = append(ids, v.Node)
+		}
+	}
+	return ids
 }
 
 // SetAddressLimit changes RLIMIT_AS, in bytes; zero for none.

@@ -133,7 +133,7 @@ func (fs *FS) file(id NodeID) (*inode, error) {
 // peek returns page i of a regular file's content for reading.
 func (fs *FS) peek(n *inode, i int64) (*mem.Page, error) {
 	if s, ok := n.pages.get(uint64(i)); ok {
-		return s.p, nil
+		return fs.content(s), nil
 	}
 	if i < (n.base+phys.PageMask)/phys.PageSize {
 		return fs.tree.page(n.low, i)
@@ -147,8 +147,12 @@ func (fs *FS) poke(n *inode, i int64, old *mem.Page) *mem.Page {
 	if ok && s.epoch == fs.epoch && !s.handed {
 		return s.p
 	}
+	if fs.inPlace && s.frame != 0 {
+		return fs.pmem.WritablePage(s.frame)
+	}
 	p := new(mem.Page)
 	*p = *old
+	fs.unpin(s)
 	if !ok {
 		fs.bytes += phys.PageSize
 	}
@@ -209,6 +213,14 @@ func (fs *FS) WriteAt(id NodeID, data []byte, off int64) (int, error) {
 	}
 	fs.begin()
 	n = fs.own(id)
+	if off+int64(len(data)) > n.size {
+		fs.clearTail(n)
+		if i := int(n.size/phys.PageSize - off/phys.PageSize); i >= 0 && i < len(pages) {
+			if pages[i], err = fs.peek(n, n.size/phys.PageSize); err != nil {
+				return 0, err
+			}
+		}
+	}
 	done := 0
 	for i, old := range pages {
 		at := off + int64(done)
@@ -273,12 +285,84 @@ func (fs *FS) Truncate(id NodeID, size int64) error {
 		}
 		fs.discard(n, (size+phys.PageMask)/phys.PageSize)
 		n.base = min(n.base, size)
+	} else {
+		fs.clearTail(n)
 	}
 	n.size = size
 	n.digest = ""
 	n.mtime = fs.now()
 	n.ctime = n.mtime
 	return nil
+}
+
+// Zero makes the bytes off to off+count of a regular file zero, as far as the file
+// goes: a punched hole.
+func (fs *FS) Zero(id NodeID, off, count int64) error {
+	n, err := fs.file(id)
+	if err != nil {
+		return err
+	}
+	if off < 0 || count <= 0 {
+		return errno.EINVAL
+	}
+	end := min(n.size, off+min(count, n.size-min(off, n.size)))
+	if off >= end {
+		return nil
+	}
+	first, last := (off+phys.PageMask)/phys.PageSize, end/phys.PageSize
+	if end == n.size {
+		last = int64(pagesOf(n.size))
+	}
+	var edges [2][2]int64
+	switch {
+	case first > last: // within one page
+		edges[0] = [2]int64{off, end}
+	default:
+		edges[0], edges[1] = [2]int64{off, first * phys.PageSize}, [2]int64{last * phys.PageSize, end}
+	}
+	var old [2]*mem.Page
+	for i, e := range edges {
+		if e[0] < e[1] {
+			if old[i], err = fs.peek(n, e[0]/phys.PageSize); err != nil {
+				return err
+			}
+		}
+	}
+	fs.begin()
+	n = fs.own(id)
+	for i, e := range edges {
+		if old[i] != nil && old[i] != &zeroPage {
+			p := fs.poke(n, e[0]/phys.PageSize, old[i])
+			clear(p[e[0]&phys.PageMask : (e[1]-1)&phys.PageMask+1])
+		}
+	}
+	fs.hollow(n, first, last)
+	n.digest = ""
+	n.mtime = fs.now()
+	n.ctime = n.mtime
+	return nil
+}
+
+// hollow makes the pages first to last-1 of n, owned by fs, holes: where the host's
+// file has pages, zeros hide them.
+func (fs *FS) hollow(n *inode, first, last int64) {
+	var held []uint64
+	n.pages.each(func(i uint64, _ slot) bool {
+		if i >= uint64(first) && i < uint64(last) {
+			held = append(held, i)
+		}
+		return true
+	})
+	for _, i := range held {
+		s, _ := n.pages.get(i)
+		fs.unpin(s)
+		n.pages.del(fs.epoch, i)
+		fs.bytes -= phys.PageSize
+	}
+	for i := first; i < min(last, int64(pagesOf(n.base))); i++ {
+		fs.bytes += phys.PageSize
+		n.pages.set(fs.epoch, uint64(i), slot{p: &zeroPage, handed: true})
+	}
 }
 
 // discard removes the overlay's pages from first on.
@@ -291,6 +375,8 @@ func (fs *FS) discard(n *inode, first int64) {
 		return true
 	})
 	for _, i := range past {
+		s, _ := n.pages.get(i)
+		fs.unpin(s)
 		n.pages.del(fs.epoch, i)
 		fs.bytes -= phys.PageSize
 	}
@@ -298,7 +384,8 @@ func (fs *FS) discard(n *inode, first int64) {
 
 // Page returns page index of a regular file for mapping, false beyond its end;
 // bytes after the end are zero. The page is immutable, and the same pointer as
-// long as the content is unchanged. Its error is a *Changed or *HostError, or
+// long as the content is unchanged, unless it lies in a frame: then it is valid
+// until the next store to it. Its error is a *Changed or *HostError, or
 // ENODEV for what cannot be mapped.
 func (fs *FS) Page(id NodeID, index uint64) (*mem.Page, bool, error) {
 	n, err := fs.node(id)
@@ -310,7 +397,7 @@ func (fs *FS) Page(id NodeID, index uint64) (*mem.Page, bool, error) {
 	case index >= uint64(n.size+phys.PageMask)/phys.PageSize:
 		return nil, false, nil
 	}
-	if s, ok := n.pages.get(index); ok && s.epoch == fs.epoch && !s.handed {
+	if s, ok := n.pages.get(index); ok && s.frame == 0 && s.epoch == fs.epoch && !s.handed {
 		s.handed = true
 		n = fs.own(id)
 		n.pages.set(fs.epoch, index, s)
@@ -340,7 +427,9 @@ func (fs *FS) Identity(id NodeID) (string, error) {
 		}
 		h.Write(p[:min(n.size-at, phys.PageSize)])
 	}
-	n = fs.own(id)
-	n.digest = hex.EncodeToString(h.Sum(nil))
-	return n.digest, nil
+	sum := hex.EncodeToString(h.Sum(nil))
+	if fs.framed == 0 { // stores through a mapping tell nobody
+		fs.own(id).digest = sum
+	}
+	return sum, nil
 }

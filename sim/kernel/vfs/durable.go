@@ -14,11 +14,12 @@ import (
 
 // The durable form is: magic, host nodes (what must still be there), pages (each
 // once), the state, the state before the call in progress if there is one, and a
-// SHA-256 of all that. Numbers are uvarints, strings have their length before
+// SHA-256 of all that. A page that lies in a frame is named by it, and its bytes
+// are in the image of the persistent memory; a Digest has the bytes. Numbers are uvarints, strings have their length before
 // them. References are not part of it. Host files that the guest neither changed
 // nor held are not part of it either.
 
-const durableMagic = "zhuque file tree 1\n"
+const durableMagic = "zhuque file tree 2\n"
 
 // BadImage reports a durable form that cannot be one.
 type BadImage struct{ Reason string }
@@ -51,7 +52,7 @@ func (fs *FS) Marshal() ([]byte, error) {
 	e.u(fs.call.id)
 	e.flag(fs.call.begun)
 	for _, s := range states {
-		e.state(s)
+		e.state(fs, s)
 	}
 	sum := sha256.Sum256(e.b)
 	return append(e.b, sum[:]...), nil
@@ -67,7 +68,7 @@ func (fs *FS) Digest() (string, error) {
 		return "", err
 	}
 	e.tables()
-	e.state(&s)
+	e.state(fs, &s)
 	sum := sha256.Sum256(e.b)
 	return hex.EncodeToString(sum[:]), nil
 }
@@ -102,10 +103,10 @@ func (e *encoder) collect(fs *FS, s *state) error {
 		if n.low != nil {
 			low = append(low, n.low)
 		}
-		n.pages.each(func(_ uint64, p slot) bool {
-			if _, ok := e.pages[p.p]; !ok {
-				e.pages[p.p] = len(e.pageList)
-				e.pageList = append(e.pageList, p.p)
+		n.pages.each(func(_ uint64, s slot) bool {
+			if _, ok := e.pages[s.p]; s.frame == 0 && !e.digest && !ok {
+				e.pages[s.p] = len(e.pageList)
+				e.pageList = append(e.pageList, s.p)
 			}
 			return true
 		})
@@ -159,15 +160,21 @@ func (e *encoder) tables() {
 	}
 	e.u(uint64(len(e.pageList)))
 	for _, p := range e.pageList {
-		e.str(string(bytes.TrimRight(p[:], "\x00")))
+		e.bytes(p)
 	}
 }
 
-func (e *encoder) state(s *state) {
+func (e *encoder) bytes(p *mem.Page) { e.str(string(bytes.TrimRight(p[:], "\x00"))) }
+
+func (e *encoder) state(fs *FS, s *state) {
 	e.u(uint64(s.next))
+	if !e.digest {
+		e.u(s.frames)
+	}
+	e.locks(s)
 	e.u(uint64(s.nodes.n))
 	s.nodes.each(func(_ uint64, n *inode) bool {
-		e.inode(n)
+		e.inode(fs, n)
 		return true
 	})
 }
@@ -177,7 +184,7 @@ func (e *encoder) link(l link) {
 	e.str(l.name)
 }
 
-func (e *encoder) inode(n *inode) {
+func (e *encoder) inode(fs *FS, n *inode) {
 	e.u(uint64(n.id))
 	e.flag(n.dead)
 	e.flag(n.linkable)
@@ -202,7 +209,14 @@ func (e *encoder) inode(n *inode) {
 	e.u(uint64(n.pages.n))
 	n.pages.each(func(i uint64, s slot) bool {
 		e.u(i)
-		e.u(uint64(e.pages[s.p]))
+		switch {
+		case e.digest:
+			e.bytes(fs.content(s))
+		case s.frame == 0:
+			e.u(uint64(e.pages[s.p]) << 1)
+		default:
+			e.u(uint64(s.frame-FrameBase.Frame())<<1 | 1)
+		}
 		return true
 	})
 	e.entries(n)
@@ -374,8 +388,10 @@ func (l *lower) recall(h hostNode) (*lowerNode, error) {
 
 func (d *decoder) state(fs *FS, s *state) {
 	s.next = NodeID(d.u())
+	s.frames = d.u()
+	d.locks(fs, s)
 	for range d.count(16) {
-		n := d.inode(fs.epoch)
+		n := d.inode(fs.epoch, s)
 		if d.err != nil {
 			return
 		}
@@ -384,7 +400,7 @@ func (d *decoder) state(fs *FS, s *state) {
 	}
 }
 
-func (d *decoder) inode(epoch uint64) *inode {
+func (d *decoder) inode(epoch uint64, st *state) *inode {
 	n := &inode{epoch: epoch, id: NodeID(d.u()), dead: d.flag(), linkable: d.flag()}
 	for range d.count(2) {
 		n.names = append(n.names, d.link())
@@ -403,11 +419,16 @@ func (d *decoder) inode(epoch uint64) *inode {
 	n.target = d.str()
 	for range d.count(2) {
 		i, p := d.u(), d.u()
-		if p >= uint64(len(d.pages)) || i >= uint64(MaxFile/phys.PageSize) {
+		if i >= uint64(MaxFile/phys.PageSize) || p&1 == 0 && p>>1 >= uint64(len(d.pages)) || p&1 != 0 && p>>1 >= st.frames {
 			d.bad("it names a page that it does not list")
 			return n
 		}
-		n.pages.set(epoch, i, slot{p: d.pages[p], handed: true})
+		if p&1 != 0 {
+			st.framed++
+			n.pages.set(epoch, i, slot{frame: FrameBase.Frame() + phys.Frame(p>>1)})
+			continue
+		}
+		n.pages.set(epoch, i, slot{p: d.pages[p>>1], handed: true})
 	}
 	for range d.count(2) {
 		name := d.str()
@@ -474,6 +495,8 @@ func (fs *FS) Same(other *FS, id NodeID) bool {
 	return errA == nil && errB == nil && a == b
 }
 
-// SameTree reports whether two forks of one file tree hold the very same nodes,
-// so that nothing was changed in either since they parted. False tells nothing.
-func (fs *FS) SameTree(other *FS) bool { return fs.nodes.root == other.nodes.root }
+// SameTree reports whether two forks of one file tree hold the very same nodes and
+// locks, so that nothing was changed in either since they parted. False tells nothing.
+func (fs *FS) SameTree(other *FS) bool {
+	return fs.nodes.root == other.nodes.root && fs.locks.root == other.locks.root
+}

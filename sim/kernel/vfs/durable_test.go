@@ -51,9 +51,9 @@ func TestForksAreIndependent(t *testing.T) {
 	b := a.Fork()
 	c := b.Fork()
 	script(t, a, "write /f 1 bb => ok\nunlink /n => ok\nmkdir /a => ok\nread /f => \"AbbA\"")
-	script(t, b, "read /f => \"AAAA\"\nwrite /f 0 c => ok\nmv /d /e => ok\nls / => dev e f n proc sys")
-	script(t, c, "read /f => \"AAAA\"\nread /n => \"1\"\nls / => d dev f n proc sys\nread /d/x => \"X\"")
-	script(t, a, "ls / => a d dev f proc sys\nread /f => \"AbbA\"")
+	script(t, b, "read /f => \"AAAA\"\nwrite /f 0 c => ok\nmv /d /e => ok\nls / => dev e f mnt n proc sys")
+	script(t, c, "read /f => \"AAAA\"\nread /n => \"1\"\nls / => d dev f mnt n proc sys\nread /d/x => \"X\"")
+	script(t, a, "ls / => a d dev f mnt proc sys\nread /f => \"AbbA\"")
 }
 
 func TestPagesAreImmutableAndShared(t *testing.T) {
@@ -162,7 +162,7 @@ func TestRemovedWhileOpen(t *testing.T) {
 		if _, err := fs.Stat(own); err != errno.ESTALE || fs.Statfs().Bytes != 0 {
 			t.Errorf("after the last reference: %v, %d bytes in use", err, fs.Statfs().Bytes)
 		}
-		script(t, fs, "ls / => d dev proc sys")
+		script(t, fs, "ls / => d dev mnt proc sys")
 	}
 }
 
@@ -237,7 +237,7 @@ func TestRollbackOfIdleCall(t *testing.T) {
 	script(t, fs, "create /a => ok")
 	fs.BeginCall(2)
 	fs.Resolve(1)
-	script(t, fs, "ls / => a dev proc sys")
+	script(t, fs, "ls / => a dev mnt proc sys")
 }
 
 func TestClosingIsUndoneToo(t *testing.T) {

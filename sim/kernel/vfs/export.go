@@ -16,13 +16,14 @@ const (
 	overlayTree   = "tree"
 )
 
-// Sync writes the changes into Options.Overlay: changed and new nodes under tree/,
-// whole files each, and a list of all changes, removals too, in zhuque-changes.
-// Hard links become copies; FIFOs and sockets appear in the list only. It replaces
-// what an earlier Sync wrote. Without an overlay directory it does nothing.
+// Sync writes PMEMDir back to Options.Pools and the changes into Options.Overlay:
+// changed and new nodes under tree/, whole files each, and a list of all changes,
+// removals too, in zhuque-changes. Hard links become copies; FIFOs and sockets
+// appear in the list only. It replaces what an earlier Sync wrote. Without either
+// directory it does nothing.
 func (fs *FS) Sync() error {
-	if fs.opt.Overlay == "" {
-		return nil
+	if err := fs.savePools(); err != nil || fs.opt.Overlay == "" {
+		return err
 	}
 	if err := checkOverlay(fs.opt.Overlay); err != nil {
 		return err

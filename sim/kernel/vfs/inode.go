@@ -43,8 +43,9 @@ type link struct {
 // slot is one page of content that the overlay holds.
 type slot struct {
 	p      *mem.Page
-	epoch  uint64 // of the FS that may write p in place …
-	handed bool   // … unless it was given to a mapping
+	epoch  uint64     // of the FS that may write p in place …
+	handed bool       // … unless it was given to a mapping
+	frame  phys.Frame // the page lies here and p is nil, when not zero
 }
 
 // entry is one name in a directory; id 0 hides the name of the host.
@@ -109,8 +110,12 @@ func (n *inode) forget(name string) {
 type state struct {
 	nodes trie[*inode]
 	refs  trie[int32]
+	locks trie[[]Lock]
 	next  NodeID // of the next node made by the guest
 	bytes phys.Bytes
+
+	frames uint64 // frames ever taken
+	framed int    // pages that lie in frames
 }
 
 // FS is one machine's file tree. It is not safe for concurrent use; forks are
@@ -121,6 +126,13 @@ type FS struct {
 	tree  *lower
 	opt   Options
 	call  call
+
+	pmem *mem.Store   // holds the frames
+	dead []phys.Frame // given up since ReleaseFrames
+
+	cache *cache // nil: what calls do is durable
+
+	inPlace bool // the defect of WriteInPlace
 }
 
 // call is the system call that the latest changes belong to.
@@ -135,6 +147,7 @@ var epochs atomic.Uint64
 // Fork returns an independent copy in constant time.
 func (fs *FS) Fork() *FS {
 	c := *fs
+	c.dead = slices.Clone(fs.dead)
 	c.epoch = epochs.Add(1)
 	fs.epoch = epochs.Add(1)
 	return &c
@@ -212,6 +225,7 @@ func (fs *FS) BeginCall(id uint64) {
 func (fs *FS) Resolve(committed uint64) {
 	if fs.call.begun && fs.call.id > committed && fs.call.saved != nil {
 		fs.state = *fs.call.saved
+		fs.dead = nil
 		fs.epoch = epochs.Add(1)
 	}
 	fs.call = call{}
@@ -246,6 +260,12 @@ func (fs *FS) reap(id NodeID) {
 		return
 	}
 	fs.bytes -= phys.Bytes(n.pages.n) * phys.PageSize
+	if fs.framed > 0 {
+		n.pages.each(func(_ uint64, s slot) bool {
+			fs.unpin(s)
+			return true
+		})
+	}
 	if n.low == nil {
 		fs.nodes.del(fs.epoch, uint64(id))
 		return
@@ -274,6 +294,7 @@ func (fs *FS) Sweep() {
 	for _, id := range gone {
 		fs.reap(id)
 	}
+	fs.ReleaseFrames()
 }
 
 // Statfs returns the overlay's use.

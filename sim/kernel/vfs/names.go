@@ -133,7 +133,7 @@ func (fs *FS) Link(id, dir NodeID, name string) error {
 	switch {
 	case n.isDir():
 		return errno.EPERM
-	case n.fixed():
+	case n.fixed(), len(n.names) > 0 && fs.Mount(n.names[0].dir) != fs.Mount(dir):
 		return errno.EXDEV
 	case n.gone() && !n.linkable:
 		return errno.ENOENT
@@ -294,6 +294,9 @@ func (fs *FS) Rename(oldDir NodeID, oldName string, newDir NodeID, newName strin
 	}
 	if dst != nil && src.id == dst.id {
 		return nil
+	}
+	if fs.Mount(oldDir) != fs.Mount(newDir) {
+		return errno.EXDEV
 	}
 	if err := fs.renameAllowed(src, oldDir, dst, newDir, flags); err != nil {
 		return err

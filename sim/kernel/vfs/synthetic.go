@@ -53,6 +53,24 @@ var synthLinks = []struct{ path, target string }{
 	{"dev/stdout", "/proc/self/fd/1"},
 	{"dev/stderr", "/proc/self/fd/2"},
 	{"proc/self/root", "/"},
+	{"proc/self/task/1000", ".."},
+	{"proc/1000", "self"},
+}
+
+// synthTexts describe the one region of persistent memory, the namespace on it and
+// the block device that PMEMDir is on, as ndctl and PMDK look them up.
+var synthTexts = []struct{ path, text string }{
+	{"sys/bus/nd/devices/region0/size", "1099511627776\n"},
+	{"sys/bus/nd/devices/region0/mappings", "1\n"},
+	{"sys/bus/nd/devices/region0/nstype", "4\n"},
+	{"sys/bus/nd/devices/region0/numa_node", "0\n"},
+	{"sys/bus/nd/devices/region0/deep_flush", "1\n"},
+	{"sys/bus/nd/devices/namespace0.0/size", "1099511627776\n"},
+	{"sys/bus/nd/devices/namespace0.0/mode", "memory\n"},
+	{"sys/bus/nd/devices/namespace0.0/numa_node", "0\n"},
+	{"sys/block/pmem0/dev", "259:0\n"},
+	{"sys/block/pmem0/size", "2147483648\n"},
+	{"sys/block/pmem0/queue/dax", "1\n"},
 }
 
 // magicLinks are symbolic links whose text comes from Hooks.Synthetic. Following
@@ -64,6 +82,7 @@ func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 		n := l.addNode(top, d.path, ModeDir|d.mode)
 		n.fixed, n.mount = d.fixed, d.mount
 	}
+	l.addPMEM(top)
 	for _, d := range synthDevices {
 		n := l.addNode(top, "dev/"+d.name, ModeChar|0o666)
 		n.proto.dev, n.proto.rdev = d.dev, d.major<<8|d.minor
@@ -73,9 +92,15 @@ func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 		n.proto.target, n.proto.size = s.target, int64(len(s.target))
 	}
 	l.addNode(top, domainPath, ModeFile|0o444).text = cmp.Or(o.Domain, "cpu_cache") + "\n"
+	for _, f := range synthTexts {
+		l.addNode(top, f.path, ModeFile|0o444).text = f.text
+	}
 
-	paths := make([]string, 0, len(o.Synthetic))
+	paths := make([]string, 0, len(o.Synthetic)+len(o.Texts))
 	for p := range o.Synthetic {
+		paths = append(paths, p)
+	}
+	for p := range o.Texts {
 		paths = append(paths, p)
 	}
 	slices.Sort(paths)
@@ -90,7 +115,7 @@ func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 		if n, err := l.resolve(p[1:]); err == nil && (n.proto.kind() != mode&ModeType || n.proto.target != "") {
 			return fmt.Errorf("synthetic file %q: there already is a node of another kind", p)
 		}
-		l.addNode(top, p[1:], mode)
+		l.addNode(top, p[1:], mode).text = o.Texts[p]
 	}
 	return nil
 }

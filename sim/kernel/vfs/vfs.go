@@ -62,6 +62,9 @@ type Options struct {
 	// Overlay is the host directory that Sync and Close write the changes to,
 	// either empty or written by an earlier Sync; "" throws the changes away.
 	Overlay string
+	// Pools is the host directory whose files are in PMEMDir at the start and that
+	// Sync and Close write PMEMDir back to; "" for none.
+	Pools string
 	// MaxBytes bounds the contents held in the overlay, MaxNodes its nodes; zero
 	// means 4 GiB and one million. Beyond either the guest gets ENOSPC.
 	MaxBytes phys.Bytes
@@ -82,6 +85,8 @@ type Hooks struct {
 	// function gives the target of a symbolic link. The set of paths is fixed by
 	// New; SetHooks only replaces the functions.
 	Synthetic map[string]func() []byte
+	// Texts are files below /proc and /sys that never change. Only New looks at them.
+	Texts map[string]string
 	// FDs lists the open descriptors, ascending, for /proc/self/fd.
 	FDs func() []FD
 }
@@ -191,7 +196,7 @@ func New(o Options) (*FS, error) {
 	if err := checkOverlay(o.Overlay); err != nil {
 		return nil, err
 	}
-	return fs, nil
+	return fs, fs.loadPools()
 }
 
 func open(o Options) (*FS, error) {

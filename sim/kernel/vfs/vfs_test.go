@@ -210,7 +210,7 @@ func TestOverlay(t *testing.T) {
 		trunc /etc/big 4099 => ok
 		read /etc/big => "`+strings.Repeat("b", 4096)+`\x00\x00\x00"
 		unlink /etc/big => ok
-		ls / => dev empty etc l proc sys
+		ls / => dev empty etc l mnt proc sys
 		read /etc/passwd => "root"
 		write /l 4 :x => ok
 		read /etc/passwd => "root:x"
@@ -328,7 +328,7 @@ func TestSandbox(t *testing.T) {
 		read /proc/self/root/../a/file => "fine"
 		read /in => "fine"
 		read /a/up => "fine"
-		ls /proc => self
+		ls /proc => 1000 self
 		read /dev/sda => ENOENT
 		read /loop => ELOOP
 		read /ping => ELOOP
@@ -392,7 +392,7 @@ func TestLimits(t *testing.T) {
 		create /`+long+` => ENAMETOOLONG
 		create /`+long[1:]+` => ok
 		read `+deep+` => ENAMETOOLONG
-		ls `+deep[:MaxPath-2]+` => dev `+long[1:]+` proc sys
+		ls `+deep[:MaxPath-2]+` => dev mnt `+long[1:]+` proc sys
 		create /f => ok
 		create /g => ok
 		create /h => ENOSPC

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"zhuque/sim/kernel"
+	"zhuque/sim/outside"
+)
+
+// publishFlag is --publish: ports of the guest that the host can reach.
+type publishFlag []outside.Published
+
+func (f *publishFlag) register(c *cobra.Command) {
+	c.Flags().Var(f, "publish", "`ADDRESS:PORT:GUEST-PORT`, such as 127.0.0.1:8080:80: connections to that loopback address of the host reach the guest's listener; the run cannot be repeated then; may be repeated")
+}
+
+// refusePublish makes a verb that must be repeatable say so.
+func refusePublish(c *cobra.Command) {
+	c.Flags().Var(new(refused), "publish", "")
+	if err := c.Flags().MarkHidden("publish"); err != nil {
+		panic("BUG: " + err.Error())
+	}
+}
+
+type refused struct{}
+
+// Set implements pflag.Value.
+func (*refused) Set(string) error {
+	return errors.New("what clients send is no part of a seed, and a campaign must be repeatable: expected run or crash")
+}
+
+func (*refused) String() string { return "" }
+
+// Type implements pflag.Value.
+func (*refused) Type() string { return "ADDRESS:PORT:GUEST-PORT" }
+
+// Set implements pflag.Value.
+func (f *publishFlag) Set(text string) error {
+	p, err := outside.Parse(text)
+	if err == nil {
+		*f = append(*f, p)
+	}
+	return err
+}
+
+func (f *publishFlag) String() string {
+	text := ""
+	for _, p := range *f {
+		text += fmt.Sprintf("%v:%d ", p.Host, p.Guest)
+	}
+	return text
+}
+
+// Type implements pflag.Value.
+func (f *publishFlag) Type() string { return "ADDRESS:PORT:GUEST-PORT" }
+
+// open opens the listeners and says on standard error where they are. While the
+// machine waits for the host its output is shown. close ends what is open.
+func (f *publishFlag) open(console *kernel.Console, out *bufio.Writer) (close func(), err error) {
+	if len(*f) == 0 {
+		return func() {}, nil
+	}
+	o, err := outside.Open(*f)
+	if err != nil {
+		return nil, err
+	}
+	o.Idle = func() { _ = out.Flush() } // the error stays in out and shows at the end
+	for i, p := range *f {
+		fmt.Fprintf(os.Stderr, "zhuque: port %d of the guest is %v; what comes in makes this run one that cannot be repeated\n", p.Guest, o.Addr(i))
+	}
+	console.Outside = o
+	return func() { _ = o.Close() }, nil // the program is over: nobody can be told
+}

@@ -1,0 +1,139 @@
+package real
+
+import (
+	"slices"
+	"strings"
+)
+
+// unittests is a run of test modules of Python's own.
+func unittests(name string, modules ...string) run {
+	return run{name: name, args: append([]string{"/usr/bin/python3.11", "unittests.py", "--without", "processes,threads,sockets"}, modules...),
+		scripts: []string{"unittests.py"}}
+}
+
+// andLong marks a run as one of more than 300 million instructions.
+func (r run) andLong() run { r.long = true; return r }
+
+func python(name string, exit int) run {
+	return run{name: "python-" + name, args: []string{"/usr/bin/python3.11", name + ".py"}, scripts: []string{name + ".py"}, exit: exit, cuts: true}
+}
+
+func tool(name, command string) run {
+	return run{name: name, args: strings.Fields(command)}
+}
+
+// andNoCuts is for a run that is too long for them.
+func (r run) andNoCuts() run { r.cuts = false; return r }
+
+func (r run) andCuts() run { r.cuts = true; return r }
+
+// runs is the table of what real software does in the simulator.
+var runs = slices.Concat(pythonRuns, languageRuns, databaseRuns, coreRuns, archiveRuns, cryptoRuns, compilerRuns)
+
+var pythonRuns = []run{
+	{name: "python-version", args: []string{"/usr/bin/python3.11", "-c", "import sys; print(sys.version, sys.flags, sys.float_info)"}},
+	python("modules", 0).andNoCuts(), python("db", 0), python("foreign", 0), python("files", 0),
+	{name: "python-stdin", args: []string{"/usr/bin/python3.11", "-"}, stdin: "files.py"},
+	{name: "python-traceback", args: []string{"/usr/bin/python3.11", "-c", "def f(n): return f(n + 1)\nf(0)"}, exit: 1},
+	unittests("python-tests", "test_float.HexFloatTestCase", "test_dict.SubclassMappingTests", "test_zlib.ChecksumTestCase",
+		"test_zlib.ExceptionTestCase", "test_json.test_decode", "test_struct.UnpackIteratorTest", "test_math.IsCloseTests", "test_re.ImplementationTest"),
+	unittests("python-test-json", "test_json").andLong(),
+	unittests("python-test-struct", "test_struct").andLong(),
+	unittests("python-test-float", "test_float").andLong(),
+	unittests("python-test-dict", "test_dict").andLong(),
+	unittests("python-test-list", "test_list").andLong(),
+	unittests("python-test-set", "test_set").andLong(),
+	unittests("python-test-bytes", "test_bytes").andLong(),
+	unittests("python-test-math", "test_math").andLong(),
+	unittests("python-test-re", "test_re").andLong(),
+	unittests("python-test-random", "test_random").andLong(),
+	unittests("python-test-hashlib", "test_hashlib").andLong(),
+	unittests("python-test-zlib", "test_zlib").andLong(),
+	{name: "python-thread", args: []string{"/usr/bin/python3.11", "-c", "import threading\nt = threading.Thread(target=print, args=('there',)); t.start(); t.join()"}},
+	{name: "python-subprocess", args: []string{"/usr/bin/python3.11", "-c", "import subprocess; print(subprocess.check_output(['/bin/echo', 'child']))"}, lacks: "system call vfork"},
+	{name: "python-socket", args: []string{"/usr/bin/python3.11", "-c", "import socket\na, b = socket.socketpair(); a.send(b'x'); print(b.recv(1))"}, lacks: "system call socketpair"},
+}
+
+var languageRuns = []run{
+	{name: "musl-shared", args: []string{"/opt/tour-musl-shared", "input.txt"}, cuts: true},
+	{name: "lua", args: []string{"/usr/bin/lua5.4", "words.lua"}, scripts: []string{"words.lua"}, exit: 3, cuts: true},
+	{name: "perl", args: []string{"/usr/bin/perl", "words.pl"}, scripts: []string{"words.pl"}, exit: 4, cuts: true},
+	{name: "gawk", args: []string{"/usr/bin/gawk", "-f", "words.awk", "input.txt"}, scripts: []string{"words.awk"}, exit: 5, cuts: true},
+	{name: "bash", args: []string{"/bin/bash", "builtins.bash"}, scripts: []string{"builtins.bash"}, exit: 6, cuts: true},
+	{name: "dash", args: []string{"/bin/dash", "builtins.dash"}, scripts: []string{"builtins.dash"}, exit: 7, cuts: true},
+	{name: "bash-fork", args: []string{"/bin/bash", "-c", "echo $(echo child)"}, lacks: "system call clone"},
+	{name: "dash-fork", args: []string{"/bin/dash", "-c", "echo $(echo child)"}, lacks: "system call clone"},
+	{name: "perl-fork", args: []string{"/usr/bin/perl", "-e", "print `echo child`"}, lacks: "system call clone"},
+}
+
+var databaseRuns = []run{
+	{name: "sqlite-memory", args: []string{"/usr/bin/sqlite3", ":memory:"}, stdin: "load.sql", cuts: true},
+	{name: "sqlite-file", args: []string{"/usr/bin/sqlite3", "words.db"}, stdin: "load.sql"},
+	{name: "sqlite-wal", args: []string{"/usr/bin/sqlite3", "words.db", "pragma journal_mode=wal; create table t(a); insert into t values(1); select * from t;"}, lacks: "system call mmap"},
+	{name: "memcached-version", args: []string{"/usr/bin/memcached", "--version"}},
+	{name: "memcached", args: []string{"/usr/bin/memcached", "-u", "root", "-U", "0", "-s", "/tmp/memcached"}, lacks: "system call setsockopt"},
+	{name: "redis-version", args: []string{"/usr/bin/redis-server", "--version"}},
+	{name: "redis", args: []string{"/usr/bin/redis-server", "--port", "0", "--unixsocket", "redis.sock"}, lacks: "system call setsockopt"},
+}
+
+var coreRuns = []run{
+	tool("sort", "/usr/bin/sort -k2,2 -k1nr input.txt").andCuts(), tool("sort-numbers", "/usr/bin/sort -t, -k4,4n -k2,2r -o sorted rows.csv").andCuts(),
+	tool("sort-unique", "/usr/bin/sort -u --parallel=1 -S 1M input.txt rows.csv"),
+	tool("uniq", "/usr/bin/uniq -c -w 3 rows.csv"), tool("cut", "/usr/bin/cut -d, -f2,4 rows.csv"), tool("wc", "/usr/bin/wc input.txt rows.csv"),
+	{name: "tr", args: []string{"/usr/bin/tr", "-s", "a-f ", "A-F\\n"}, stdin: "input.txt"},
+	tool("head", "/usr/bin/head -n -100 input.txt"), tool("tail", "/usr/bin/tail -c 1000 input.txt"), tool("tac", "/usr/bin/tac rows.csv"),
+	tool("od", "/usr/bin/od -A x -t x2z -v input.txt"), tool("nl", "/usr/bin/nl -b a -w 4 rows.csv"), tool("fold", "/usr/bin/fold -s -w 40 input.txt"),
+	tool("pr", "/usr/bin/pr -3 -t -l 60 rows.csv"), tool("fmt", "/usr/bin/fmt -w 50 input.txt"), tool("paste", "/usr/bin/paste -d: input.txt rows.csv"),
+	tool("join", "/usr/bin/join -t, -1 1 -2 1 --nocheck-order rows.csv rows.csv"), tool("comm", "/usr/bin/comm --nocheck-order input.txt rows.csv"),
+	tool("seq", "/usr/bin/seq -w -s, 0.5 0.25 600"), tool("factor", "/usr/bin/factor 1234567890123456789 340282366920938463463374607431768211457 97"),
+	tool("shuf", "/usr/bin/shuf --random-source=input.txt -n 100 rows.csv"), tool("numfmt", "/usr/bin/numfmt --to=iec --format=%.2f 1234567 999 1000000000000"),
+	tool("sha256sum", "/usr/bin/sha256sum input.txt rows.csv").andCuts(), tool("sha512sum", "/usr/bin/sha512sum input.txt"), tool("b2sum", "/usr/bin/b2sum rows.csv"), tool("md5sum", "/usr/bin/md5sum --tag rows.csv"),
+	tool("sum", "/usr/bin/cksum input.txt rows.csv"), tool("base64", "/usr/bin/base64 -w 60 rows.csv"), tool("basenc", "/usr/bin/basenc --base32hex input.txt"),
+	tool("date", "/bin/date -u -d @1688947200 +%A,%d-%B-%Y_%T_%j_%U"), tool("expr", "/usr/bin/expr ( 7 + 8 ) * 3"), tool("printf", "/usr/bin/printf %.40Lg|%a|%x|%b\\n 0.1 3.75 255 a\\tb"),
+	tool("ls", "/bin/ls -lAR --time-style=full-iso input.txt rows.csv /usr/lib/python3.11/json/decoder.py /etc/bash.bashrc"), tool("ls-names", "/bin/ls -F /usr/bin"),
+	tool("stat", "/usr/bin/stat -c %n_%s_%f_%h_%F_%Y rows.csv /bin/bash"),
+	tool("cp", "/bin/cp -a /usr/lib/python3.11/json copy"), tool("mv", "/bin/mv -v rows.csv moved"), tool("ln", "/bin/ln -sv input.txt soft"), tool("rm", "/bin/rm -v rows.csv"),
+	tool("mkdir", "/bin/mkdir -vpm 750 a/b/c"), tool("truncate", "/usr/bin/truncate -s 100 input.txt"), tool("split", "/usr/bin/split -l 1000 --verbose rows.csv part-"),
+	tool("csplit", "/usr/bin/csplit -f cut- rows.csv 100 500 9000"), tool("install", "/usr/bin/install -v -m 640 -D input.txt deep/er/copy"),
+	tool("dd", "/bin/dd if=input.txt of=out bs=777 skip=3 seek=5 count=20 conv=ucase status=none").andCuts(), tool("no-such-file", "/bin/cat /no/such/file input.txt").exits(1),
+	tool("grep", "/bin/grep -nE (ab|cd)+[ef].*\\b(fa|eb) input.txt"), tool("grep-perl", "/bin/grep -oP (?<=a)b+(?!c) input.txt"), tool("grep-back", "/bin/grep -m 60 -n \\([a-f]\\)\\1[a-c] input.txt"),
+	{name: "sed", args: []string{"/bin/sed", "-E", "-i.bak", `s/([a-c]+) ([d-f]+)/\2-\1/g; /^a/d; 5,20{s/e/E/2;y/abc/xyz/}; $!N; P; D`, "input.txt"}},
+	tool("find", "/usr/bin/find /usr/lib/python3.11/json /work/find -name decoder.py -size +2k -printf %s_%M_%d\\n"), tool("diff", "/usr/bin/diff -u /usr/lib/python3.11/json/encoder.py /usr/lib/python3.11/json/decoder.py").exits(1),
+	tool("cmp", "/usr/bin/cmp -l input.txt rows.csv").exits(1),
+}
+
+func (r run) exits(status int) run { r.exit = status; return r }
+
+var archiveRuns = []run{
+	{name: "gzip", args: []string{"/bin/gzip", "-9", "-n", "-v", "rows.csv"}, cuts: true},
+	{name: "gzip-pipe", args: []string{"/bin/gzip", "-c", "-n", "-1"}, stdin: "input.txt"},
+	{name: "xz", args: []string{"/usr/bin/xz", "-T1", "-6", "-k", "input.txt"}, cuts: true},
+	{name: "xz-x86", args: []string{"/usr/bin/xz", "-T1", "--x86", "--lzma2=preset=1", "-c", "/usr/bin/zstd"}, long: true},
+	{name: "zstd", args: []string{"/usr/bin/zstd", "-q", "--single-thread", "--no-asyncio", "-9", "rows.csv"}, cuts: true},
+	{name: "zstd-threads", args: []string{"/usr/bin/zstd", "-q", "-c", "rows.csv"}},
+	{name: "tar", args: []string{"/bin/tar", "-cvf", "out.tar", "--sort=name", "--numeric-owner", "--owner=0", "--group=0", "--mtime=@0", "input.txt", "-C", "/usr/lib/python3.11", "json", "sqlite3"}},
+}
+
+var cryptoRuns = []run{
+	tool("openssl-dgst", "/usr/bin/openssl dgst -sha3-256 input.txt rows.csv"), tool("openssl-sha1", "/usr/bin/openssl dgst -sha1 -hmac key rows.csv").andCuts(),
+	tool("openssl-blake", "/usr/bin/openssl dgst -blake2s256 -r rows.csv"), tool("openssl-ripemd", "/usr/bin/openssl dgst -ripemd160 rows.csv"),
+	tool("openssl-aes", "/usr/bin/openssl enc -aes-256-cbc -K 00112233445566778899aabbccddeeff -iv 0f0e0d0c0b0a09080706050403020100 -in rows.csv -out out"),
+	tool("openssl-ctr", "/usr/bin/openssl enc -aes-128-ctr -pbkdf2 -S 0011223344556677 -pass pass:secret -a -in input.txt"),
+	tool("openssl-chacha", "/usr/bin/openssl enc -chacha20 -K 11 -iv 22 -in input.txt -out out"), tool("openssl-camellia", "/usr/bin/openssl enc -camellia-192-ofb -K 11 -iv 22 -in input.txt -out out"),
+	tool("openssl-cmac", "/usr/bin/openssl mac -cipher AES-128-CBC -macopt hexkey:00112233445566778899aabbccddeeff -in rows.csv CMAC"),
+	tool("openssl-gmac", "/usr/bin/openssl mac -cipher AES-128-GCM -macopt hexkey:00112233445566778899aabbccddeeff -macopt hexiv:001122334455667788990011 -in rows.csv GMAC"),
+	tool("openssl-poly", "/usr/bin/openssl mac -macopt hexkey:00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff -in rows.csv Poly1305"),
+	tool("openssl-kdf", "/usr/bin/openssl kdf -keylen 64 -kdfopt pass:secret -kdfopt salt:salt -kdfopt n:64 -kdfopt r:8 -kdfopt p:1 SCRYPT"),
+	tool("openssl-passwd", "/usr/bin/openssl passwd -6 -salt abcdefgh secret"), tool("openssl-prime", "/usr/bin/openssl prime 340282366920938463463374607431768211507"),
+	tool("openssl-curve", "/usr/bin/openssl ecparam -name prime256v1 -check -text -param_enc explicit"), tool("openssl-curve-384", "/usr/bin/openssl ecparam -name secp384r1 -check -noout"),
+	tool("openssl-ciphers", "/usr/bin/openssl ciphers -V"),
+}
+
+var compilerRuns = []run{
+	{name: "cc1", args: []string{"/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "-quiet", "-O2", "-Wall", "queue.c", "-o", "queue.s"}, scripts: []string{"queue.c"}},
+	{name: "cc1-O3", args: []string{"/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "-quiet", "-O3", "-march=x86-64-v3", "-g", "queue.c", "-o", "queue.s"}, scripts: []string{"queue.c"}, long: true},
+	{name: "cc1-error", args: []string{"/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "-quiet", "words.lua"}, scripts: []string{"words.lua"}, exit: 1},
+	{name: "as", args: []string{"/usr/bin/as", "-o", "queue.o", "queue.s"}, scripts: []string{"queue.s"}},
+	tool("objdump", "/usr/bin/objdump -d -M intel --no-show-raw-insn /bin/true"), tool("readelf", "/usr/bin/readelf -W -a /bin/dash"),
+	tool("strings", "/usr/bin/strings -n 8 /bin/dash"), tool("nm", "/usr/bin/nm -D --defined-only /lib/x86_64-linux-gnu/libm.so.6"),
+}

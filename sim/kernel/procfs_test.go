@@ -1,0 +1,73 @@
+package kernel
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"zhuque/sim/kernel/mm"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/loader"
+)
+
+// TestProc: what the files below /proc and /sys say, by pattern.
+func TestProc(t *testing.T) {
+	r := newRig(t, nil)
+	for path, want := range map[string]string{
+		"/proc/self/mounts":                      "(?m)^/dev/pmem0 /mnt/pmem ext4 rw.*dax",
+		"/proc/self/mountinfo":                   `(?m)^66305 2050 259:0 / /mnt/pmem rw,relatime - ext4 /dev/pmem0`,
+		"/proc/self/limits":                      `(?m)^Max open files +1024 +\d+ +files`,
+		"/proc/self/smaps":                       `(?m)^10000000-10040000 rw-p .*\nSize: +256 kB$`,
+		"/proc/1000/status":                      `(?m)^Pid:\t1000$`,
+		"/proc/self/task/1000/comm":              `^.*\n$`,
+		"/proc/sys/kernel/random/boot_id":        `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\n$`,
+		"/proc/sys/net/core/somaxconn":           `^4096\n$`,
+		"/sys/devices/system/cpu/online":         `^0\n$`,
+		"/sys/bus/nd/devices/region0/deep_flush": `^1\n$`,
+		"/sys/bus/nd/devices/namespace0.0/mode":  `^memory\n$`,
+		"/proc/filesystems":                      `\text4\n`,
+	} {
+		if got := r.text(path); !regexp.MustCompile(want).MatchString(got) {
+			t.Errorf("%s says %q, want %s", path, got, want)
+		}
+	}
+	if a, b := uuid(1, "boot"), uuid(2, "boot"); a == b || a != uuid(1, "boot") {
+		t.Errorf("boot identifiers %s and %s of two seeds", a, b)
+	}
+}
+
+// text reads a file of the guest.
+func (r *rig) text(path string) string {
+	r.Helper()
+	id, err := r.k.FS.Walk(vfs.Root, path, true)
+	if err != nil {
+		r.Errorf("%s: %v", path, err)
+		return ""
+	}
+	r.k.Own()
+	buf := make([]byte, 1<<16)
+	n, err := r.k.FS.ReadAt(id, buf, 0)
+	r.ok(err)
+	return string(buf[:n])
+}
+
+// TestStartStrings: /proc/self/environ, cmdline and auxv come from the stack.
+func TestStartStrings(t *testing.T) {
+	for n := range 4 { // every alignment of the vector's end
+		r := newRig(t, nil)
+		_, err := r.k.MM.Map(mm.MapRequest{Addr: mm.TaskSize - 1<<16, Length: 1 << 16, Prot: mm.Read | mm.Write, Fixed: true, Kind: mm.Stack})
+		r.ok(err)
+		p := &program{img: &loader.Image{}}
+		env := []string{"A=1", "B=" + strings.Repeat("x", n)}
+		_, err = r.k.pushStart(r.c, "/bin/prog", p, p, []string{"prog", "one"}[:1+n%2], env)
+		r.ok(err)
+		if got, want := r.text("/proc/self/environ"), strings.Join(env, "\x00")+"\x00"; got != want {
+			t.Errorf("environ is %q, want %q", got, want)
+		}
+		auxv := r.text("/proc/self/auxv")
+		if len(auxv) != 304 || le.Uint64([]byte(auxv)) != atHwcap || le.Uint64([]byte(auxv[16:])) != atPagesz || le.Uint64([]byte(auxv[24:])) != 4096 {
+			t.Errorf("auxv is %s", fmt.Sprintf("%d bytes, % x", len(auxv), auxv[:min(32, len(auxv))]))
+		}
+	}
+}

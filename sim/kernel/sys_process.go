@@ -1,0 +1,487 @@
+package kernel
+
+import (
+	"errors"
+	"slices"
+
+	"zhuque/sim/kernel/errno"
+	"zhuque/sim/kernel/mm"
+	"zhuque/sim/loader"
+	"zhuque/sim/x86"
+)
+
+// Options of wait4(2) and waitid(2), and values of si_code for SIGCHLD.
+const (
+	waitNohang    = 1
+	waitUntraced  = 2
+	waitExited    = 4
+	waitContinued = 8
+	waitNowait    = 0x1000000
+	waitNothread  = 0x20000000
+	waitAll       = 0x40000000
+	waitClone     = 0x80000000
+
+	cldExited = 1
+	cldKilled = 2
+	cldDumped = 3
+
+	saNocldwait = 2
+)
+
+// anyChild is what a wait for any child waits for.
+const anyChild = -1
+
+func sysFork(c *call) (uint64, error) { return c.clone(cloneArgs{signal: SIGCHLD}) }
+
+func sysVfork(c *call) (uint64, error) {
+	return c.clone(cloneArgs{flags: cloneVM | cloneVfork, signal: SIGCHLD})
+}
+
+// forkProcess makes a process that is a copy of the caller's, or with CLONE_VM and
+// CLONE_VFORK one that lives in the caller's memory until it runs another program or
+// ends; the caller waits for that.
+func (c *call) forkProcess(a cloneArgs) (uint64, error) {
+	f := a.flags
+	if w := c.thread.wait; w != nil && w.vfork != 0 {
+		return c.vforked(w.vfork) // issued again
+	}
+	const known = cloneVM | cloneVfork | cloneSettls | cloneParentSettid | cloneChildCleartid | cloneChildSettid | cloneDetached | cloneUntraced | cloneIO
+	shares := f&cloneVM != 0
+	switch {
+	case f&^known != 0, shares && f&cloneVfork == 0:
+		return 0, c.lacks("a process with flags %#x", f)
+	case a.signal != 0 && a.signal >= NSIG:
+		return 0, errno.EINVAL
+	case len(c.threads) >= maxThreads:
+		return 0, errno.EAGAIN
+	case f&cloneSettls != 0 && a.tls >= 1<<47:
+		return 0, errno.EPERM
+	}
+	old := c.proc
+	p := old.fork(old.MM)
+	p.timers = nil
+	p.pid, p.ppid, p.queue, p.exitSignal, p.vfork = c.newTID(), old.pid, nil, int32(a.signal), f&cloneVfork != 0
+	if !shares {
+		p.space = c.newID()
+		p.MM = c.newSpace()
+		if err := old.MM.CloneTo(p.MM); err != nil {
+			return 0, err
+		}
+	}
+	for _, s := range p.slots {
+		c.files.desc(s.desc).refs++
+		c.touch(p.fdKey(s.num))
+	}
+	for sig := range p.actions {
+		if p.actions[sig] != (Action{}) {
+			c.touch(Key{KindAction, uint64(p.pid), uint64(sig)})
+		}
+	}
+	c.FS.Ref(p.cwd)
+	if p.exe != 0 {
+		c.FS.Ref(p.exe)
+	}
+	c.procs = append(c.procs, p)
+	c.touchProcess(p)
+
+	t := c.newThread(a, p, p.pid)
+	if !shares {
+		t.alt = c.thread.alt
+	}
+	if f&cloneChildSettid != 0 {
+		if shares {
+			_ = c.put32(a.childTID, uint32(p.pid))
+		} else {
+			p.MM.Poke(a.childTID, le.AppendUint32(nil, uint32(p.pid)))
+		}
+	}
+	if f&cloneParentSettid != 0 {
+		_ = c.put32(a.parentTID, uint32(p.pid))
+	}
+	if f&cloneVfork != 0 {
+		return c.vforked(p.pid)
+	}
+	return uint64(p.pid), nil
+}
+
+// vforked waits until a child has memory of its own, or is gone.
+func (c *call) vforked(child int32) (uint64, error) {
+	if c.ownMemory(child) {
+		return uint64(child), nil
+	}
+	return 0, c.waitFor(wait{vfork: child, deadline: forever})
+}
+
+// ownMemory reports whether a child of vfork has left its parent's memory.
+func (k *Kernel) ownMemory(child int32) bool {
+	p := k.findProcess(child)
+	return p == nil || !p.vfork
+}
+
+// endProcess ends the current process. The first process takes the machine with it.
+func (c *call) endProcess(status, sig int) {
+	p := c.proc
+	if p == c.procs[0] {
+		c.out.Exited, c.out.Status, c.out.Signal, c.out.CoreDump = true, status, sig, dumpsCore(sig)
+		return
+	}
+	c.leaveRobust()
+	if p.vfork {
+		if t := c.thread; t.clearTID != 0 && c.put32(t.clearTID, 0) == nil {
+			c.futexWake(t.clearTID, 1, futexAllBits)
+		}
+	}
+	for _, t := range c.members(p) {
+		c.removeThread(t)
+	}
+	c.dropTimers(p, func(*timer) bool { return true })
+	for len(p.slots) > 0 {
+		_ = c.closeFD(p.slots[0].num) // it is open
+	}
+	c.leaveSpace(p)
+	p.MM, p.space = c.newSpace(), 0
+	c.letGo(p)
+	for _, q := range c.procs {
+		if q.ppid == p.pid {
+			q.ppid = c.procs[0].pid
+			c.touchProcess(q)
+		}
+	}
+	p.vfork, p.dead, p.status = false, true, int32(status<<8)
+	info := Queued{Signal: int(p.exitSignal), Code: cldExited, PID: p.pid, Value: uint64(status)}
+	if sig != 0 {
+		p.status, info.Code, info.Value = int32(sig), cldKilled, uint64(sig)
+		if dumpsCore(sig) {
+			p.status |= 0x80
+			info.Code = cldDumped
+		}
+	}
+	for sig := range p.actions {
+		if p.actions[sig] != (Action{}) {
+			c.touch(Key{KindAction, uint64(p.pid), uint64(sig)})
+		}
+	}
+	p.actions = [NSIG]Action{}
+	c.touchProcess(p)
+	c.gone = true
+	parent := c.findProcess(p.ppid)
+	act := parent.actions[SIGCHLD]
+	if p.exitSignal == SIGCHLD && (act.Handler == sigIgn || act.Flags&saNocldwait != 0) {
+		c.removeProcess(p)
+	}
+	if p.exitSignal != 0 {
+		_ = c.Send(parent, info) // a full queue loses it, as in Linux
+	}
+}
+
+// letGo gives up a process's directory and program.
+func (k *Kernel) letGo(p *Process) {
+	k.unref = append(k.unref, p.cwd)
+	if p.exe != 0 {
+		k.unref = append(k.unref, p.exe)
+	}
+}
+
+// removeProcess forgets a process that ended and was waited for.
+func (k *Kernel) removeProcess(p *Process) {
+	i := slices.Index(k.procs, p)
+	k.procs = slices.Delete(k.procs, i, i+1)
+	k.touchProcess(p)
+}
+
+// leaveSpace gives up a process's memory, unless another one lives in it.
+func (k *Kernel) leaveSpace(p *Process) {
+	if slices.ContainsFunc(k.procs, func(q *Process) bool { return q != p && q.space == p.space }) {
+		return
+	}
+	for _, v := range p.MM.VMAs() {
+		k.touch(p.mapKey(v.Start))
+	}
+	_ = p.MM.Unmap(0, mm.TaskSize) // every range can be unmapped
+	k.old = append(k.old, p.MM)
+}
+
+// ended reports whether a process is over and only its status is left.
+func (p *Process) ended() bool { return p.dead }
+
+// isChild reports whether p is a child of parent that a wait for which is for.
+func (p *Process) isChild(parent *Process, which int32) bool {
+	switch {
+	case p.ppid != parent.pid || p == parent:
+		return false
+	case which == anyChild:
+		return true
+	case which > 0:
+		return p.pid == which
+	case which == 0:
+		return p.pgid == parent.pgid
+	}
+	return p.pgid == -which
+}
+
+// childChanged reports whether a child that is waited for has ended.
+func (k *Kernel) childChanged(parent *Process, which int32) bool {
+	return slices.ContainsFunc(k.procs, func(p *Process) bool { return p.dead && p.isChild(parent, which) })
+}
+
+// await returns a child that has ended; nil with WNOHANG while none has.
+func (c *call) await(which int32, options uint64) (*Process, error) {
+	any := false
+	for _, p := range c.procs {
+		if p.isChild(c.proc, which) {
+			if any = true; p.dead {
+				return p, nil
+			}
+		}
+	}
+	switch {
+	case !any:
+		return nil, errno.ECHILD
+	case options&waitNohang != 0:
+		return nil, nil
+	}
+	return nil, c.waitFor(wait{child: true, which: which, deadline: forever})
+}
+
+func sysWait4(c *call) (uint64, error) {
+	if c.a[2]&^(waitNohang|waitUntraced|waitContinued|waitNothread|waitAll|waitClone) != 0 {
+		return 0, errno.EINVAL
+	}
+	p, err := c.await(int32(c.a[0]), c.a[2])
+	if err != nil || p == nil {
+		return 0, err
+	}
+	if c.a[1] != 0 {
+		if err := c.put32(c.a[1], uint32(p.status)); err != nil {
+			return 0, err
+		}
+	}
+	if c.a[3] != 0 {
+		if err := c.store(c.a[3], make([]byte, 144)); err != nil {
+			return 0, err
+		}
+	}
+	c.removeProcess(p)
+	return uint64(p.pid), nil
+}
+
+func sysWaitid(c *call) (uint64, error) {
+	const all, one, group = 0, 1, 2
+	which := int32(anyChild)
+	switch c.a[0] {
+	case all:
+	case one:
+		if which = int32(c.a[1]); which <= 0 {
+			return 0, errno.EINVAL
+		}
+	case group:
+		if which = -int32(c.a[1]); which > 0 {
+			return 0, errno.EINVAL
+		}
+	default:
+		return 0, errno.EINVAL
+	}
+	options := c.a[3]
+	if options&^(waitNohang|waitUntraced|waitExited|waitContinued|waitNowait|waitNothread|waitAll|waitClone) != 0 || options&(waitExited|waitUntraced|waitContinued) == 0 {
+		return 0, errno.EINVAL
+	}
+	if options&waitExited == 0 {
+		return 0, c.lacks("waiting for children that stop or go on")
+	}
+	p, err := c.await(which, options)
+	if err != nil {
+		return 0, err
+	}
+	if c.a[2] != 0 {
+		info := make([]byte, 128)
+		if p != nil {
+			info = siginfo(p.obituary())
+		}
+		if err := c.store(c.a[2], info); err != nil {
+			return 0, err
+		}
+	}
+	if p != nil && options&waitNowait == 0 {
+		c.removeProcess(p)
+	}
+	return 0, nil
+}
+
+// obituary is the signal that tells of a process's end.
+func (p *Process) obituary() Queued {
+	q := Queued{Signal: SIGCHLD, Code: cldExited, PID: p.pid, Value: uint64(p.status >> 8)}
+	if sig := p.status & 0x7f; sig != 0 {
+		q.Code, q.Value = cldKilled, uint64(sig)
+		if p.status&0x80 != 0 {
+			q.Code = cldDumped
+		}
+	}
+	return q
+}
+
+// maxExecArgs bounds the arguments and the environment of one program, each.
+const maxExecArgs = 1 << 16
+
+// strings reads an array of pointers to strings that ends with NULL.
+func (c *call) strings(va uint64) ([]string, error) {
+	var out []string
+	for total := 0; va != 0; va += 8 {
+		at, err := c.u64(va)
+		if err != nil {
+			return nil, err
+		}
+		if at == 0 {
+			break
+		}
+		s, ok, err := c.str(at, maxArg)
+		if err != nil {
+			return nil, err
+		}
+		if total += len(s) + 9; !ok || total > maxArgs || len(out) == maxExecArgs {
+			return nil, errno.E2BIG
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func sysExecve(c *call) (uint64, error) {
+	path, err := c.path(c.a[0])
+	if err != nil {
+		return 0, err
+	}
+	args, err := c.strings(c.a[1])
+	if err != nil {
+		return 0, err
+	}
+	env, err := c.strings(c.a[2])
+	if err != nil {
+		return 0, err
+	}
+	return c.exec(path, args, env)
+}
+
+// exec replaces the current process's program. Nothing of the process changes when
+// the program cannot be found or is none.
+func (c *call) exec(path string, args, env []string) (uint64, error) {
+	if err := c.executable(path); err != nil {
+		return 0, err
+	}
+	p, t := c.proc, c.thread
+	for _, other := range c.members(p) {
+		if other != t {
+			c.removeThread(other)
+		}
+	}
+	if t.tid != p.pid { // it becomes the process's first thread
+		c.removeThread(t)
+		t.tid = p.pid
+		i, _ := slices.BinarySearchFunc(c.threads, t.tid, func(t *Thread, tid int32) int { return int(t.tid - tid) })
+		c.threads = slices.Insert(c.threads, i, t)
+		c.sys.current = t.tid
+		c.touchSystem()
+		c.born = append(c.born, t.tid)
+	}
+	c.dropTimers(p, func(t *timer) bool { return t.id < itimerBase })
+	c.leaveSpace(p)
+	p.MM, p.space, p.vfork = c.newSpace(), c.newID(), false
+	c.MM = p.MM
+	c.port.SetSpace(p.MM)
+	c.cpu.InvalidateBlocks()
+	for sig := range p.actions {
+		if p.actions[sig].Handler > sigIgn || p.actions[sig].Flags != 0 {
+			p.actions[sig] = Action{Handler: p.actions[sig].Handler & sigIgn}
+			if p.actions[sig].Handler != sigIgn {
+				p.actions[sig] = Action{}
+			}
+			c.touchAction(sig)
+		}
+	}
+	for _, s := range slices.Clone(p.slots) {
+		if s.cloexec {
+			_ = c.closeFD(s.num)
+		}
+	}
+	t.alt, t.clearTID, t.robust = AltStack{Flags: ssDisable}, 0, [2]uint64{}
+	c.letGo(p)
+	if err := c.start(c.cpu, path, args, env); err != nil {
+		if c.fatal(err) && !isGuestsProgram(err) {
+			return 0, err
+		}
+		c.kill(SIGKILL) // too late to go back, as in Linux
+		return 0, nil
+	}
+	t.Regs = c.cpu.State()
+	c.touchThread(t)
+	c.touchProcess(p)
+	c.noResult = true
+	return 0, nil
+}
+
+// isGuestsProgram reports whether an error is about the program to be started.
+func isGuestsProgram(err error) bool {
+	var ne *loader.NotExecutable
+	var nf *NotFound
+	return errors.As(err, &ne) || errors.As(err, &nf)
+}
+
+// executable returns what execve answers for a file that cannot be executed.
+func (c *call) executable(path string) error {
+	name := path
+	for range maxScripts + 1 {
+		p, err := c.find(name)
+		var ne *loader.NotExecutable
+		var nf *NotFound
+		switch {
+		case errors.As(err, &nf):
+			return nf.Err
+		case errors.As(err, &ne):
+			return c.notExecutable(name)
+		case err != nil:
+			return err
+		case p.img.Script == nil:
+			if p.img.Interp != "" {
+				if _, err := c.find(p.img.Interp); err != nil {
+					return errno.ENOENT
+				}
+			}
+			return nil
+		}
+		name = p.img.Script.Interp
+	}
+	return errno.ELOOP
+}
+
+// notExecutable tells a file that may not be executed from one that is no program.
+func (c *call) notExecutable(path string) error {
+	id, err := c.FS.Walk(c.proc.cwd, path, true)
+	if err != nil {
+		return err
+	}
+	st, err := c.FS.Stat(id)
+	if err != nil {
+		return err
+	}
+	if !st.Regular() || st.Mode&0o111 == 0 {
+		return errno.EACCES
+	}
+	return errno.ENOEXEC
+}
+
+// newThread makes a thread of process p that starts as a copy of the caller.
+func (c *call) newThread(a cloneArgs, p *Process, tid int32) *Thread {
+	t := &Thread{Regs: c.cpu.State(), tid: tid, proc: p, mask: c.thread.mask, alt: AltStack{Flags: ssDisable}, comm: c.thread.comm, affinity: c.thread.affinity}
+	t.Regs.R[x86.RAX] = 0
+	if a.stack != 0 {
+		t.Regs.R[x86.RSP] = a.stack
+	}
+	if a.flags&cloneSettls != 0 {
+		t.Regs.FSBase = a.tls
+	}
+	if a.flags&cloneChildCleartid != 0 {
+		t.clearTID = a.childTID
+	}
+	c.addThread(t)
+	c.born = append(c.born, t.tid)
+	return t
+}
