@@ -78,6 +78,7 @@ type volatile struct {
 	dram    *mem.Store
 	kernel  *kernel.Kernel
 	call    *Call  // the call in flight, nil in user mode
+	spare   *Call  // what the next call is told in, nil at first
 	calls   uint64 // calls and turns taken so far
 	steps   uint64 // runtime stores since the counter was last set
 	stepAt  uint64 // lose power before this runtime store (1-based), 0 for never

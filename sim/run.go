@@ -92,15 +92,15 @@ func (m *Machine) RunUntil(n uint64) Stop {
 			return m.end(Stop{Reason: Stuck, Err: st.Unsup})
 		case x86.StopSyscall:
 			before--
-			c = &Call{Kind: Syscall, Reissue: m.cpu.RIP - 2}
+			c = m.begin(Syscall, m.cpu.RIP-2, before)
 		default:
-			c = &Call{Kind: Exception, Reissue: m.cpu.RIP, Exc: st.Exc}
+			c = m.begin(Exception, m.cpu.RIP, before)
+			c.Exc = st.Exc
 		}
 		if before != m.stepOf {
 			m.steps, m.stepOf = 0, before
 		}
 		if c != nil {
-			c.Retired = before
 			stop = m.enter(c)
 		}
 		if stop.Reason == Reached {
@@ -141,7 +141,7 @@ func (m *Machine) settle() Stop {
 		default:
 			return Stop{Reason: Reached}
 		}
-		if stop := m.enter(&Call{Kind: kind, Reissue: m.cpu.RIP, Retired: m.cpu.Retired}); stop.Reason != Reached {
+		if stop := m.enter(m.begin(kind, m.cpu.RIP, m.cpu.Retired)); stop.Reason != Reached {
 			return stop
 		}
 	}
@@ -192,9 +192,20 @@ func (m *Machine) guard(f func()) (stop Stop) {
 	return Stop{Reason: Reached}
 }
 
+// begin returns the call that comes next. It takes the memory of the one before.
+func (m *Machine) begin(kind CallKind, reissue, retired uint64) *Call {
+	if m.spare == nil {
+		m.spare = &Call{}
+	}
+	c := m.spare
+	c.Kind, c.Exc, c.Reissue, c.Retired = kind, nil, reissue, retired
+	return c
+}
+
 // enter takes one call through runtime and kernel.
 func (m *Machine) enter(c *Call) (stop Stop) {
-	c.Entry, c.Before = m.cpu.State(), m.kernel.Schedule()
+	m.cpu.SaveState(&c.Entry)
+	c.Before = m.kernel.Schedule()
 	m.call = c
 	m.calls++
 	lost := m.guard(func() { stop = m.take(c) })

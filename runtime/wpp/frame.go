@@ -13,8 +13,7 @@ const (
 type frame [frameWords]uint64
 
 func (f *frame) encode(s *x86.State) {
-	copy(f[:16], s.R[:])
-	f[16], f[17], f[18], f[19] = s.RIP, s.RFlags, s.FSBase, s.GSBase
+	f.encodeEntry(s)
 	w := f[entryWords:]
 	for i := range s.V {
 		copy(w[4*i:], s.V[i][:])
@@ -27,6 +26,12 @@ func (f *frame) encode(s *x86.State) {
 	}
 	w[16] = uint64(s.FPU.CW) | uint64(s.FPU.SW)<<16 | uint64(s.FPU.Tag)<<32 | uint64(s.FPU.Op)<<48
 	w[17], w[18] = s.FPU.IP, s.FPU.DP
+}
+
+// encodeEntry encodes only what the kernel-entry copy of most calls holds.
+func (f *frame) encodeEntry(s *x86.State) {
+	copy(f[:16], s.R[:])
+	f[16], f[17], f[18], f[19] = s.RIP, s.RFlags, s.FSBase, s.GSBase
 }
 
 func (f *frame) decode(s *x86.State) {

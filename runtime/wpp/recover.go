@@ -99,8 +99,8 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 // verify checks that the image is one, is this program's, and is whole.
 func (r *Runtime) verify(m *sim.Machine, im *image) error {
 	want := staticWords(m)
-	got := make([]uint64, len(want))
-	im.words(sbMagic, got)
+	var got [len(want)]uint64
+	im.words(sbMagic, got[:])
 	switch {
 	case got[0] != magic:
 		return refuse("no superblock: magic %#x", got[0])

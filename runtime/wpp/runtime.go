@@ -124,9 +124,10 @@ func (r *Runtime) plant(m *sim.Machine) {
 }
 
 // staticWords returns the superblock's checked part.
-func staticWords(m *sim.Machine) []uint64 {
-	w := []uint64{magic, version, programID(m.Config()), uint64(m.Cores())}
-	return append(w, checksum(w...))
+func staticWords(m *sim.Machine) (w [5]uint64) {
+	w = [5]uint64{magic, version, programID(m.Config()), uint64(m.Cores())}
+	w[4] = checksum(w[:4]...)
+	return w
 }
 
 // Call implements sim.Runtime.
@@ -166,10 +167,12 @@ func (r *Runtime) Call(m *sim.Machine, c *sim.Call) kernel.Outcome {
 // state only where the call is going to change it. Its call number comes last.
 func (r *Runtime) saveEntry(m *sim.Machine, c *sim.Call) {
 	var f frame
-	f.encode(&c.Entry)
 	words := f[:entryWords]
 	if c.Kind == sim.Exception || c.Kind == sim.Signal || c.Entry.R[x86.RAX] == rtSigreturn || c.Entry.R[x86.RAX] == execve {
 		words = f[:]
+		f.encode(&c.Entry)
+	} else {
+		f.encodeEntry(&c.Entry)
 	}
 	for i, w := range words {
 		put(m, saveEntry+16+8*uint64(i), w)
@@ -206,15 +209,17 @@ func (r *Runtime) saveResult(m *sim.Machine, c *sim.Call, again bool) {
 		put(m, saveResultSum, resultSum(r.call, resultAgain, nil))
 		return
 	}
-	now := m.CPU().State()
-	only := now
-	only.R[x86.RAX] = c.Entry.R[x86.RAX]
+	var now x86.State
+	m.CPU().SaveState(&now)
+	result := now.R[x86.RAX]
+	now.R[x86.RAX] = c.Entry.R[x86.RAX]
 	var f frame
 	kind, words := uint64(resultRAX), f[:1]
-	if only == c.Entry {
-		f[0] = now.R[x86.RAX]
+	if now == c.Entry {
+		f[0] = result
 	} else {
 		kind, words = resultFull, f[:]
+		now.R[x86.RAX] = result
 		f.encode(&now)
 	}
 	put(m, saveResult, kind)

@@ -43,17 +43,7 @@ func BenchmarkSystemCall(b *testing.B) {
 	for _, memory := range []sim.Memory{sim.Native, sim.Zhuque} {
 		for _, caches := range []bool{false, true} {
 			b.Run(fmt.Sprintf("memory=%s/model=%t", memory, caches), func(b *testing.B) {
-				s := crashinject.DefaultSetup()
-				s.Memory, s.Model = memory, caches
-				s.Program, s.Guest = crashinject.GuestPrefix+"getppid", func(string) ([]byte, error) { return static(getppid), nil }
-				cfg, err := s.Config(nil)
-				if err != nil {
-					b.Fatal(err)
-				}
-				m, err := s.Start(cfg)
-				if err != nil {
-					b.Fatal(err)
-				}
+				m := calling(b, memory, caches)
 				before := m.Calls()
 				const calls = 1000
 				n, used := 0, processor()
@@ -68,6 +58,33 @@ func BenchmarkSystemCall(b *testing.B) {
 				}
 				b.ReportMetric((processor()-used).Seconds()*1e9/float64(n), "ns/call")
 			})
+		}
+	}
+}
+
+// calling returns a machine that does nothing but getppid.
+func calling(t testing.TB, memory sim.Memory, caches bool) *sim.Machine {
+	s := crashinject.DefaultSetup()
+	s.Memory, s.Model = memory, caches
+	s.Program, s.Guest = crashinject.GuestPrefix+"getppid", func(string) ([]byte, error) { return static(getppid), nil }
+	cfg, err := s.Config(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := s.Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// What each call takes of the host's memory costs more than the call itself.
+func TestSystemCallAllocatesNothing(t *testing.T) {
+	for _, memory := range []sim.Memory{sim.Native, sim.Zhuque} {
+		m := calling(t, memory, true)
+		m.RunUntil(300)
+		if n := testing.AllocsPerRun(100, func() { m.RunUntil(m.Retired() + 3) }); n != 0 {
+			t.Errorf("memory %s: %v allocations a call", memory, n)
 		}
 	}
 }

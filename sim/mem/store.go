@@ -32,6 +32,9 @@ type Store struct {
 	epoch   uint64 // nodes and pages of this epoch belong to this Store alone
 	touched int64  // frames that hold a page
 	pinned  int    // live Borrow children; while positive the Store must not be written
+
+	last      *Page // what WritablePage returned last, nil for nothing
+	lastFrame phys.Frame
 }
 
 // node is an inner node (kids are *node) or, at the lowest level, holds pages.
@@ -53,7 +56,7 @@ func NewStore() *Store {
 // before their next write, so write pointers obtained earlier must be dropped.
 func (s *Store) Fork() *Store {
 	c := &Store{root: s.root, epoch: epochs.Add(1), touched: s.touched}
-	s.epoch = epochs.Add(1)
+	s.epoch, s.last = epochs.Add(1), nil
 	return c
 }
 
@@ -130,6 +133,14 @@ func (s *Store) own(slot **node) *node {
 // WritablePage returns the frame's content for writing in place, copying or
 // creating it first where needed. The pointer is valid until the next Fork.
 func (s *Store) WritablePage(f phys.Frame) *Page {
+	if s.last == nil || s.lastFrame != f || s.pinned > 0 {
+		s.last, s.lastFrame = s.ownPage(f), f
+	}
+	return s.last
+}
+
+// ownPage is WritablePage for any frame.
+func (s *Store) ownPage(f phys.Frame) *Page {
 	n := s.leaf(f)
 	i := f & (fan - 1)
 	p := (*Page)(n.kids[i])
@@ -149,6 +160,7 @@ func (s *Store) WritablePage(f phys.Frame) *Page {
 
 // Share places an existing page at f; it is copied before any write through s.
 func (s *Store) Share(f phys.Frame, p *Page) {
+	s.last = nil
 	n := s.leaf(f)
 	i := f & (fan - 1)
 	if n.kids[i] == nil {
@@ -165,6 +177,7 @@ func (s *Store) Drop(lo, hi phys.Frame) {
 		hit = append(hit, f)
 		return true
 	})
+	s.last = nil
 	for _, f := range hit {
 		n := s.leaf(f)
 		i := f & (fan - 1)

@@ -168,3 +168,42 @@ func BenchmarkFork(b *testing.B) {
 		})
 	}
 }
+
+// The page that was written last is found again only as long as it is the Store's own.
+func TestWritablePageTwice(t *testing.T) {
+	s := NewStore()
+	first := s.WritablePage(7)
+	if s.WritablePage(7) != first {
+		t.Error("two pages for one frame")
+	}
+	first[0] = 1
+	c := s.Fork()
+	s.WritablePage(7)[0] = 2
+	c.WritablePage(7)[0] = 3
+	if first[0] != 1 || s.ReadPage(7)[0] != 2 || c.ReadPage(7)[0] != 3 {
+		t.Errorf("a fork shares writes: %d, %d, %d", first[0], s.ReadPage(7)[0], c.ReadPage(7)[0])
+	}
+	s.Drop(0, 8)
+	if p := s.WritablePage(7); p[0] != 0 || s.ReadPage(7) != p {
+		t.Error("what was dropped is written to")
+	}
+	shared := &Page{9}
+	s.Share(7, shared)
+	s.WritablePage(7)[0] = 4
+	if shared[0] != 9 || s.ReadPage(7)[0] != 4 {
+		t.Error("a shared page is written in place")
+	}
+}
+
+func TestWriteToBorrowedIsABug(t *testing.T) {
+	s := NewStore()
+	s.WritablePage(7)
+	s.Borrow()
+	defer s.Return()
+	defer func() {
+		if recover() == nil {
+			t.Error("the page that was written last is written while it is borrowed")
+		}
+	}()
+	s.WritablePage(7)
+}

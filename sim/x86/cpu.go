@@ -311,10 +311,16 @@ func (c *CPU) SetRFlags(f uint64) {
 }
 
 // State returns the architectural state.
-func (c *CPU) State() State {
-	s := State{RIP: c.RIP, RFlags: c.RFlags(), FSBase: c.SegBase[SegFS], GSBase: c.SegBase[SegGS], V: c.V, MXCSR: c.MXCSR, FPU: c.FPU}
-	copy(s.R[:], c.R[:16])
+func (c *CPU) State() (s State) {
+	c.SaveState(&s)
 	return s
+}
+
+// SaveState is State for a place that is there already.
+func (c *CPU) SaveState(s *State) {
+	copy(s.R[:], c.R[:16])
+	s.RIP, s.RFlags, s.FSBase, s.GSBase = c.RIP, c.RFlags(), c.SegBase[SegFS], c.SegBase[SegGS]
+	s.V, s.MXCSR, s.FPU = c.V, c.MXCSR, c.FPU
 }
 
 // SetState replaces the architectural state.
