@@ -82,19 +82,22 @@ type block struct {
 	kind  kernel.RecordKind
 }
 
+// newTable returns the table of no records. free is made when there is something in it.
 func newTable() table {
-	return table{blocks: map[kernel.Key]block{}, free: map[uint64][]uint64{},
+	return table{blocks: map[kernel.Key]block{},
 		rings: pool{limit: maxRings, what: "pipes"}, areas: pool{limit: maxThreads, what: "threads"}}
 }
 
 func (t *table) fork() table {
-	c := table{blocks: make(map[kernel.Key]block, len(t.blocks)), free: make(map[uint64][]uint64, len(t.free)), cells: t.cells, rings: t.rings, areas: t.areas}
+	c := table{blocks: make(map[kernel.Key]block, len(t.blocks)), cells: t.cells, rings: t.rings, areas: t.areas}
 	c.rings.used, c.areas.used = slices.Clone(t.rings.used), slices.Clone(t.areas.used)
 	for k, b := range t.blocks {
 		c.blocks[k] = b
 	}
 	for n, list := range t.free {
-		c.free[n] = slices.Clone(list)
+		for _, off := range list {
+			c.release(n, off)
+		}
 	}
 	return c
 }
@@ -102,12 +105,20 @@ func (t *table) fork() table {
 // settle makes the blocks that a committed call freed available.
 func (t *table) settle() {
 	for _, b := range t.freed {
-		t.free[b.cells] = append(t.free[b.cells], b.off)
+		t.release(b.cells, b.off)
 		if b.slot >= 0 {
 			t.pool(b.kind).used[b.slot] = false
 		}
 	}
 	t.freed = t.freed[:0]
+}
+
+// release makes a block available.
+func (t *table) release(cells, off uint64) {
+	if t.free == nil {
+		t.free = map[uint64][]uint64{}
+	}
+	t.free[cells] = append(t.free[cells], off)
 }
 
 // take returns a block for n payload words.
@@ -132,7 +143,10 @@ func head(cells, payload uint64, used bool, rest ...uint64) uint64 {
 	if used {
 		w |= cellUsed
 	}
-	return w | checksum(append([]uint64{w}, rest...)...)<<32
+	var s sum
+	s.add(w)
+	s.add(rest...)
+	return w | s.value()<<32
 }
 
 // record notes what became of a record: its words go into the log, the bytes that
@@ -240,25 +254,26 @@ func (r *Runtime) records(im *image) ([]kernel.Record, error) {
 	r.table = newTable()
 	r.table.cells = cells
 	out := make([]kernel.Record, 0, cells)
+	all := make([]uint64, cells*cellWords)
+	im.words(recordOff, all)
 	for at := uint64(0); at < cells; {
 		off := recordOff + at*cellSize
-		w0 := im.word(off)
+		cell := all[at*cellWords:]
+		w0 := cell[cellHead]
 		n, count := w0&maxRecordWords, w0>>cellCountShift&0x7fff
 		if count == 0 || at+count > cells || cellWord0+n > count*cellWords {
 			return nil, refuse("record table: block at cell %d: %d cells with %d words", at, count, n)
 		}
-		words := make([]uint64, 0, cellWord0+n)
+		var words []uint64
 		if w0&cellUsed != 0 {
-			words = words[:cellWord0+n]
-			im.words(off, words)
-			words = words[1:]
+			words = cell[1 : cellWord0+n : cellWord0+n]
 		}
 		if head(count, n, w0&cellUsed != 0, words...) != w0 && !r.bug.InPlace {
 			return nil, refuse("record table: block at cell %d: wrong checksum", at)
 		}
 		at += count
 		if w0&cellUsed == 0 {
-			r.table.free[count] = append(r.table.free[count], off)
+			r.table.release(count, off)
 			continue
 		}
 		rec, err := r.readRecord(im, block{off, count, -1, 0}, words)

@@ -23,11 +23,18 @@ func (k *Kernel) Restore(records []Record, space func() *mm.Space, saved Schedul
 	list := slices.Clone(records)
 	slices.SortFunc(list, func(a, b Record) int { return a.Key.Compare(b.Key) })
 	k.procs, k.threads, k.files, k.sys = nil, nil, files{}, system{}
+	into := restorer{Kernel: k, space: space}
 	for i, r := range list {
 		if i > 0 && r.Key == list[i-1].Key {
 			return bad("%v is there twice", r.Key)
 		}
-		if err := k.restore(r, space); err != nil {
+		if i == 0 || !r.Key.besides(list[i-1].Key) {
+			into.alike = 1
+			for into.alike < len(list)-i && list[i+into.alike].Key.besides(r.Key) {
+				into.alike++
+			}
+		}
+		if err := into.restore(r); err != nil {
 			return err
 		}
 	}
@@ -54,16 +61,48 @@ func (k *Kernel) Restore(records []Record, space func() *mm.Space, saved Schedul
 	return nil
 }
 
-// restore enters one record. Records of a process come behind the process's own.
-func (k *Kernel) restore(r Record, space func() *mm.Space) error {
-	read := func(o object) error {
-		c := codec{w: r.Words, decoding: true}
-		o.code(&c)
-		if err := c.done(); err != nil {
-			return bad("%v: %v", r.Key, err)
-		}
-		return nil
+// restorer rebuilds a kernel, record by record. What it decodes into is part of it,
+// so that not each record takes memory of its own.
+type restorer struct {
+	*Kernel
+	space   func() *mm.Space
+	alike   int // records of this kind that end up in one list, at most
+	codec   codec
+	process processRecord
+	thread  threadRecord
+	mapping mapping
+}
+
+// besides reports whether two records end up in the same list.
+func (k Key) besides(o Key) bool {
+	switch k.Kind {
+	case KindAction, KindFD, KindTimer, KindMapping, KindWatch:
+		return k.Kind == o.Kind && k.A == o.A
 	}
+	return k.Kind == o.Kind
+}
+
+// read decodes a record into o.
+func (k *restorer) read(r *Record, o object) error {
+	k.codec = codec{w: r.Words, decoding: true}
+	o.code(&k.codec)
+	if err := k.codec.done(); err != nil {
+		return bad("%v: %v", r.Key, err)
+	}
+	return nil
+}
+
+// appended lengthens a list by v and returns where v is; n is how many more may come.
+func appended[T any](list *[]T, v T, n int) *T {
+	if len(*list) == cap(*list) {
+		*list = slices.Grow(*list, n)
+	}
+	*list = append(*list, v)
+	return &(*list)[len(*list)-1]
+}
+
+// restore enters one record. Records of a process come behind the process's own.
+func (k *restorer) restore(r Record) error {
 	var p *Process
 	switch r.Key.Kind {
 	case KindMapping:
@@ -77,10 +116,11 @@ func (k *Kernel) restore(r Record, space func() *mm.Space) error {
 	}
 	switch r.Key.Kind {
 	case KindSystem:
-		return read(&k.sys)
+		return k.read(&r, &k.sys)
 	case KindProcess:
-		p := &Process{pid: int32(r.Key.A), MM: space()}
-		if err := read(&processRecord{p}); err != nil {
+		p := &Process{pid: int32(r.Key.A), MM: k.space()}
+		k.process = processRecord{p}
+		if err := k.read(&r, &k.process); err != nil {
 			return err
 		}
 		if host := k.inSpace(p.space); host != nil && !p.dead {
@@ -88,68 +128,56 @@ func (k *Kernel) restore(r Record, space func() *mm.Space) error {
 		}
 		k.procs = append(k.procs, p)
 	case KindThread:
-		t := &threadRecord{Thread: &Thread{tid: int32(r.Key.A)}}
-		if err := read(t); err != nil {
+		k.thread = threadRecord{Thread: &Thread{tid: int32(r.Key.A)}}
+		if err := k.read(&r, &k.thread); err != nil {
 			return err
 		}
-		if t.proc = k.findProcess(t.pid); t.proc == nil {
+		t := k.thread.Thread
+		if t.proc = k.findProcess(k.thread.pid); t.proc == nil {
 			return bad("%v belongs to no process", r.Key)
 		}
-		k.threads = append(k.threads, t.Thread)
+		k.threads = append(k.threads, t)
 	case KindAction:
 		if r.Key.B < 1 || r.Key.B >= NSIG {
 			return bad("%v: there is no such signal", r.Key)
 		}
-		return read(&p.actions[r.Key.B])
+		return k.read(&r, &p.actions[r.Key.B])
 	case KindFD:
-		s := slot{num: int(r.Key.B)}
-		if s.num < 0 || s.num > 1<<20 {
+		if r.Key.B > 1<<20 {
 			return bad("%v: the number is out of range", r.Key)
 		}
-		if err := read(&s); err != nil {
-			return err
-		}
-		p.slots = append(p.slots, s)
+		return k.read(&r, appended(&p.slots, slot{num: int(r.Key.B)}, k.alike))
 	case KindTimer:
-		t := timer{id: int(r.Key.B)}
-		if err := read(&t); err != nil {
-			return err
-		}
-		p.timers = append(p.timers, t)
+		return k.read(&r, appended(&p.timers, timer{id: int(r.Key.B)}, k.alike))
 	case KindDesc:
-		d := desc{id: int(r.Key.A)}
-		if err := read(&d); err != nil {
+		d := appended(&k.files.descs, desc{id: int(r.Key.A)}, k.alike)
+		if err := k.read(&r, d); err != nil {
 			return err
 		}
 		if d.kind == FDNode {
 			k.FS.Ref(d.node)
 		}
-		k.files.descs = append(k.files.descs, d)
 	case KindPipe:
 		p := pipe{id: int(r.Key.A), data: slices.Clone(r.Bytes)}
 		if len(p.data) > PipeCapacity {
 			return bad("%v holds %d bytes", r.Key, len(p.data))
 		}
-		if err := read(&p); err != nil {
-			return err
-		}
-		k.files.pipes = append(k.files.pipes, p)
+		return k.read(&r, appended(&k.files.pipes, p, k.alike))
 	case KindWatch:
 		d := k.files.find(int(r.Key.A))
 		if d == nil {
 			return bad("%v: there is no such epoll instance", r.Key)
 		}
-		var w Watch
-		if err := read(&w); err != nil {
+		w := appended(&d.watches, Watch{}, k.alike)
+		if err := k.read(&r, w); err != nil {
 			return err
 		}
-		if watchKey(d.id, w) != r.Key {
+		if watchKey(d.id, *w) != r.Key {
 			return bad("%v is about something else", r.Key)
 		}
-		d.watches = append(d.watches, w)
 	case KindSocket:
 		s := &socket{id: int(r.Key.A)}
-		if err := read(s); err != nil {
+		if err := k.read(&r, s); err != nil {
 			return err
 		}
 		if s.node != 0 {
@@ -157,11 +185,11 @@ func (k *Kernel) restore(r Record, space func() *mm.Space) error {
 		}
 		k.files.socks = append(k.files.socks, s)
 	case KindMapping:
-		m := mapping{mm.VMA{Start: r.Key.B}}
-		if err := read(&m); err != nil {
+		k.mapping = mapping{mm.VMA{Start: r.Key.B}}
+		if err := k.read(&r, &k.mapping); err != nil {
 			return err
 		}
-		if err := p.MM.Install(m.VMA); err != nil {
+		if err := p.MM.Install(k.mapping.VMA); err != nil {
 			return bad("%v: %v", r.Key, err)
 		}
 	default:

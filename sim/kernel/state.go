@@ -202,11 +202,12 @@ func (c *codec) done() error {
 	return c.bad
 }
 
-// encode returns the record of an object.
-func encode(key Key, o object) Record {
-	var c codec
-	o.code(&c)
-	return Record{Key: key, Words: c.w}
+// encode returns the record of an object. Its words lie behind those that c has
+// encoded before, and are the record's alone.
+func (c *codec) encode(key Key, o object) Record {
+	from := len(c.w)
+	o.code(c)
+	return Record{Key: key, Words: c.w[from:len(c.w):len(c.w)]}
 }
 
 // queued passes a list of pending signals.
@@ -272,20 +273,28 @@ func (k *Kernel) TakeDirty() []Key {
 
 // Record returns the record with a key; ok is false when there is no such object.
 func (k *Kernel) Record(key Key) (r Record, ok bool) {
+	return k.record(&codec{w: make([]uint64, 0, usualWords)}, key)
+}
+
+// usualWords is about what one record has.
+const usualWords = 64
+
+// record is Record with words of c.
+func (k *Kernel) record(c *codec, key Key) (r Record, ok bool) {
 	switch key.Kind {
 	case KindSystem:
-		return encode(key, &k.sys), true
+		return c.encode(key, &k.sys), true
 	case KindPipe:
 		i := slices.IndexFunc(k.files.pipes, func(p pipe) bool { return p.id == int(key.A) })
 		if i < 0 {
 			return r, false
 		}
-		r = encode(key, &k.files.pipes[i])
+		r = c.encode(key, &k.files.pipes[i])
 		r.Bytes = k.files.pipes[i].data
 		return r, true
 	case KindDesc:
 		if d := k.files.find(int(key.A)); d != nil {
-			return encode(key, d), true
+			return c.encode(key, d), true
 		}
 		return r, false
 	case KindWatch:
@@ -297,15 +306,15 @@ func (k *Kernel) Record(key Key) (r Record, ok bool) {
 		if i < 0 {
 			return r, false
 		}
-		return encode(key, &d.watches[i]), true
+		return c.encode(key, &d.watches[i]), true
 	case KindSocket:
 		if s := k.files.sock(int(key.A)); s != nil {
-			return encode(key, s), true
+			return c.encode(key, s), true
 		}
 		return r, false
 	case KindThread:
 		if t := k.findThread(int32(key.A)); t != nil {
-			return encode(key, &threadRecord{t, t.proc.pid}), true
+			return c.encode(key, &threadRecord{t, t.proc.pid}), true
 		}
 		return r, false
 	}
@@ -316,7 +325,7 @@ func (k *Kernel) Record(key Key) (r Record, ok bool) {
 	if p == nil {
 		return r, false
 	}
-	return p.record(key)
+	return p.record(c, key)
 }
 
 // inSpace returns the first process that lives in an address space.
@@ -330,25 +339,25 @@ func (k *Kernel) inSpace(id int) *Process {
 }
 
 // record is Record for what belongs to a process.
-func (p *Process) record(key Key) (r Record, ok bool) {
+func (p *Process) record(c *codec, key Key) (r Record, ok bool) {
 	switch key.Kind {
 	case KindProcess:
-		return encode(key, &processRecord{p}), true
+		return c.encode(key, &processRecord{p}), true
 	case KindAction:
-		if a := p.actions[key.B]; a != (Action{}) {
-			return encode(key, &a), true
+		if a := &p.actions[key.B]; *a != (Action{}) {
+			return c.encode(key, a), true
 		}
 	case KindFD:
 		if s := p.slot(int(key.B)); s != nil {
-			return encode(key, s), true
+			return c.encode(key, s), true
 		}
 	case KindTimer:
 		if t := p.timer(int(key.B)); t != nil {
-			return encode(key, t), true
+			return c.encode(key, t), true
 		}
 	case KindMapping:
 		if v, ok := p.MM.Find(key.B); ok && v.Start == key.B {
-			return encode(key, &mapping{v}), true
+			return c.encode(key, &mapping{v}), true
 		}
 	}
 	return r, false
@@ -372,8 +381,9 @@ func (k *Kernel) Records() []Record {
 // Objects returns all records but those of mappings, ascending by key.
 func (k *Kernel) Objects() []Record {
 	out := make([]Record, 0, 16)
+	c := &codec{w: make([]uint64, 0, 3*usualWords)}
 	add := func(key Key) {
-		r, ok := k.Record(key)
+		r, ok := k.record(c, key)
 		if !ok {
 			panic(fmt.Sprintf("BUG: no record of %v", key))
 		}
