@@ -10,7 +10,7 @@ import (
 const (
 	defaultBlock = 64      // longest block, in instructions
 	maxBlocks    = 1 << 16 // blocks kept; when there are more, all are forgotten
-	tableBits    = 13
+	tableBits    = 15
 	noRIP        = 1 << 63 // not canonical: no block is looked up there
 )
 
@@ -123,7 +123,10 @@ func (c *CPU) follow(b *block, rip uint64) *block {
 // with a *mem.Fault when rip cannot be fetched.
 func (c *CPU) lookup(rip uint64) *block {
 	page, frame := c.Port.FetchPage(rip)
-	b := c.code.all[rip]
+	b := c.code.table[tableSlot(rip)]
+	if b == nil || b.rip != rip {
+		b = c.code.all[rip]
+	}
 	if b == nil || b.rip != rip || b.pages[0] != page || b.frame[0] != frame || !c.sameSecond(b) {
 		b = c.decodeBlock(rip, page, frame)
 	}
