@@ -231,7 +231,9 @@ func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *Machine) (*
 	m.cpu.Retired = d.Retired
 	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum, Cores: len(m.cores)})
 	m.kernel.DeferInOut(rt != nil)
-	m.Attach()
+	if !boot {
+		m.Attach()
+	}
 	return m, nil
 }
 

@@ -82,9 +82,9 @@ type block struct {
 	kind  kernel.RecordKind
 }
 
-// newTable returns the table of no records. free is made when there is something in it.
-func newTable() table {
-	return table{blocks: map[kernel.Key]block{},
+// newTable returns the table of no records yet. free is made when there is something in it.
+func newTable(records uint64) table {
+	return table{blocks: make(map[kernel.Key]block, records),
 		rings: pool{limit: maxRings, what: "pipes"}, areas: pool{limit: maxThreads, what: "threads"}}
 }
 
@@ -251,9 +251,10 @@ func (r *Runtime) records(im *image) ([]kernel.Record, error) {
 	if cells > maxCells {
 		return nil, refuse("record table: %d cells in use, it has %d", cells, maxCells)
 	}
-	r.table = newTable()
+	guess := cells/2 + 1 // of the number of records: most have one cell or two
+	r.table = newTable(guess)
 	r.table.cells = cells
-	out := make([]kernel.Record, 0, cells)
+	out := make([]kernel.Record, 0, guess)
 	all := make([]uint64, cells*cellWords)
 	im.words(recordOff, all)
 	for at := uint64(0); at < cells; {

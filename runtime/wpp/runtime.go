@@ -47,7 +47,7 @@ func New(mutant string) (*Runtime, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Runtime{bug: bug, table: newTable()}, nil
+	return &Runtime{bug: bug}, nil
 }
 
 // Fork implements sim.Runtime.
@@ -89,6 +89,7 @@ func fence(m *sim.Machine) { m.Port().Fence(cachemodel.SFENCE) }
 // recoverable from the moment its generation is published.
 func (r *Runtime) Start(m *sim.Machine) error {
 	r.plant(m)
+	r.table = newTable(0)
 	for i, w := range staticWords(m) {
 		put(m, sbMagic+8*uint64(i), w)
 	}
