@@ -107,7 +107,7 @@ func TestGuestsAreSmallStaticPrograms(t *testing.T) {
 		if name == "hello" {
 			want = elf.ET_DYN
 		}
-		if f.Type != want || f.Machine != elf.EM_X86_64 || len(data) > 8192 {
+		if f.Type != want || f.Machine != elf.EM_X86_64 || len(data) > 12288 {
 			t.Errorf("%s: %v for %v, %d bytes", name, f.Type, f.Machine, len(data))
 		}
 		for _, p := range f.Progs {
