@@ -159,20 +159,23 @@ func (m *Machine) enterThread(t *kernel.Thread) {
 	}
 }
 
-// Load gives the cores of a restarted machine the threads that they held, by core, and
-// lets the current one's go on. The runtime calls it when it has restored all threads.
+// Load gives the cores of a restarted machine the threads that they held, by core. The
+// runtime calls it when it has restored all threads. Where another thread is to go on, the
+// one that was there leaves the core as always, by SwitchOut: its registers may stand
+// nowhere else, and must outlast the next failure.
 func (m *Machine) Load(held []int32) {
-	current := m.kernel.Current()
 	for i, tid := range held {
-		if t := m.kernel.Thread(tid); t != nil && tid != current {
+		if t := m.kernel.Thread(tid); t != nil {
 			m.execute(&m.cores[i])
 			m.enterThread(t)
 		}
 	}
 	m.execute(&m.cores[0])
-	if t := m.kernel.Thread(current); t != nil {
+	if t := m.kernel.Thread(m.kernel.Current()); t != nil {
 		m.execute(m.home(t))
-		m.enterThread(t)
+		if m.loaded == 0 && m.holder(t.TID()) == nil {
+			m.enterThread(t)
+		}
 	}
 }
 

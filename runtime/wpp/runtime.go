@@ -169,7 +169,7 @@ func (r *Runtime) Call(m *sim.Machine, c *sim.Call) kernel.Outcome {
 func (r *Runtime) saveEntry(m *sim.Machine, c *sim.Call) {
 	var f frame
 	words := f[:entryWords]
-	if c.Kind == sim.Exception || c.Kind == sim.Signal || c.Entry.R[x86.RAX] == rtSigreturn || c.Entry.R[x86.RAX] == execve {
+	if c.Kind == sim.Exception || c.Kind == sim.Signal || kernel.SetsAllRegisters(c.Entry.R[x86.RAX]) {
 		words = f[:]
 		f.encode(&c.Entry)
 	} else {
@@ -182,12 +182,6 @@ func (r *Runtime) saveEntry(m *sim.Machine, c *sim.Call) {
 	put(m, saveEntry+8, uint64(len(words)))
 	put(m, saveEntry, guarded(r.call))
 }
-
-// The numbers of the system calls that set all registers.
-const (
-	rtSigreturn = 15
-	execve      = 59
-)
 
 func entrySum(call uint64, words []uint64) uint64 {
 	var s sum

@@ -68,6 +68,18 @@ func (r *Call) argCount() int {
 	return strings.Count(r.Args, ",") + 1
 }
 
+// SetsAllRegisters reports whether the system call with a number may change the vector and
+// x87 registers of its caller, so that a second issue of it needs them saved.
+func SetsAllRegisters(nr uint64) bool {
+	switch nr {
+	case 15, 59, 322: // rt_sigreturn, execve, execveat
+		return true
+	case 130, 270, 271, 281, 441: // these replace the signal mask while they wait, and enter a handler themselves
+		return true
+	}
+	return false
+}
+
 // calls is the table, ascending by number.
 var calls = sortedCalls()
 
