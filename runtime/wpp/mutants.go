@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"zhuque/eadr"
+	"zhuque/sim/kernel"
 	"zhuque/sim/x86"
 )
 
@@ -32,7 +33,17 @@ type Mutant struct {
 	PipeBytesLate   bool // a pipe's bytes are written after the call that they belong to has committed
 	FramesInPlace   bool // a write to a file that is mapped shared changes the mapped frame
 	ClearLogFirst   bool // recovery marks the redo log applied before it is
+
+	Forget       *kernel.Loss // what a restart loses of the kernel-resident state; nil for nothing
+	NoSwitchOut  bool         // the registers of a thread that leaves the core are not stored
+	TearSaveArea bool         // a thread that leaves the core gets its first registers stored only
+	NoAreaCheck  bool         // a restart does not look at the checksums of save areas
+	IgnoreCommit bool         // a restart goes on from the kernel-entry copy although the call took effect
+	LateRecords  bool         // the commit does not cover the records of descriptors: they are written afterwards
 }
+
+// tornWords is how many registers TearSaveArea stores.
+const tornWords = 8
 
 var mutants = []Mutant{
 	{Name: "store-buffer-not-drained", Guest: "list", Strategy: "random", Points: 20,
@@ -85,6 +96,60 @@ var mutants = []Mutant{
 	{Name: "recovery-not-idempotent", Guest: "maps", Strategy: "recovery", Points: 400,
 		Broken:        "Recovery marks the redo log as applied before its records are in place, so a second failure loses them.",
 		ClearLogFirst: true},
+	{Name: "file-offset-lost", Guest: "files", Strategy: "random", Points: 20,
+		Broken: "Files are opened again at offset 0.",
+		Forget: &kernel.Loss{Offsets: true}},
+	{Name: "high-descriptors-forgotten", Guest: "processes", Strategy: "random", Points: 20,
+		Broken: "A process's highest descriptor is not opened again.",
+		Forget: &kernel.Loss{HighestFD: true}},
+	{Name: "dup-makes-two", Guest: "processes", Strategy: "random", Points: 20,
+		Broken: "Descriptors that share an open file are opened one by one, with an offset each.",
+		Forget: &kernel.Loss{Sharing: true}},
+	{Name: "dispositions-lost", Guest: "signals", Strategy: "random", Points: 20,
+		Broken: "What the program does with signals is not set again.",
+		Forget: &kernel.Loss{Dispositions: true}},
+	{Name: "pending-signals-lost", Guest: "processes", Strategy: "random", Points: 20,
+		Broken: "Signals that were sent and wait behind a mask are gone.",
+		Forget: &kernel.Loss{Pending: true}},
+	{Name: "signal-mask-lost", Guest: "processes", Strategy: "random", Points: 20,
+		Broken: "Every signal is let in after a restart.",
+		Forget: &kernel.Loss{Mask: true}},
+	{Name: "alternate-stack-lost", Guest: "signals", Strategy: "random", Points: 20,
+		Broken: "The alternate signal stack is not set again.",
+		Forget: &kernel.Loss{AltStack: true}},
+	{Name: "stale-owner-tid", Guest: "threads", Strategy: "random", Points: 20,
+		Broken: "Threads get other numbers at a restart, and locks are owned by nobody's.",
+		Forget: &kernel.Loss{TIDs: true}},
+	{Name: "wait-forgotten", Guest: "threads", Strategy: "random", Points: 20,
+		Broken: "What a thread waited for is forgotten: until when, and whether somebody had woken it.",
+		Forget: &kernel.Loss{Waits: true}},
+	{Name: "robust-list-lost", Guest: "threads", Strategy: "random", Points: 20,
+		Broken: "The list of robust locks that a thread holds is not registered again.",
+		Forget: &kernel.Loss{RobustList: true}},
+	{Name: "registers-left-in-core", Guest: "threads", Strategy: "random", Points: 20,
+		Broken:      "The registers of a thread that leaves the core are not stored in its save area.",
+		NoSwitchOut: true},
+	{Name: "save-area-torn", Guest: "threads", Strategy: "random", Points: 20,
+		Broken:       "The first registers of a thread that leaves the core are stored, the others not, and the restart does not look at the checksum.",
+		TearSaveArea: true, NoAreaCheck: true},
+	{Name: "entry-frame-after-commit", Guest: "pipes", Strategy: "calls", Points: 400,
+		Broken:       "A call that had taken effect is issued again from the registers at kernel entry.",
+		IgnoreCommit: true},
+	{Name: "descriptor-recorded-late", Guest: "files", Strategy: "calls", Points: 400,
+		Broken:      "Descriptors are recorded after the call that opened, moved or closed them has committed.",
+		LateRecords: true},
+	{Name: "split-offset-wrong", Guest: "shared", Strategy: "random", Points: 20,
+		Broken: "The upper part of a file mapping that was split shows the file from the offset of the lower part.",
+		Forget: &kernel.Loss{SplitOffset: true}},
+	{Name: "watches-lost", Guest: "pipes", Strategy: "random", Points: 20,
+		Broken: "An epoll instance is made again without what it watched.",
+		Forget: &kernel.Loss{Watches: true}},
+	{Name: "timers-lost", Guest: "processes", Strategy: "random", Points: 40,
+		Broken: "Interval timers and POSIX timers are not armed again.",
+		Forget: &kernel.Loss{Timers: true}},
+	{Name: "zombie-lost", Guest: "processes", Strategy: "random", Points: 40,
+		Broken: "A child that ended and was not waited for is forgotten.",
+		Forget: &kernel.Loss{Zombies: true}},
 }
 
 // Mutants lists the registry.

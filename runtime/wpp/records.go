@@ -199,6 +199,12 @@ func (r *Runtime) record(m *sim.Machine, key kernel.Key) error {
 	return nil
 }
 
+// postpone takes the updates behind the first n out of the call's commit.
+func (r *Runtime) postpone(n int) {
+	r.late = append(r.late, r.log[n:]...)
+	r.log = r.log[:n]
+}
+
 // forget removes a record that is gone.
 func (r *Runtime) forget(m *sim.Machine, key kernel.Key, b block) {
 	delete(r.table.blocks, key)

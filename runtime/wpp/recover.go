@@ -70,6 +70,9 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 	if err != nil {
 		return err
 	}
+	if r.bug.Forget != nil {
+		r.bug.Forget.Damage(records)
+	}
 	if err := m.Kernel().Restore(records, m.Space, last.schedule); err != nil {
 		return refuse("%v", err)
 	}
@@ -81,6 +84,9 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 		return err
 	}
 	m.Attach()
+	if r.bug.Forget != nil {
+		r.lose(m, held)
+	}
 	m.Load(held)
 	files.Sweep()
 	for _, p := range m.Kernel().Processes() {
@@ -165,6 +171,21 @@ func (r *Runtime) redo(m *sim.Machine, im *image) error {
 	return nil
 }
 
+// lose loses what the mutant loses; held is the threads that the cores hold.
+func (r *Runtime) lose(m *sim.Machine, held []int32) {
+	moved := m.Kernel().Lose(r.bug.Forget)
+	key := func(tid int32) kernel.Key { return kernel.Key{Kind: kernel.KindThread, A: uint64(tid)} }
+	for was, is := range moved {
+		r.table.blocks[key(is)] = r.table.blocks[key(was)]
+		delete(r.table.blocks, key(was))
+	}
+	for core, tid := range held {
+		if is, ok := moved[tid]; ok {
+			held[core] = is
+		}
+	}
+}
+
 // disentangle drops the mappings of a mutant's image that cannot be.
 func (r *Runtime) disentangle(m *sim.Machine, records []kernel.Record) []kernel.Record {
 	probe := m.Space()
@@ -219,7 +240,7 @@ func (r *Runtime) registers(m *sim.Machine, im *image, last *callArea) error {
 		t = &kernel.Thread{} // the call ended it
 	}
 	s = t.Regs
-	if im.counter(sbCommitted) >= call {
+	if im.counter(sbCommitted) >= call && !r.bug.IgnoreCommit {
 		r.call = call
 		again, err := im.result(call, &s)
 		if err != nil {
@@ -261,7 +282,7 @@ func (r *Runtime) thread(im *image, t *kernel.Thread) error {
 	var f frame
 	at := r.area(t.TID())
 	im.words(at+threadFrame, f[:])
-	if !r.bug.NoShutdownCheck && (im.word(at+threadID) != uint64(t.TID()) || im.word(at+threadSum) != threadCheck(t.TID(), &f)) {
+	if !r.bug.NoShutdownCheck && !r.bug.NoAreaCheck && (im.word(at+threadID) != uint64(t.TID()) || im.word(at+threadSum) != threadCheck(t.TID(), &f)) {
 		return refuse("save area of thread %d: wrong checksum", t.TID())
 	}
 	f.decode(&t.Regs)

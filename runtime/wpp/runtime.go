@@ -289,15 +289,19 @@ func (r *Runtime) inOut(m *sim.Machine, w kernel.InOut) {
 func (r *Runtime) collect(m *sim.Machine, changed []kernel.Key) error {
 	r.log = r.log[:0]
 	for _, key := range changed {
+		before := len(r.log)
 		if err := r.record(m, key); err != nil {
 			return err
+		}
+		if r.bug.LateRecords && r.generation != 0 && (key.Kind == kernel.KindFD || key.Kind == kernel.KindDesc) {
+			r.postpone(before)
 		}
 	}
 	r.table.settle()
 	r.set(m, sbCells, guarded(r.table.cells))
 	for _, tid := range m.Kernel().TakeBorn() {
 		if t := m.Kernel().Thread(tid); t != nil {
-			r.SwitchOut(m, tid, &t.Regs)
+			r.storeThread(m, tid, &t.Regs)
 		}
 	}
 	return nil
@@ -314,10 +318,21 @@ func (r *Runtime) area(tid int32) uint64 {
 
 // SwitchOut implements sim.Runtime.
 func (r *Runtime) SwitchOut(m *sim.Machine, tid int32, regs *x86.State) {
+	if r.bug.NoSwitchOut && peek(m.Durable().PMEM, r.area(tid)+threadID) == uint64(tid) {
+		return // what it had when it was here first must do
+	}
+	r.storeThread(m, tid, regs)
+}
+
+// storeThread fills a thread's save area.
+func (r *Runtime) storeThread(m *sim.Machine, tid int32, regs *x86.State) {
 	var f frame
 	f.encode(regs)
 	at := r.area(tid)
 	for i, w := range f {
+		if r.bug.TearSaveArea && i == tornWords {
+			break
+		}
 		put(m, at+threadFrame+8*uint64(i), w)
 	}
 	put(m, at+threadID, uint64(tid))
