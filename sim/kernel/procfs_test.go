@@ -1,11 +1,13 @@
 package kernel
 
 import (
+	"bytes"
 	"fmt"
 	"regexp"
 	"strings"
 	"testing"
 
+	"zhuque/sim/kernel/errno"
 	"zhuque/sim/kernel/mm"
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/loader"
@@ -70,4 +72,40 @@ func TestStartStrings(t *testing.T) {
 			t.Errorf("auxv is %s", fmt.Sprintf("%d bytes, % x", len(auxv), auxv[:min(32, len(auxv))]))
 		}
 	}
+}
+
+// A path through /proc/self/fd leads to a pipe as to any other file: diff(1) looks
+// at /dev/fd/63 before it opens it.
+func TestStatThroughDescriptorLink(t *testing.T) {
+	r := newRig(t, nil)
+	fds, byPath, byFD := r.put(make([]byte, 8)), r.put(make([]byte, 144)), r.put(make([]byte, 144))
+	r.want(0, "pipe2", fds, 0)
+	r.want(0, "fstat", 4, byFD)
+	for _, name := range []string{"/proc/self/fd/4", "/dev/fd/4"} {
+		r.want(0, "stat", name, byPath)
+		if !bytes.Equal(r.get(byPath, 144), r.get(byFD, 144)) {
+			t.Errorf("%s: stat gives mode %#o, fstat %#o", name, le.Uint32(r.get(byPath+24, 4)), le.Uint32(r.get(byFD+24, 4)))
+		}
+		r.want(0, "access", name, 4)
+		r.want(errno.EACCES, "access", name, 1)
+	}
+	r.want(0, "lstat", "/proc/self/fd/4", byPath)
+	if mode := le.Uint32(r.get(byPath+24, 4)); mode&vfs.ModeType != vfs.ModeLink {
+		t.Errorf("lstat gives mode %#o", mode)
+	}
+	r.want(errno.ENOENT, "stat", "/proc/self/fd/9", byPath)
+}
+
+// The nice value is kept, within its bounds, and only of those who are there.
+func TestNice(t *testing.T) {
+	r := newRig(t, nil)
+	r.want(20, "getpriority", 0, 0)
+	r.want(0, "setpriority", 0, 0, 5)
+	r.want(15, "getpriority", 0, initialPID)
+	r.want(15, "getpriority", 1, 0)
+	r.want(0, "setpriority", 2, 0, -77)
+	r.want(40, "getpriority", 0, 0)
+	r.want(errno.ESRCH, "setpriority", 0, 4321, 1)
+	r.want(errno.ESRCH, "getpriority", 1, 4321)
+	r.want(errno.EINVAL, "getpriority", 3, 0)
 }

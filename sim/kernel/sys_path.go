@@ -60,7 +60,8 @@ func (c *call) existing(dirfd, p int, follow bool) (vfs.NodeID, error) {
 }
 
 // target is existing with AT_EMPTY_PATH: an empty path then names the descriptor
-// itself. d is set instead of id when that is no node of the file tree.
+// itself. d is set instead of id when that, or what a link in /proc/self/fd leads
+// to, is no node of the file tree.
 func (c *call) target(dirfd, p int, flags uint64) (id vfs.NodeID, d *desc, err error) {
 	if flags&atEmptyPath != 0 {
 		empty := c.a[p] == 0 && c.row.Name != "statx"
@@ -81,7 +82,14 @@ func (c *call) target(dirfd, p int, flags uint64) (id vfs.NodeID, d *desc, err e
 			return d.node, nil, nil
 		}
 	}
-	id, err = c.existing(dirfd, p, flags&atSymlinkNofollow == 0)
+	follow := flags&atSymlinkNofollow == 0
+	id, err = c.existing(dirfd, p, follow)
+	if num, ok := c.FS.FDLink(id); ok && follow && err == nil {
+		if d = c.get(num); d == nil {
+			err = errno.ENOENT
+		}
+		return 0, d, err
+	}
 	return id, nil, err
 }
 
@@ -605,20 +613,7 @@ func (c *call) access(dirfd, p int, mode, flags uint64) (uint64, error) {
 	if mode&^7 != 0 {
 		return 0, errno.EINVAL
 	}
-	var id vfs.NodeID
-	var err error
-	if dirfd < 0 {
-		id, err = c.existing(dirfd, p, true)
-	} else {
-		var d *desc
-		if id, d, err = c.target(dirfd, p, flags); d != nil {
-			return 0, nil
-		}
-	}
-	if err != nil {
-		return 0, err
-	}
-	st, err := c.FS.Stat(id)
+	st, _, err := c.statAt(dirfd, p, flags)
 	if err == nil && mode&xOK != 0 && !st.Dir() && st.Mode&0o111 == 0 {
 		err = errno.EACCES
 	}

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"crypto/sha256"
+	"math"
 
 	"zhuque/sim/det"
 	"zhuque/sim/kernel/errno"
@@ -276,7 +277,48 @@ func sysSchedPriority(c *call) (uint64, error) {
 	return 0, errno.EINVAL
 }
 
-func sysGetpriority(*call) (uint64, error) { return 20, nil } // nice 0, as the raw call says it
+// sysGetpriority answers 20 less the lowest nice value, as the raw call says it.
+func sysGetpriority(c *call) (uint64, error) {
+	found, err := c.prioritized()
+	best := int32(math.MaxInt32)
+	for _, p := range found {
+		best = min(best, p.nice)
+	}
+	return uint64(20 - int64(best)), err
+}
+
+func sysSetpriority(c *call) (uint64, error) {
+	const lowest, highest = -20, 19
+	found, err := c.prioritized()
+	for _, p := range found {
+		p.nice = max(lowest, min(highest, int32(c.a[2])))
+		c.touchProcess(p)
+	}
+	return 0, err
+}
+
+// prioritized returns the processes that the two arguments of the priority calls
+// name: a process, a group or a user, with 0 for the caller's.
+func (c *call) prioritized() (found []*Process, err error) {
+	const ofProcess, ofGroup, ofUser = 0, 1, 2
+	which, who := int32(c.a[0]), int32(c.a[1])
+	if which < ofProcess || which > ofUser {
+		return nil, errno.EINVAL
+	}
+	for _, p := range c.procs {
+		switch {
+		case p.dead:
+		case which == ofProcess && (p.pid == who || who == 0 && p == c.proc),
+			which == ofGroup && (p.pgid == who || who == 0 && p.pgid == c.proc.pgid),
+			which == ofUser && who == 0: // everybody is root
+			found = append(found, p)
+		}
+	}
+	if found == nil {
+		err = errno.ESRCH
+	}
+	return found, err
+}
 
 func sysGetcpu(c *call) (uint64, error) {
 	for i, word := range []uint32{uint32(c.CoreOf(c.thread)), 0} { // the core, the NUMA node

@@ -77,11 +77,11 @@ func sysStat(c *call) (uint64, error)  { return c.statPath(true) }
 func sysLstat(c *call) (uint64, error) { return c.statPath(false) }
 
 func (c *call) statPath(follow bool) (uint64, error) {
-	id, err := c.existing(-1, 0, follow)
-	if err != nil {
-		return 0, err
+	flags := uint64(atSymlinkNofollow)
+	if follow {
+		flags = 0
 	}
-	st, dev, err := c.stat(id)
+	st, dev, err := c.statAt(-1, 0, flags)
 	if err != nil {
 		return 0, err
 	}
@@ -100,9 +100,9 @@ func sysFstat(c *call) (uint64, error) {
 	return 0, c.putStat(c.a[1], st, dev)
 }
 
-// statAt stats the target of newfstatat and statx.
-func (c *call) statAt(flags uint64) (vfs.Stat, uint64, error) {
-	id, d, err := c.target(0, 1, flags)
+// statAt describes what target finds.
+func (c *call) statAt(dirfd, p int, flags uint64) (vfs.Stat, uint64, error) {
+	id, d, err := c.target(dirfd, p, flags)
 	switch {
 	case err != nil:
 		return vfs.Stat{}, 0, err
@@ -117,7 +117,7 @@ func sysNewfstatat(c *call) (uint64, error) {
 	if c.a[3]&^(atSymlinkNofollow|atEmptyPath|noAutomount) != 0 {
 		return 0, errno.EINVAL
 	}
-	st, dev, err := c.statAt(c.a[3])
+	st, dev, err := c.statAt(0, 1, c.a[3])
 	if err != nil {
 		return 0, err
 	}
@@ -130,7 +130,7 @@ func sysStatx(c *call) (uint64, error) {
 	if c.a[3]&reserved != 0 || c.a[2]&^0x7900 != 0 || c.a[2]&0x6000 == 0x6000 {
 		return 0, errno.EINVAL
 	}
-	st, dev, err := c.statAt(c.a[2])
+	st, dev, err := c.statAt(0, 1, c.a[2])
 	if err != nil {
 		return 0, err
 	}

@@ -300,7 +300,7 @@ func processCalls() []Call {
 		works(121, "getpgid", "num", sysOwnPID),
 		works(124, "getsid", "num", sysOwnPID),
 		works(140, "getpriority", "num,num", sysGetpriority),
-		works(141, "setpriority", "num,num,num", sysZero),
+		works(141, "setpriority", "num,num,num", sysSetpriority),
 		works(143, "sched_getparam", "num,ptr", sysSchedGetparam),
 		works(145, "sched_getscheduler", "num", sysZero),
 		works(146, "sched_get_priority_max", "num", sysSchedPriority),
