@@ -65,6 +65,9 @@ func (s *sandbox) enter() error {
 			return err
 		}
 	}
+	if err := os.Symlink("/proc/self/fd", filepath.Join(s.Root, "dev", "fd")); err != nil {
+		return err
+	}
 	syscall.Umask(0o022)
 	if err := syscall.Chroot(s.Root); err != nil {
 		return err

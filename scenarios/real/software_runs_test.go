@@ -50,7 +50,8 @@ var pythonRuns = []run{
 	unittests("python-test-hashlib", "test_hashlib").andLong(),
 	unittests("python-test-zlib", "test_zlib").andLong(),
 	{name: "python-thread", args: []string{"/usr/bin/python3.11", "-c", "import threading\nt = threading.Thread(target=print, args=('there',)); t.start(); t.join()"}},
-	{name: "python-subprocess", args: []string{"/usr/bin/python3.11", "-c", "import subprocess; print(subprocess.check_output(['/bin/echo', 'child']))"}, lacks: "system call vfork"},
+	{name: "python-subprocess", args: []string{"/usr/bin/python3.11", "-c", "import subprocess; print(subprocess.check_output(['/bin/echo', 'child']))"}},
+	python("processes", 9), python("threads", 0), python("signals", 128+15),
 	{name: "python-socket", args: []string{"/usr/bin/python3.11", "-c", "import socket\na, b = socket.socketpair(); a.send(b'x'); print(b.recv(1))"}, lacks: "system call socketpair"},
 }
 
@@ -61,15 +62,18 @@ var languageRuns = []run{
 	{name: "gawk", args: []string{"/usr/bin/gawk", "-f", "words.awk", "input.txt"}, scripts: []string{"words.awk"}, exit: 5, cuts: true},
 	{name: "bash", args: []string{"/bin/bash", "builtins.bash"}, scripts: []string{"builtins.bash"}, exit: 6, cuts: true},
 	{name: "dash", args: []string{"/bin/dash", "builtins.dash"}, scripts: []string{"builtins.dash"}, exit: 7, cuts: true},
-	{name: "bash-fork", args: []string{"/bin/bash", "-c", "echo $(echo child)"}, lacks: "system call clone"},
-	{name: "dash-fork", args: []string{"/bin/dash", "-c", "echo $(echo child)"}, lacks: "system call clone"},
-	{name: "perl-fork", args: []string{"/usr/bin/perl", "-e", "print `echo child`"}, lacks: "system call clone"},
+	{name: "bash-fork", args: []string{"/bin/bash", "-c", "echo $(echo child)"}},
+	{name: "dash-fork", args: []string{"/bin/dash", "-c", "echo $(echo child)"}},
+	{name: "perl-fork", args: []string{"/usr/bin/perl", "-e", "print `echo child`"}},
+	{name: "bash-processes", args: []string{"/bin/bash", "processes.bash"}, scripts: []string{"processes.bash"}, exit: 8, cuts: true},
+	{name: "dash-processes", args: []string{"/bin/dash", "processes.dash"}, scripts: []string{"processes.dash"}, exit: 7, cuts: true},
+	{name: "perl-processes", args: []string{"/usr/bin/perl", "processes.pl"}, scripts: []string{"processes.pl"}, exit: 4, cuts: true},
 }
 
 var databaseRuns = []run{
 	{name: "sqlite-memory", args: []string{"/usr/bin/sqlite3", ":memory:"}, stdin: "load.sql", cuts: true},
 	{name: "sqlite-file", args: []string{"/usr/bin/sqlite3", "words.db"}, stdin: "load.sql"},
-	{name: "sqlite-wal", args: []string{"/usr/bin/sqlite3", "words.db", "pragma journal_mode=wal; create table t(a); insert into t values(1); select * from t;"}, lacks: "system call mmap"},
+	{name: "sqlite-wal", args: []string{"/usr/bin/sqlite3", "words.db", "pragma journal_mode=wal; create table t(a); insert into t values(1); select * from t;"}},
 	{name: "memcached-version", args: []string{"/usr/bin/memcached", "--version"}},
 	{name: "memcached", args: []string{"/usr/bin/memcached", "-u", "root", "-U", "0", "-s", "/tmp/memcached"}, lacks: "system call setsockopt"},
 	{name: "redis-version", args: []string{"/usr/bin/redis-server", "--version"}},
@@ -135,5 +139,7 @@ var compilerRuns = []run{
 	{name: "cc1-error", args: []string{"/usr/lib/gcc/x86_64-linux-gnu/12/cc1", "-quiet", "words.lua"}, scripts: []string{"words.lua"}, exit: 1},
 	{name: "as", args: []string{"/usr/bin/as", "-o", "queue.o", "queue.s"}, scripts: []string{"queue.s"}},
 	tool("objdump", "/usr/bin/objdump -d -M intel --no-show-raw-insn /bin/true"), tool("readelf", "/usr/bin/readelf -W -a /bin/dash"),
+	{name: "make", args: []string{"/usr/bin/make", "-j2"}, scripts: []string{"Makefile", "queue.c"}},
+	{name: "make-fail", args: []string{"/usr/bin/make", "fail"}, scripts: []string{"Makefile"}, exit: 2},
 	tool("strings", "/usr/bin/strings -n 8 /bin/dash"), tool("nm", "/usr/bin/nm -D --defined-only /lib/x86_64-linux-gnu/libm.so.6"),
 }
