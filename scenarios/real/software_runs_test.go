@@ -25,6 +25,9 @@ func tool(name, command string) run {
 // andNoCuts is for a run that is too long for them.
 func (r run) andNoCuts() run { r.cuts = false; return r }
 
+// andHeavy leaves its power cuts to ZHUQUE_REAL_ALL.
+func (r run) andHeavy() run { r.heavy = true; return r }
+
 func (r run) andCuts() run { r.cuts = true; return r }
 
 // runs is the table of what real software does in the simulator.
@@ -32,7 +35,7 @@ var runs = slices.Concat(pythonRuns, languageRuns, databaseRuns, coreRuns, archi
 
 var pythonRuns = []run{
 	{name: "python-version", args: []string{"/usr/bin/python3.11", "-c", "import sys; print(sys.version, sys.flags, sys.float_info)"}},
-	python("modules", 0).andNoCuts(), python("db", 0), python("foreign", 0), python("files", 0),
+	python("modules", 0).andNoCuts(), python("db", 0).andHeavy(), python("foreign", 0).andHeavy(), python("files", 0).andHeavy(),
 	{name: "python-stdin", args: []string{"/usr/bin/python3.11", "-"}, stdin: "files.py"},
 	{name: "python-traceback", args: []string{"/usr/bin/python3.11", "-c", "def f(n): return f(n + 1)\nf(0)"}, exit: 1},
 	unittests("python-tests", "test_float.HexFloatTestCase", "test_dict.SubclassMappingTests", "test_zlib.ChecksumTestCase",
@@ -51,14 +54,14 @@ var pythonRuns = []run{
 	unittests("python-test-zlib", "test_zlib").andLong(),
 	{name: "python-thread", args: []string{"/usr/bin/python3.11", "-c", "import threading\nt = threading.Thread(target=print, args=('there',)); t.start(); t.join()"}},
 	{name: "python-subprocess", args: []string{"/usr/bin/python3.11", "-c", "import subprocess; print(subprocess.check_output(['/bin/echo', 'child']))"}},
-	python("processes", 9), python("threads", 0), python("signals", 128+15),
+	python("processes", 9).andHeavy(), python("threads", 0), python("signals", 128+15).andHeavy(),
 	{name: "python-socket", args: []string{"/usr/bin/python3.11", "-c", "import socket\na, b = socket.socketpair(); a.send(b'x'); print(b.recv(1))"}},
 }
 
 var languageRuns = []run{
 	{name: "musl-shared", args: []string{"/opt/tour-musl-shared", "input.txt"}, cuts: true},
 	{name: "lua", args: []string{"/usr/bin/lua5.4", "words.lua"}, scripts: []string{"words.lua"}, exit: 3, cuts: true},
-	{name: "perl", args: []string{"/usr/bin/perl", "words.pl"}, scripts: []string{"words.pl"}, exit: 4, cuts: true},
+	{name: "perl", args: []string{"/usr/bin/perl", "words.pl"}, scripts: []string{"words.pl"}, exit: 4, cuts: true, heavy: true},
 	{name: "gawk", args: []string{"/usr/bin/gawk", "-f", "words.awk", "input.txt"}, scripts: []string{"words.awk"}, exit: 5, cuts: true},
 	{name: "bash", args: []string{"/bin/bash", "builtins.bash"}, scripts: []string{"builtins.bash"}, exit: 6, cuts: true},
 	{name: "dash", args: []string{"/bin/dash", "builtins.dash"}, scripts: []string{"builtins.dash"}, exit: 7, cuts: true},
@@ -66,22 +69,31 @@ var languageRuns = []run{
 	{name: "dash-fork", args: []string{"/bin/dash", "-c", "echo $(echo child)"}},
 	{name: "perl-fork", args: []string{"/usr/bin/perl", "-e", "print `echo child`"}},
 	{name: "bash-processes", args: []string{"/bin/bash", "processes.bash"}, scripts: []string{"processes.bash"}, exit: 8, cuts: true},
-	{name: "dash-processes", args: []string{"/bin/dash", "processes.dash"}, scripts: []string{"processes.dash"}, exit: 7, cuts: true},
-	{name: "perl-processes", args: []string{"/usr/bin/perl", "processes.pl"}, scripts: []string{"processes.pl"}, exit: 4, cuts: true},
+	{name: "dash-processes", args: []string{"/bin/dash", "processes.dash"}, scripts: []string{"processes.dash"}, exit: 7, cuts: true, heavy: true},
+	{name: "perl-processes", args: []string{"/usr/bin/perl", "processes.pl"}, scripts: []string{"processes.pl"}, exit: 4, cuts: true, heavy: true},
 }
 
+// integrity fills a table in several transactions, one of them taken back, and has
+// SQLite check the file.
+const integrity = `create table n(a integer primary key, b text unique);
+insert into n with recursive c(i) as (select 1 union all select i + 1 from c where i < 400) select i, hex(i * 7919 % 10007) || i from c;
+begin; delete from n where a % 3 = 0; rollback;
+begin; update n set b = b || 'x' where a % 5 = 0; delete from n where a > 380; commit; vacuum;
+pragma integrity_check; select count(*), sum(length(b)), max(b) from n;`
+
 var databaseRuns = []run{
-	{name: "sqlite-memory", args: []string{"/usr/bin/sqlite3", ":memory:"}, stdin: "load.sql", cuts: true},
+	{name: "sqlite-memory", args: []string{"/usr/bin/sqlite3", ":memory:"}, stdin: "load.sql", cuts: true, heavy: true},
+	{name: "sqlite-integrity", args: []string{"/usr/bin/sqlite3", "numbers.db", integrity}, cuts: true},
 	{name: "sqlite-file", args: []string{"/usr/bin/sqlite3", "words.db"}, stdin: "load.sql"},
 	{name: "sqlite-wal", args: []string{"/usr/bin/sqlite3", "words.db", "pragma journal_mode=wal; create table t(a); insert into t values(1); select * from t;"}},
 	{name: "memcached-version", args: []string{"/usr/bin/memcached", "--version"}},
 	python("memcached", 0).andNoCuts(),
 	{name: "redis-version", args: []string{"/usr/bin/redis-server", "--version"}},
-	{name: "redis", args: []string{"/bin/bash", "redis.sh"}, scripts: []string{"redis.sh"}, exit: 5},
+	{name: "redis", args: []string{"/bin/bash", "redis.sh"}, scripts: []string{"redis.sh"}, exit: 5, cuts: true, heavy: true},
 }
 
 var coreRuns = []run{
-	tool("sort", "/usr/bin/sort -k2,2 -k1nr input.txt").andCuts(), tool("sort-numbers", "/usr/bin/sort -t, -k4,4n -k2,2r -o sorted rows.csv").andCuts(),
+	tool("sort", "/usr/bin/sort -k2,2 -k1nr input.txt").andCuts(), tool("sort-numbers", "/usr/bin/sort -t, -k4,4n -k2,2r -o sorted rows.csv").andCuts().andHeavy(),
 	tool("sort-unique", "/usr/bin/sort -u --parallel=1 -S 1M input.txt rows.csv"),
 	tool("uniq", "/usr/bin/uniq -c -w 3 rows.csv"), tool("cut", "/usr/bin/cut -d, -f2,4 rows.csv"), tool("wc", "/usr/bin/wc input.txt rows.csv"),
 	{name: "tr", args: []string{"/usr/bin/tr", "-s", "a-f ", "A-F\\n"}, stdin: "input.txt"},
