@@ -174,7 +174,8 @@ func escaped(code []byte) bool {
 }
 
 // edgeOffset reports whether an operand's offset into a segment, or that of an
-// operand with an implied register, has bytes on both sides of a hole.
+// operand with an implied register, has bytes on both sides of a hole, or begins
+// where the lower half of the addresses ends.
 func edgeOffset(in *Inst, s *State) bool {
 	reg := func(r uint8) uint64 {
 		if r == RZero {
@@ -183,7 +184,7 @@ func edgeOffset(in *Inst, s *State) bool {
 		return s.R[r&15]
 	}
 	for _, offset := range []uint64{reg(in.base) + reg(in.index)<<(in.scale&3) + in.disp, s.R[RSI], s.R[RDI], s.R[RBX] + s.R[RAX]&0xFF} {
-		if last := offset + 511; last>>47 != offset>>47 {
+		if last := offset + 511; last>>47 != offset>>47 || offset == 1<<47 {
 			return true
 		}
 	}
