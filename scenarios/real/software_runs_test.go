@@ -101,7 +101,7 @@ var coreRuns = []run{
 	tool("od", "/usr/bin/od -A x -t x2z -v input.txt"), tool("nl", "/usr/bin/nl -b a -w 4 rows.csv"), tool("fold", "/usr/bin/fold -s -w 40 input.txt"),
 	tool("pr", "/usr/bin/pr -3 -t -l 60 rows.csv"), tool("fmt", "/usr/bin/fmt -w 50 input.txt"), tool("paste", "/usr/bin/paste -d: input.txt rows.csv"),
 	tool("join", "/usr/bin/join -t, -1 1 -2 1 --nocheck-order rows.csv rows.csv"), tool("comm", "/usr/bin/comm --nocheck-order input.txt rows.csv"),
-	tool("seq", "/usr/bin/seq -w -s, 0.5 0.25 600"), tool("factor", "/usr/bin/factor 1234567890123456789 340282366920938463463374607431768211457 97"),
+	tool("seq", "/usr/bin/seq -w -s, 0.5 0.25 600"), tool("factor", "/usr/bin/factor 1234567890123456789 18446744073709551617 97"),
 	tool("shuf", "/usr/bin/shuf --random-source=input.txt -n 100 rows.csv"), tool("numfmt", "/usr/bin/numfmt --to=iec --format=%.2f 1234567 999 1000000000000"),
 	tool("sha256sum", "/usr/bin/sha256sum input.txt rows.csv").andCuts(), tool("sha512sum", "/usr/bin/sha512sum input.txt"), tool("b2sum", "/usr/bin/b2sum rows.csv"), tool("md5sum", "/usr/bin/md5sum --tag rows.csv"),
 	tool("sum", "/usr/bin/cksum input.txt rows.csv"), tool("base64", "/usr/bin/base64 -w 60 rows.csv"), tool("basenc", "/usr/bin/basenc --base32hex input.txt"),
