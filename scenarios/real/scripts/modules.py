@@ -15,7 +15,7 @@ assert json.loads(packed) == doc
 print("json", len(packed), hashlib.sha1(packed.encode()).hexdigest())
 
 print("re", len(re.findall(r"\b(?:ab|cd)+[ef]?\b", text)), re.sub(r"([a-f])\1+", lambda m: f"<{m[1]}{len(m[0])}>", text[:300]))
-print("re", re.split(r"\s+|(?<=a)(?=b)", text[:120]), re.fullmatch(r"(?P<first>\w+) .*", text[:50])["first"])
+print("re", re.split(r"\s+|(?<=a)(?=b)", text[:120]), re.search(r"(?P<first>\w+)", text)["first"])
 
 for layout in "<hHiIqQ", ">hHiIqQ", "=bBxxhi":
     values = [-2, 65533, -123456, 4000000000, -(2**40), 2**63 + 5][: len(struct.unpack(layout, bytes(struct.calcsize(layout))))]
