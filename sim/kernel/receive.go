@@ -336,16 +336,11 @@ func (c *call) receiveHeader(d *desc, va uint64, flags uint32) (uint64, error) {
 // sysRecvmmsg receives one message after another. Unlike Linux's, its timeout ends
 // the wait for each message, not only the time between two.
 func sysRecvmmsg(c *call) (uint64, error) {
-	const header = 64
-	d, s, err := c.socket()
-	if err != nil {
-		return 0, err
-	}
-	flags := uint32(c.a[3])
-	if s.stream() && d.flags&oNonblock == 0 && flags&msgDontwait == 0 {
-		return 0, c.lacks("a stream socket that waits")
-	}
 	if c.a[4] != 0 {
+		_, s, err := c.socket()
+		if err != nil {
+			return 0, err
+		}
 		t, err := c.timespecAt(c.a[4])
 		if err != nil {
 			return 0, err
@@ -354,31 +349,18 @@ func sysRecvmmsg(c *call) (uint64, error) {
 		s.rcvTimeo = max(t, 1)
 		defer func() { s.rcvTimeo = was }()
 	}
-	count := min(uint64(uint32(c.a[2])), maxIovecs)
-	for i := c.moved(); i < count; i++ {
-		at := c.a[1] + header*i
+	flags := uint32(c.a[3])
+	return c.eachMessage(func(i, at uint64) (uint64, bool, error) {
 		if i > 0 && flags&msgWaitforone != 0 {
 			flags |= msgDontwait
 		}
 		d, err := c.desc(0) // what came along may have moved the description
 		if err != nil {
-			return 0, err
+			return 0, false, err
 		}
 		n, err := c.receiveHeader(d, at, flags)
-		if err == nil {
-			err = c.put32(at+56, uint32(n))
-		}
-		switch {
-		case err == errBlocked:
-			c.pause.moved = i
-			return 0, err
-		case err != nil && i > 0 && !c.fatal(err):
-			return i, nil
-		case err != nil:
-			return 0, err
-		}
-	}
-	return count, nil
+		return n, true, err
+	})
 }
 
 // receiveOn is a read of a socket.

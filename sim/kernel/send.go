@@ -550,32 +550,61 @@ func (c *call) sendHeader(d *desc, va uint64, flags uint32) (uint64, error) {
 	return c.transmit(d, o)
 }
 
-// sysSendmmsg sends one message after another. moved counts messages here, so that
-// streams, whose calls count bytes, send what fits.
+// sysSendmmsg sends one message after another; it ends with one that a stream took
+// only a part of.
 func sysSendmmsg(c *call) (uint64, error) {
-	const header = 64
-	d, s, err := c.socket()
-	if err != nil {
+	return c.eachMessage(func(_, at uint64) (n uint64, whole bool, err error) {
+		d, err := c.desc(0)
+		if err != nil {
+			return 0, false, err
+		}
+		if n, err = c.sendHeader(d, at, uint32(c.a[3])); err != nil {
+			return 0, false, err
+		}
+		h, err := c.header(at)
+		if err != nil {
+			return 0, false, err
+		}
+		_, size, err := c.spans(h.iov, h.count)
+		return n, n == size, err
+	})
+}
+
+// eachMessage does one message after another of an array of struct mmsghdr, which is
+// the call's second argument and has as many as the third says. one gets a message's
+// number and address and tells how many bytes were moved and whether the call goes on
+// behind it. An error counts only when no message was done before it.
+func (c *call) eachMessage(one func(i, at uint64) (n uint64, more bool, err error)) (uint64, error) {
+	const header, lenAt = 64, 56
+	if _, _, err := c.socket(); err != nil {
 		return 0, err
 	}
-	if s.stream() && d.flags&oNonblock == 0 && uint32(c.a[3])&msgDontwait == 0 {
-		return 0, c.lacks("a stream socket that waits")
+	first := uint64(0)
+	if w := c.thread.wait; w != nil {
+		first = w.messages
 	}
 	count := min(uint64(uint32(c.a[2])), maxIovecs)
-	for i := c.moved(); i < count; i++ {
+	for i := first; i < count; i++ {
+		if w := c.thread.wait; w != nil && i > first {
+			next := *w // what was moved so far belongs to the message that is done
+			next.moved = 0
+			c.thread.wait = &next
+		}
 		at := c.a[1] + header*i
-		n, err := c.sendHeader(d, at, uint32(c.a[3]))
+		n, more, err := one(i, at)
 		if err == nil {
-			err = c.put32(at+56, uint32(n))
+			err = c.put32(at+lenAt, uint32(n))
 		}
 		switch {
 		case err == errBlocked:
-			c.pause.moved = i
+			c.pause.messages = i
 			return 0, err
 		case err != nil && i > 0 && !c.fatal(err):
 			return i, nil
 		case err != nil:
 			return 0, err
+		case !more:
+			return i + 1, nil
 		}
 	}
 	return count, nil

@@ -376,8 +376,8 @@ func socketCalls() []Call {
 		partly(54, "setsockopt", "fd,num,num,ptr,size", "the usual options of the socket, IP, IPv6 and TCP levels; buffers keep their size", sysSetsockopt),
 		partly(55, "getsockopt", "fd,num,num,ptr,ptr", "the usual options of the socket, IP, IPv6 and TCP levels; no TCP_INFO", sysGetsockopt),
 		works(288, "accept4", "fd,ptr,ptr,flags", sysAccept4).class(Wait).restarts(),
-		partly(299, "recvmmsg", "fd,ptr,num,flags,ptr", messages+"; no stream socket that waits", sysRecvmmsg).class(Wait).restarts(),
-		partly(307, "sendmmsg", "fd,ptr,num,flags", messages+"; no stream socket that waits", sysSendmmsg).class(Wait).restarts(),
+		partly(299, "recvmmsg", "fd,ptr,num,flags,ptr", messages, sysRecvmmsg).class(Wait).restarts(),
+		partly(307, "sendmmsg", "fd,ptr,num,flags", messages, sysSendmmsg).class(Wait).restarts(),
 	}
 }
 

@@ -26,8 +26,9 @@ type wait struct {
 	deadline phys.Nanos // virtual time at which the wait is over, forever for never
 	order    uint64     // waits begin in this order
 
-	woken bool   // FUTEX_WAKE chose it
-	moved uint64 // bytes that the call has moved so far
+	woken    bool   // FUTEX_WAKE chose it
+	moved    uint64 // bytes that the call has moved so far
+	messages uint64 // of sendmmsg and recvmmsg: those that are done; moved is the next one's
 
 	masked bool   // the call replaced the signal mask
 	mask   uint64 // and this is the one to return to
@@ -70,6 +71,7 @@ func (w *wait) code(c *codec) {
 	code(c, &w.order)
 	c.flag(&w.woken)
 	code(c, &w.moved)
+	code(c, &w.messages)
 	c.flag(&w.masked)
 	code(c, &w.mask)
 }

@@ -1,5 +1,5 @@
 // Servers and clients in one process: TCP, UNIX, datagrams, descriptors that travel,
-// an edge-triggered loop.
+// an edge-triggered loop, several messages a call.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -248,11 +248,89 @@ static void edges(void)
 	close(outer);
 }
 
+enum { BATCH = 5, MESSAGE = 70000 };
+
+static char out[BATCH][MESSAGE], in[BATCH][MESSAGE];
+
+static void batch(struct mmsghdr *m, struct iovec *v, char (*buf)[MESSAGE], size_t size)
+{
+	memset(m, 0, BATCH * sizeof *m);
+	for (int i = 0; i < BATCH; i++) {
+		v[i] = (struct iovec){buf[i], size - i};
+		m[i].msg_hdr.msg_iov = &v[i];
+		m[i].msg_hdr.msg_iovlen = 1;
+	}
+}
+
+static void *drain(void *arg)
+{
+	int fd = (long)arg, n;
+	struct mmsghdr m[BATCH];
+	struct iovec v[BATCH];
+	unsigned sum = 0;
+	do {
+		batch(m, v, in, 30000);
+		n = check(recvmmsg(fd, m, BATCH, MSG_WAITFORONE, NULL), "recvmmsg");
+		for (int i = 0; i < n; i++)
+			for (unsigned j = 0; j < m[i].msg_len; j++)
+				sum = sum * 31 + (unsigned char)in[i][j];
+	} while (n > 0 && m[0].msg_len > 0);
+	return (void *)(long)sum;
+}
+
+// Several messages a call: as datagrams, and on a stream that is too small for one.
+static void batches(void)
+{
+	struct mmsghdr m[BATCH];
+	struct iovec v[BATCH];
+	struct timespec soon = {0, 1000000};
+	int pair[2];
+	for (int i = 0; i < BATCH; i++)
+		for (int j = 0; j < MESSAGE; j++)
+			out[i][j] = i * 41 + j * 7 + j / 1000;
+
+	check(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), "socketpair");
+	batch(m, v, out, 100);
+	printf("sent %d datagrams", check(sendmmsg(pair[0], m, BATCH, 0), "sendmmsg"));
+	batch(m, v, in, 98);
+	printf(", received %d", check(recvmmsg(pair[1], m, 3, 0, &soon), "recvmmsg"));
+	printf(", then %d", check(recvmmsg(pair[1], m + 3, 2, MSG_DONTWAIT, NULL), "recvmmsg"));
+	for (int i = 0; i < BATCH; i++)
+		printf(" %u%s%s", m[i].msg_len, m[i].msg_hdr.msg_flags & MSG_TRUNC ? "t" : "",
+		       memcmp(in[i], out[i], m[i].msg_len) ? " wrong" : "");
+	printf(", then %d", recvmmsg(pair[1], m, 2, MSG_DONTWAIT, NULL));
+	printf(" %s\n", strerror(errno));
+	close(pair[0]);
+	close(pair[1]);
+
+	check(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), "socketpair");
+	int small = 4096;
+	check(setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), "setsockopt");
+	pthread_t t;
+	pthread_create(&t, NULL, drain, (void *)(long)pair[1]);
+	batch(m, v, out, MESSAGE);
+	printf("sent %d messages on a stream:", check(sendmmsg(pair[0], m, BATCH, 0), "sendmmsg"));
+	unsigned want = 0;
+	for (int i = 0; i < BATCH; i++) {
+		printf(" %u", m[i].msg_len);
+		for (unsigned j = 0; j < m[i].msg_len; j++)
+			want = want * 31 + (unsigned char)out[i][j];
+	}
+	close(pair[0]);
+	void *got;
+	pthread_join(t, &got);
+	printf(", received %s\n", (unsigned)(long)got == want ? "whole" : "something else");
+	close(pair[1]);
+}
+
 int main(void)
 {
+	char path[64];
+	sprintf(path, "/tmp/zhuque-sockets-%d", getpid());
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
-	struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "/tmp/zhuque-sockets"};
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	strcpy(un.sun_path, path);
 	echoes("TCP", (struct sockaddr *)&in, sizeof in);
 	echoes("TCP over IPv6", (struct sockaddr *)&in6, sizeof in6);
 	unlink(un.sun_path);
@@ -261,5 +339,6 @@ int main(void)
 	datagrams();
 	rights();
 	edges();
+	batches();
 	return 0;
 }
