@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"zhuque/crashinject/result"
+	"zhuque/internal/testrig"
 	"zhuque/sim"
 )
 
@@ -53,7 +54,7 @@ func TestTwoProcesses(t *testing.T) {
 		fmt.Printf("account:\n%s", account(t, root, 1))
 		return
 	}
-	root := emptyRoot(t)
+	root := testrig.EmptyRoot(t)
 	want := account(t, root, 3)
 	for _, env := range [][]string{
 		{"GOMAXPROCS=1", "TZ=Asia/Kathmandu", "LANG=C"},

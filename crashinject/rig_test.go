@@ -3,12 +3,10 @@ package crashinject
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
-	"time"
 
 	"zhuque/crashinject/result"
+	"zhuque/internal/testrig"
 	"zhuque/scenarios/guests"
 	"zhuque/sim"
 )
@@ -20,23 +18,8 @@ func guestSetup(t testing.TB, name string) Setup {
 	s := DefaultSetup()
 	s.Program = GuestPrefix + name
 	s.Guest = guests.Guest
-	s.Root = emptyRoot(t)
+	s.Root = testrig.EmptyRoot(t)
 	return s
-}
-
-func emptyRoot(t testing.TB) string {
-	t.Helper()
-	root := t.TempDir()
-	tmp := filepath.Join(root, "tmp")
-	if err := os.Mkdir(tmp, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range []string{tmp, root} {
-		if err := os.Chtimes(dir, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root
 }
 
 func (c *Campaign) mustRun(t testing.TB) *result.Campaign {

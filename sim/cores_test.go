@@ -9,13 +9,14 @@ import (
 
 	"zhuque/crashinject/check"
 	"zhuque/eadr"
+	"zhuque/internal/testrig"
 	"zhuque/sim"
 )
 
 // onCores is a machine with n cores for a guest.
 func onCores(t testing.TB, guest string, n int) *sim.Config {
 	t.Helper()
-	cfg := config(t, guest)
+	cfg := testrig.Config(t, guest)
 	cfg.Cores = n
 	return cfg
 }

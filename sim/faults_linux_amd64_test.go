@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"zhuque/internal/testrig"
 	"zhuque/sim"
 	"zhuque/sim/kernel"
 )
@@ -38,7 +39,7 @@ func TestFaultsAsNative(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, memory := range []sim.Memory{sim.Native, sim.Zhuque} {
-		cfg := config(t, "hello")
+		cfg := testrig.Config(t, "hello")
 		cfg.Memory, cfg.Program, cfg.Args = memory, "/faults", []string{"/faults"}
 		cfg.Preload = map[string][]byte{"/faults": elf}
 		cfg.Console = kernel.NewConsole(bytes.NewReader(nil), nil, nil)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"zhuque/internal/testrig"
 	"zhuque/sim"
 	"zhuque/sim/det"
 )
@@ -113,7 +114,7 @@ func TestAnotherProcessContinues(t *testing.T) {
 // In the same process the resumed machine is the same in every respect.
 func TestImageFileHoldsAll(t *testing.T) {
 	for _, guest := range []string{"files", "signals", "tls"} {
-		cfg := config(t, guest)
+		cfg := testrig.Config(t, guest)
 		file := image(t, cfg, 20_000, "a note")
 		if !bytes.Equal(file, image(t, cfg, 20_000, "a note")) {
 			t.Errorf("%s: two images of one machine differ", guest)
@@ -139,7 +140,7 @@ func TestImageFileHoldsAll(t *testing.T) {
 // A damaged image file is refused with a reason: a bit flipped anywhere, an end
 // missing anywhere, something too much.
 func TestDamagedImageFilesAreRefused(t *testing.T) {
-	cfg := config(t, "hello")
+	cfg := testrig.Config(t, "hello")
 	file := image(t, cfg, 20, "note")
 	if m, err := resume(t, cfg, file); err != nil || m.Retired() != 20 {
 		t.Fatalf("the undamaged image: %v", err)
@@ -180,7 +181,7 @@ func flip(b []byte, bit int) []byte {
 // FuzzReadDurable feeds damaged files and, to come past the checksum, damaged
 // bodies with a checksum of their own.
 func FuzzReadDurable(f *testing.F) {
-	cfg := config(f, "hello")
+	cfg := testrig.Config(f, "hello")
 	file := image(f, cfg, 20, "note")
 	body := unseal(f, file)
 	for _, seed := range [][]byte{file, file[:len(file)/2], file[:60], flip(file, 8*70), []byte(fileMagic)} {

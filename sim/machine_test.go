@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"testing"
 
+	"zhuque/internal/testrig"
 	"zhuque/sim"
 	"zhuque/sim/det"
 )
@@ -17,7 +18,7 @@ func TestModelDoesNotChangeTheMachine(t *testing.T) {
 			memory sim.Memory
 			model  bool
 		}{{sim.Zhuque, true}, {sim.Zhuque, false}, {sim.Native, true}, {sim.PMEM, false}} {
-			cfg := config(t, guest)
+			cfg := testrig.Config(t, guest)
 			cfg.Memory, cfg.Model = kind.memory, kind.model
 			m := start(t, cfg)
 			to(t, m, 150)
@@ -47,14 +48,14 @@ func TestSmallStepsAndOneRunAgree(t *testing.T) {
 			end = 180
 		}
 		r := det.Stream(1, guest)
-		steps := start(t, config(t, guest))
-		one := start(t, config(t, guest))
+		steps := start(t, testrig.Config(t, guest))
+		one := start(t, testrig.Config(t, guest))
 		for next := end / 10; next <= end; next += end / 10 {
 			for steps.Retired() < next {
 				to(t, steps, min(next, steps.Retired()+1+r.Uint64N(7)))
 			}
 			to(t, one, next)
-			fresh := start(t, config(t, guest))
+			fresh := start(t, testrig.Config(t, guest))
 			to(t, fresh, next)
 			a, b, c := account(t, steps), account(t, one), account(t, fresh)
 			if a != b || b != c {
@@ -70,8 +71,8 @@ func TestSmallStepsAndOneRunAgree(t *testing.T) {
 // A fork and its origin are two machines: neither sees what the other does.
 func TestForkDisturbsNeither(t *testing.T) {
 	for _, guest := range []string{"maps", "files", "signals", "upper"} {
-		m := start(t, config(t, guest))
-		plain := start(t, config(t, guest))
+		m := start(t, testrig.Config(t, guest))
+		plain := start(t, testrig.Config(t, guest))
 		want := map[uint64]string{}
 		points := []uint64{5000, 9000, 12000}
 		if guest == "upper" {
@@ -112,7 +113,7 @@ func TestForkDisturbsNeither(t *testing.T) {
 func TestPowerCutLeavesTheMachineUnchanged(t *testing.T) {
 	cuts := []sim.Cut{{KeepStores: sim.Drain}, {KeepStores: 0, LoseWC: true}, {KeepStores: 2}, {KeepStores: sim.Drain, Energy: 70_000_000}, {KeepStores: sim.Drain, Energy: 78_000_000}}
 	for _, guest := range []string{"list", "nt", "files", "signals"} {
-		plain, m := start(t, config(t, guest)), start(t, config(t, guest))
+		plain, m := start(t, testrig.Config(t, guest)), start(t, testrig.Config(t, guest))
 		for i := range 40 {
 			n := uint64(i)*211 + 37
 			to(t, plain, n)
@@ -139,7 +140,7 @@ func TestPowerCutLeavesTheMachineUnchanged(t *testing.T) {
 
 // A limit on instructions stops a run, and the same machine does not go on.
 func TestInstructionLimit(t *testing.T) {
-	cfg := config(t, "list")
+	cfg := testrig.Config(t, "list")
 	cfg.MaxInstructions = 1000
 	m := start(t, cfg)
 	if stop := m.Run(); stop.Reason != sim.OutOfBudget || m.Retired() != 1000 {
@@ -148,7 +149,7 @@ func TestInstructionLimit(t *testing.T) {
 }
 
 func TestNoRuntimeNoRestart(t *testing.T) {
-	cfg := config(t, "list")
+	cfg := testrig.Config(t, "list")
 	cfg.Memory = sim.PMEM
 	m := start(t, cfg)
 	to(t, m, 1000)

@@ -1,61 +1,13 @@
 package sim_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
-	"time"
 
-	"zhuque/cachemodel"
-	"zhuque/eadr"
 	"zhuque/runtime/wpp"
-	"zhuque/scenarios/guests"
 	"zhuque/sim"
-	"zhuque/sim/kernel"
-	"zhuque/sim/kernel/vfs"
 )
-
-// config is a machine for an embedded guest, in a file tree of nothing but an
-// empty /tmp, with a console that captures.
-func config(t testing.TB, guest string) *sim.Config {
-	t.Helper()
-	cache, err := cachemodel.Preset("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	elf, err := guests.Guest(guest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	name := "/guest/" + guest
-	cfg := &sim.Config{Program: name, Args: []string{guest}, Memory: sim.Zhuque, Model: true, Cache: cache, Power: eadr.Default(eadr.EADR),
-		Seed: 1, WallBase: 1_700_000_000_000_000_000, Files: vfs.Options{Root: emptyRoot(t)}, Preload: map[string][]byte{name: elf}}
-	var in []byte
-	if guest == "upper" {
-		in = bytes.Repeat([]byte("the quick brown fox "), 1000)
-	}
-	cfg.Console = kernel.NewConsole(bytes.NewReader(in), nil, nil)
-	cfg.Console.Capture()
-	return cfg
-}
-
-func emptyRoot(t testing.TB) string {
-	t.Helper()
-	root := t.TempDir()
-	tmp := filepath.Join(root, "tmp")
-	if err := os.Mkdir(tmp, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, dir := range []string{tmp, root} {
-		if err := os.Chtimes(dir, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root
-}
 
 // runtimeOf returns a fresh runtime for a configuration, nil where it has none.
 func runtimeOf(t testing.TB, cfg *sim.Config) sim.Runtime {

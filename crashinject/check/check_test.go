@@ -3,17 +3,13 @@ package check
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
-	"zhuque/cachemodel"
-	"zhuque/eadr"
+	"zhuque/internal/testrig"
 	"zhuque/runtime/wpp"
-	"zhuque/scenarios/guests"
 	"zhuque/sim"
 	"zhuque/sim/kernel"
 	"zhuque/sim/kernel/mm"
@@ -25,27 +21,11 @@ import (
 // guest runs an embedded guest to n instructions.
 func guest(t *testing.T, name string, n uint64) *sim.Machine {
 	t.Helper()
-	cache, err := cachemodel.Preset("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	elf, err := guests.Guest(name)
-	if err != nil {
-		t.Fatal(err)
-	}
 	rt, err := wpp.New("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := t.TempDir()
-	if err := os.Mkdir(filepath.Join(root, "tmp"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	cfg := &sim.Config{Program: "/guest", Args: []string{name}, Memory: sim.Zhuque, Model: true, Cache: cache, Power: eadr.Default(eadr.EADR),
-		Files: vfs.Options{Root: root}, Preload: map[string][]byte{"/guest": elf}}
-	cfg.Console = kernel.NewConsole(bytes.NewReader(nil), nil, nil)
-	cfg.Console.Capture()
-	m, err := sim.New(cfg, rt)
+	m, err := sim.New(testrig.Config(t, name), rt)
 	if err != nil {
 		t.Fatal(err)
 	}
