@@ -17,16 +17,24 @@ const (
 
 // Address families.
 const (
-	afUnspec  = 0
-	afUnix    = 1
-	afInet    = 2
-	afInet6   = 10
-	afNetlink = 16
-	afPacket  = 17
-	afAlg     = 38
-	afVsock   = 40
-	afMax     = 46
+	afUnspec    = 0
+	afUnix      = 1
+	afInet      = 2
+	afInet6     = 10
+	afNetlink   = 16
+	afPacket    = 17
+	afRds       = 21
+	afCan       = 29
+	afTipc      = 30
+	afBluetooth = 31
+	afAlg       = 38
+	afVsock     = 40
+	afQipcrtr   = 42
+	afMax       = 46
 )
+
+// familiesWithout are the families that programs are known to do without.
+var familiesWithout = []int{afNetlink, afPacket, afRds, afCan, afTipc, afBluetooth, afAlg, afVsock, afQipcrtr}
 
 // Protocols of socket(2), which are levels of setsockopt(2) too.
 const (
@@ -45,8 +53,8 @@ func typeKnown(family, t int) bool {
 	return t == sockStream || t == sockDgram || family == afUnix && t == sockSeqpacket
 }
 
-// socketArgs checks family, type and protocol of socket and socketpair. A family
-// that programs are known to do without is answered as by a Linux built without it.
+// socketArgs checks family, type and protocol of socket and socketpair. One of
+// familiesWithout is answered as by a Linux built without it.
 func (c *call) socketArgs() (kind int, flags uint32, err error) {
 	const typeMask = 0xf
 	family, protocol := int(int32(c.a[0])), int32(c.a[2])
@@ -56,7 +64,7 @@ func (c *call) socketArgs() (kind int, flags uint32, err error) {
 	}
 	switch {
 	case familyKnown(family):
-	case family == afUnspec, family < 0, family >= afMax, family == afNetlink, family == afPacket, family == afAlg, family == afVsock:
+	case family == afUnspec, family < 0, family >= afMax, slices.Contains(familiesWithout, family):
 		return 0, 0, errno.EAFNOSUPPORT
 	default:
 		return 0, 0, c.lacks("address family %d", family)
