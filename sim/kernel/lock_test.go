@@ -7,14 +7,19 @@ import (
 	"zhuque/sim/kernel/vfs"
 )
 
-func (r *rig) flock(typ, whence int, start, n int64) uint64 {
-	r.Helper()
+// flockBytes is a struct flock.
+func flockBytes(typ, whence int, start, n int64) []byte {
 	b := le.AppendUint16(nil, uint16(typ))
 	b = le.AppendUint16(b, uint16(whence))
 	b = append(b, 0, 0, 0, 0)
 	b = le.AppendUint64(b, uint64(start))
 	b = le.AppendUint64(b, uint64(n))
-	return r.put(append(b, make([]byte, 8)...))
+	return append(b, make([]byte, 8)...)
+}
+
+func (r *rig) flock(typ, whence int, start, n int64) uint64 {
+	r.Helper()
+	return r.put(flockBytes(typ, whence, start, n))
 }
 
 // TestLocks: who stands in whose way, and what a close releases.
@@ -26,7 +31,7 @@ func TestLocks(t *testing.T) {
 	r.want(0, "flock", b, lockSh)
 	r.want(errno.EAGAIN, "flock", a, lockEx|lockNb) // and the shared one is lost
 	r.want(0, "flock", b, lockEx|lockNb)
-	r.stops("flock", a, lockEx)
+	r.waits("flock", a, lockEx)
 	r.want(0, "close", b)
 	r.want(0, "flock", a, lockEx)
 
@@ -34,7 +39,7 @@ func TestLocks(t *testing.T) {
 	r.want(0, "fcntl", a, fOfdSetlk, r.flock(fWrlck, 0, 10, 10))
 	r.want(errno.EAGAIN, "fcntl", b, fOfdSetlk, r.flock(fRdlck, 0, 15, 1))
 	r.want(errno.EAGAIN, "fcntl", b, fSetlk, r.flock(fRdlck, 0, 0, 0))
-	r.stops("fcntl", b, fSetlkw, r.flock(fRdlck, 0, 0, 0))
+	r.waits("fcntl", b, fSetlkw, r.flock(fRdlck, 0, 0, 0))
 	ask := r.flock(fWrlck, 2, -85, 5) // bytes 15 to 19
 	r.want(0, "fcntl", b, fGetlk, ask)
 	if got := r.get(ask, 28); got[0] != fWrlck || le.Uint64(got[8:]) != 10 || le.Uint64(got[16:]) != 10 || int32(le.Uint32(got[24:])) != -1 {

@@ -18,9 +18,9 @@ import (
 // on returns the process as it is, on a copy of another process's persistent
 // memory: what a restart finds when a call was cut before its commit.
 func (r *rig) on(m *rig, deferring bool) *rig {
-	f := &rig{TB: r.TB, host: r.host, next: r.next, dram: r.dram.Fork(), pmem: m.pmem.Fork(), con: r.con.Fork(true)}
+	f := &rig{TB: r.TB, host: r.host, next: r.next, dram: r.dram.Fork(), pmem: m.pmem.Fork(), con: r.con.Fork(true), extents: r.extents.Fork()}
 	fs := r.k.FS.Fork()
-	f.k = r.k.Fork(func(s *mm.Space) *mm.Space { return s.Fork(f.dram, f.pmem, fs, nil) }, fs, f.con)
+	f.k = r.k.Fork(func(s *mm.Space) *mm.Space { return s.Fork(f.dram, f.pmem, fs, f.extents) }, fs, f.con)
 	f.k.DeferInOut(deferring)
 	f.c = r.c
 	f.attach()
@@ -136,6 +136,9 @@ func (r *rig) tangled(rng *rand.Rand) (string, []any) {
 		{"futex", p(), 0, 1, p()},
 	}
 	c := calls[rng.IntN(len(calls))]
+	if c[0] == "rt_sigtimedwait" { // with the set of all signals
+		r.ok(r.c.Port.WriteBytes(c[1].(uint64), le.AppendUint64(nil, ^uint64(0))))
+	}
 	return c[0].(string), c[1:]
 }
 

@@ -32,6 +32,8 @@ type rig struct {
 	next uint64 // free scratch memory
 	dram *mem.Store
 	pmem *mem.Store
+
+	extents *mm.Extents
 }
 
 func newRig(t testing.TB, stdin io.Reader) *rig {
@@ -55,11 +57,12 @@ func newRig(t testing.TB, stdin io.Reader) *rig {
 
 // space returns an empty address space.
 func (r *rig) space(fs *vfs.FS) *mm.Space {
-	return mm.New(mm.Config{DRAM: r.dram, PMEM: r.pmem, Files: fs, PMEMSize: 16 << 20, Placement: mm.Placement{Anon: mm.PMEM, PrivateWritable: mm.PMEM}})
+	return mm.New(mm.Config{DRAM: r.dram, PMEM: r.pmem, Files: fs, Extents: r.extents, PMEMSize: 16 << 20, Placement: mm.Placement{Anon: mm.PMEM, PrivateWritable: mm.PMEM}})
 }
 
 func (r *rig) start(fs *vfs.FS) {
 	fs.SetMemory(r.pmem)
+	r.extents = mm.NewExtents(0, 0)
 	r.k = New(Config{MM: r.space(fs), FS: fs, Console: r.con, Seed: 7, WallBase: 1_700_000_000 * second})
 	r.attach()
 }
@@ -221,4 +224,51 @@ func (r *rig) giveUp() {
 	r.k.touchThread(t)
 	r.k.sys.current = t.tid
 	r.k.touchSystem()
+}
+
+// as makes a thread the current one, whoever's turn it is.
+func (r *rig) as(tid int32) {
+	r.Helper()
+	t := r.k.findThread(tid)
+	if t == nil {
+		r.Fatalf("there is no thread %d", tid)
+	}
+	r.k.sys.current = tid
+	r.k.touchSystem()
+	r.k.setCurrent()
+	if r.c.Port.SetSpace(t.proc.MM) {
+		r.c.InvalidateBlocks()
+	}
+}
+
+// forked returns a new process of the current one, which stays the current one.
+func (r *rig) forked() int32 {
+	r.Helper()
+	return int32(r.sys("fork"))
+}
+
+// blocks checks that a call of a thread waits.
+func (r *rig) blocks(tid int32, name string, args ...any) {
+	r.Helper()
+	r.as(tid)
+	if o := r.raw(name, args...); !o.Again || r.canRun(tid) {
+		r.Fatalf("%s%v of thread %d does not wait: %+v, result %d", name, args, tid, o, int64(r.c.R[x86.RAX]))
+	}
+	r.c.RIP += syscallSize
+}
+
+// canRun reports whether a thread is there and does not wait any more.
+func (r *rig) canRun(tid int32) bool {
+	t := r.k.findThread(tid)
+	return t != nil && r.k.runnable(t)
+}
+
+// goesOn checks the result of a waiting thread's call, which is made again.
+func (r *rig) goesOn(tid int32, want any, name string, args ...any) {
+	r.Helper()
+	if !r.canRun(tid) {
+		r.Fatalf("thread %d still waits: %v", tid, r.k.findThread(tid).wait)
+	}
+	r.as(tid)
+	r.want(want, name, args...)
 }

@@ -41,6 +41,7 @@ func (r *rig) randomArg(rng *rand.Rand) uint64 {
 // randomCall makes any call of the table with random arguments. Often they are
 // ones that make sense, so that the process gets into interesting states.
 func (r *rig) randomCall(rng *rand.Rand) (Call, Outcome) {
+	r.giveUp()
 	r.repair()
 	table := Table()
 	row := table[rng.IntN(len(table))]
@@ -54,7 +55,6 @@ func (r *rig) randomCall(rng *rand.Rand) (Call, Outcome) {
 		row, args = table[row2(table, c[0].(string))], c[1:]
 	}
 	r.c.R[x86.RSP] = stackTop - 4096
-	r.giveUp()
 	return row, r.raw(row.Name, args...)
 }
 
@@ -94,6 +94,8 @@ func (r *rig) likely(rng *rand.Rand) [][]any {
 		{"getrandom", buf, n, 0},
 		{"openat", -100, "/dev/urandom", 0, 0},
 		{"nanosleep", iov(0, n), 0},
+		{"flock", fd, 1 + n%2},
+		{"fcntl", fd, []int{fSetlkw, fOfdWait}[n%2], flockBytes(int(n>>1%2), 0, int64(n>>2%9), int64(n>>5))},
 	}
 }
 
@@ -103,7 +105,8 @@ func (r *rig) repair() {
 		r.next = scratch
 	}
 	for va := uint64(scratch); va < stackTop; va += phys.PageSize {
-		if v, ok := r.k.MM.Find(va); ok && v.Prot&mm.Write != 0 && v.Kind != mm.Direct && va != r.next&^phys.PageMask {
+		used := va-r.next&^phys.PageMask <= phys.PageSize // by put, perhaps up to the next page
+		if v, ok := r.k.MM.Find(va); ok && v.Prot&mm.Write != 0 && v.Kind != mm.Direct && !used {
 			continue
 		}
 		if r.c.Port.WriteBytes(va, []byte{0}) == nil {

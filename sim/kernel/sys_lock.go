@@ -72,14 +72,9 @@ func sysFlock(c *call) (uint64, error) {
 		return 0, nil
 	}
 	if _, meets := c.FS.Obstacle(key, l); meets {
-		if op&lockNb == 0 {
-			return 0, c.lacks("waiting for a lock of another open file description")
-		}
-		c.FS.DropLocks(key, l.Owner) // a conversion that fails loses what there was
-		return 0, errno.EAGAIN
+		c.FS.DropLocks(key, l.Owner) // a conversion that cannot be made at once loses what there was
 	}
-	c.FS.Lock(key, l)
-	return 0, nil
+	return 0, c.takeLock(key, l, op&lockNb == 0)
 }
 
 // sizeofFlock is the size of struct flock: type, whence, start, length, process.
@@ -122,14 +117,7 @@ func (c *call) fileLock(d *desc, cmd int32) (uint64, error) {
 		c.FS.Unlock(key, owner, l.From, l.To)
 		return 0, nil
 	}
-	if _, meets := c.FS.Obstacle(key, l); meets {
-		if cmd == fSetlkw || cmd == fOfdWait {
-			return 0, c.lacks("waiting for a lock of another owner")
-		}
-		return 0, errno.EAGAIN
-	}
-	c.FS.Lock(key, l)
-	return 0, nil
+	return 0, c.takeLock(key, l, cmd == fSetlkw || cmd == fOfdWait)
 }
 
 // lockRange returns the bytes that a struct flock is about.

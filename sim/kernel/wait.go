@@ -23,6 +23,7 @@ type wait struct {
 	which    int32      // which one, as waitpid(2) says it
 	vfork    int32      // this child has memory of its own, or is gone; no signal ends the wait
 	signals  uint64     // any of these is pending, blocked or not
+	lock     *lockWait  // a lock that others hold
 	deadline phys.Nanos // virtual time at which the wait is over, forever for never
 	order    uint64     // waits begin in this order
 
@@ -67,6 +68,7 @@ func (w *wait) code(c *codec) {
 	code(c, &w.which)
 	code(c, &w.vfork)
 	code(c, &w.signals)
+	w.codeLock(c)
 	code(c, &w.deadline)
 	code(c, &w.order)
 	c.flag(&w.woken)
@@ -88,6 +90,8 @@ func (w *wait) String() string {
 		what = "a child"
 	case w.vfork != 0:
 		what = fmt.Sprintf("process %d to leave its memory", w.vfork)
+	case w.lock != nil:
+		what = w.lock.String()
 	}
 	if w.deadline != forever {
 		what += fmt.Sprintf(" until %d ns", w.deadline)
@@ -228,6 +232,8 @@ func (k *Kernel) runnable(t *Thread) bool {
 	case w.child && k.childChanged(t.proc, w.which):
 		return true
 	case t.pending()&w.signals != 0:
+		return true
+	case w.lock != nil && k.lockFree(w.lock):
 		return true
 	}
 	for _, i := range w.on {

@@ -39,8 +39,8 @@ type Lock struct {
 // LockEnd is behind every byte of a file.
 const LockEnd int64 = math.MaxInt64
 
-// meets reports whether two locks cannot be held at once.
-func (l Lock) meets(o Lock) bool {
+// Meets reports whether two locks cannot be held at once.
+func (l Lock) Meets(o Lock) bool {
 	return l.Owner != o.Owner && (l.Owner.Kind == WholeFile) == (o.Owner.Kind == WholeFile) &&
 		(l.Write || o.Write) && l.From <= o.To && o.From <= l.To
 }
@@ -48,7 +48,7 @@ func (l Lock) meets(o Lock) bool {
 // Obstacle returns the first lock that keeps l from being taken.
 func (fs *FS) Obstacle(id NodeID, l Lock) (Lock, bool) {
 	held, _ := fs.locks.get(uint64(id))
-	if i := slices.IndexFunc(held, l.meets); i >= 0 {
+	if i := slices.IndexFunc(held, l.Meets); i >= 0 {
 		return held[i], true
 	}
 	return Lock{}, false
