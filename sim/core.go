@@ -47,6 +47,7 @@ func (m *Machine) build(n int, space mem.AddressSpace, blocks *Machine) error {
 			m.cores[i].cpu = x86.New(port)
 		}
 		m.cores[i].cpu.SetLevel(m.cfg.Level)
+		m.cores[i].cpu.TSCAux = uint32(i)
 		// One stream for all cores: a draw depends on it and on the instruction's place
 		// in the one order of all of them.
 		m.cores[i].cpu.Entropy = det.Stream(m.cfg.Seed, "RDRAND").Uint64()

@@ -40,6 +40,12 @@ func registers(d *det.Digest, s *x86.State) {
 	for _, v := range []uint64{s.RIP, s.RFlags, s.FSBase, s.GSBase, uint64(s.MXCSR), uint64(s.FPU.CW), uint64(s.FPU.SW), uint64(s.FPU.Tag)} {
 		d.U64(v)
 	}
+	for _, sel := range s.Sel {
+		d.U64(uint64(sel))
+	}
+	if s.Trap {
+		d.U64(1)
+	}
 	for _, v := range s.V {
 		for _, q := range v {
 			d.U64(q)

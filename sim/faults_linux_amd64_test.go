@@ -47,7 +47,7 @@ func TestFaultsAsNative(t *testing.T) {
 		stop := start(t, cfg).Run()
 		stdout, _ := cfg.Console.Output()
 		got, want := strings.Split(string(stdout), "\n"), strings.Split(string(native), "\n")
-		if len(want) < 70 || len(got) != len(want) {
+		if len(want) < 300 || len(got) != len(want) {
 			t.Fatalf("%d lines, natively %d; %v", len(got), len(want), stop)
 		}
 		for i := range want {

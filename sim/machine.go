@@ -115,9 +115,11 @@ func (d *Durable) Release() {
 type Call struct {
 	Entry   x86.State // at kernel entry: what pt_regs holds
 	Kind    CallKind
+	I386    bool           // Kind Syscall: with INT 0x80
 	Exc     *x86.Exception // Kind Exception
 	Reissue uint64         // RIP that starts it again
 	Retired uint64         // instructions retired before it
+	Counted bool           // it belongs to an instruction that is retired once it took effect
 	Before  kernel.Schedule
 }
 

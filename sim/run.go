@@ -90,12 +90,16 @@ func (m *Machine) RunUntil(n uint64) Stop {
 			before--
 		case x86.StopUnsupported:
 			return m.end(Stop{Reason: Stuck, Err: st.Unsup})
-		case x86.StopSyscall:
+		case x86.StopSyscall, x86.StopInterrupt:
 			before--
 			c = m.begin(Syscall, m.cpu.RIP-2, before)
+			c.I386, c.Counted = st.Reason == x86.StopInterrupt, true
 		default:
-			c = m.begin(Exception, m.cpu.RIP, before)
-			c.Exc = st.Exc
+			if st.Exc.IsTrap() {
+				before--
+			}
+			c = m.begin(Exception, st.Exc.RIP, before)
+			c.Exc, c.Counted = st.Exc, st.Exc.IsTrap()
 		}
 		if before != m.stepOf {
 			m.steps, m.stepOf = 0, before
@@ -136,7 +140,7 @@ func (m *Machine) settle() Stop {
 				return stop
 			}
 			continue
-		case m.kernel.Deliverable():
+		case m.kernel.Deliverable() && !m.cpu.Trapping():
 			kind = Signal
 		default:
 			return Stop{Reason: Reached}
@@ -198,7 +202,7 @@ func (m *Machine) begin(kind CallKind, reissue, retired uint64) *Call {
 		m.spare = &Call{}
 	}
 	c := m.spare
-	c.Kind, c.Exc, c.Reissue, c.Retired = kind, nil, reissue, retired
+	c.Kind, c.I386, c.Exc, c.Reissue, c.Retired, c.Counted = kind, false, nil, reissue, retired, false
 	return c
 }
 
@@ -245,6 +249,9 @@ func (m *Machine) Dispatch(c *Call) kernel.Outcome {
 		return m.kernel.DeliverOne(m.cpu)
 	case Turn:
 		return m.kernel.Turn(m.cpu.Retired)
+	}
+	if c.I386 {
+		return m.kernel.SyscallI386(m.cpu)
 	}
 	return m.kernel.Syscall(m.cpu)
 }

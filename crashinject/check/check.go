@@ -206,6 +206,14 @@ func registers(r *Result, where string, want, got *x86.State) {
 			r.add("%s%s is %#x instead of %#x", where, f.name, f.got, f.want)
 		}
 	}
+	if want.Trap != got.Trap {
+		r.add("%sa single step's #DB is due: %t instead of %t", where, got.Trap, want.Trap)
+	}
+	for i, n := range [...]string{"es", "ds", "fs", "gs"} {
+		if want.Sel[i] != got.Sel[i] {
+			r.add("%s%s is %#x instead of %#x", where, n, got.Sel[i], want.Sel[i])
+		}
+	}
 	for i := range want.V {
 		if want.V[i] != got.V[i] {
 			r.add("%svector register %d is %x instead of %x", where, i, got.V[i], want.V[i])

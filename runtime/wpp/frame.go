@@ -4,9 +4,11 @@ import "zhuque/sim/x86"
 
 // frameWords is the size of an encoded x86.State in words.
 const (
-	entryWords = 20 // GPRs, RIP, RFLAGS, FS base, GS base
+	entryWords = 21 // GPRs, RIP, RFLAGS and Trap, FS base, GS base, selectors
 	fpuWords   = 8*2 + 3
 	frameWords = entryWords + 16*4 + 1 + fpuWords
+
+	trapPending = 1 << 32 // in the word of RFLAGS, which has nothing there
 )
 
 // Frame is an encoded register state.
@@ -32,6 +34,13 @@ func (f *frame) encode(s *x86.State) {
 func (f *frame) encodeEntry(s *x86.State) {
 	copy(f[:16], s.R[:])
 	f[16], f[17], f[18], f[19] = s.RIP, s.RFlags, s.FSBase, s.GSBase
+	if s.Trap {
+		f[17] |= trapPending
+	}
+	f[20] = 0
+	for i, sel := range s.Sel {
+		f[20] |= uint64(sel) << (16 * i)
+	}
 }
 
 func (f *frame) decode(s *x86.State) {
@@ -53,5 +62,9 @@ func (f *frame) decode(s *x86.State) {
 // decodeEntry restores only what the kernel-entry copy holds.
 func (f *frame) decodeEntry(s *x86.State) {
 	copy(s.R[:], f[:16])
-	s.RIP, s.RFlags, s.FSBase, s.GSBase = f[16], f[17], f[18], f[19]
+	s.RIP, s.RFlags, s.FSBase, s.GSBase = f[16], f[17]&^trapPending, f[18], f[19]
+	s.Trap = f[17]&trapPending != 0
+	for i := range s.Sel {
+		s.Sel[i] = uint16(f[20] >> (16 * i))
+	}
 }

@@ -26,7 +26,7 @@ const (
 	dataOff       = 0x1000_0000
 
 	magic   = 0x316D695571756875 // "uhuqUim1"
-	version = 4
+	version = 5
 
 	threadSize    = phys.PageSize
 	ringSize      = kernel.PipeCapacity

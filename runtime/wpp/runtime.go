@@ -377,7 +377,7 @@ func (r *Runtime) saveCall(m *sim.Machine, tid int32, s *x86.State, word func(of
 	mode, reissue, sched := uint64(modeUser), uint64(0), m.Kernel().Schedule()
 	if c := m.InCall(); c != nil {
 		mode, reissue, sched = modeKernel, c.Reissue, c.Before
-		if c.Kind == sim.Syscall {
+		if c.Counted {
 			mode |= modeCounted
 		}
 		fpu := *s

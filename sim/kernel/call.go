@@ -54,7 +54,12 @@ const syscallSize = 2
 func (k *Kernel) Syscall(c *x86.CPU) Outcome {
 	cl := k.enter(c)
 	cl.a = [6]uint64{c.R[x86.RDI], c.R[x86.RSI], c.R[x86.RDX], c.R[x86.R10], c.R[x86.R8], c.R[x86.R9]}
-	nr := c.R[x86.RAX]
+	return cl.syscall(c.R[x86.RAX])
+}
+
+// syscall executes call number nr with the arguments that are set.
+func (cl *call) syscall(nr uint64) Outcome {
+	k, c := cl.Kernel, cl.cpu
 	cl.row = row(nr)
 	res, err := cl.run(nr)
 	if err == nil {

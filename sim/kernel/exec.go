@@ -45,7 +45,9 @@ const (
 	atSecure = 23
 	atRand   = 25
 	atHwcap2 = 26
-	atExecfn = 31
+
+	hwcap2FSGSBase = 1 << 1 // RDFSBASE and its like may be used
+	atExecfn       = 31
 )
 
 // NotFound says that a program to be started is not there: the user's error.
@@ -326,6 +328,6 @@ func (k *Kernel) auxv(p, interp *program, execfn, platform, random uint64) []uin
 		atPhdr, phdr, atPhent, p.img.Phdr.Ent, atPhnum, p.img.Phdr.Num,
 		atBase, base, atFlags, 0, atEntry, p.bias + p.img.Entry,
 		atUID, 0, atEUID, 0, atGID, 0, atEGID, 0, atSecure, 0,
-		atRand, random, atHwcap2, 0, atExecfn, execfn, atPlat, platform, atNull, 0,
+		atRand, random, atHwcap2, hwcap2FSGSBase, atExecfn, execfn, atPlat, platform, atNull, 0,
 	}
 }

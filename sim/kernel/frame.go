@@ -1,8 +1,6 @@
 package kernel
 
 import (
-	"errors"
-
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/x86"
 )
@@ -68,6 +66,7 @@ func (c *call) pushFrame(q Queued, t trap, act Action) bool {
 	n.R[x86.RDI], n.R[x86.RSI], n.R[x86.RDX], n.R[x86.RAX] = uint64(q.Signal), at+frameInfo, at+frameContext, 0
 	n.R[x86.RSP], n.RIP = at, act.Handler
 	n.RFlags &^= x86.DF | x86.TF
+	n.Trap = false
 	n.V, n.FPU, n.MXCSR = [16]x86.Vec{}, x86.X87{CW: defaultFCW}, defaultMXCSR
 	c.cpu.SetState(&n)
 	c.useSaved = false
@@ -119,10 +118,6 @@ func sysRtSigreturn(c *call) (uint64, error) {
 		err = c.readContext(&s, b)
 	}
 	c.noResult = true
-	var unsupported *x86.Unsupported
-	if errors.As(err, &unsupported) {
-		return 0, err
-	}
 	if err != nil {
 		c.handle(Queued{Signal: SIGSEGV, Code: siKernel}, trap{})
 		return 0, nil
@@ -136,7 +131,7 @@ func sysRtSigreturn(c *call) (uint64, error) {
 
 // restoredFlags are the flags that rt_sigreturn takes from a frame (FIX_EFLAGS of
 // the kernel's arch/x86/kernel/signal.c); the others stay.
-const restoredFlags = x86.StatusFlags | x86.DF | x86.AC
+const restoredFlags = x86.StatusFlags | x86.DF | x86.TF | x86.AC
 
 // readContext decodes the registers of a frame into s.
 func (c *call) readContext(s *x86.State, b []byte) error {
@@ -145,9 +140,6 @@ func (c *call) readContext(s *x86.State, b []byte) error {
 		s.R[r] = le.Uint64(mc[8*i:])
 	}
 	flags := le.Uint64(mc[136:])
-	if flags&x86.TF != 0 {
-		return c.lacks("single-stepping (TF in a signal frame)")
-	}
 	s.RIP, s.RFlags = le.Uint64(mc[128:]), s.RFlags&^restoredFlags|flags&restoredFlags
 	fp := le.Uint64(mc[184:])
 	if fp == 0 {

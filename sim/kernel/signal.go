@@ -46,6 +46,10 @@ const (
 	siQueue  = -1
 	siTkill  = -6
 
+	trapBrkpt = 1 // TRAP_BRKPT, of SIGTRAP
+	trapTrace = 2 // TRAP_TRACE
+	busAdraln = 1 // BUS_ADRALN, of SIGBUS
+
 	sigDfl = 0
 	sigIgn = 1
 
@@ -300,7 +304,10 @@ func faultSignal(c *x86.CPU, e *x86.Exception) (Queued, trap) {
 	case x86.DE:
 		q = Queued{Signal: SIGFPE, Code: 1, Value: e.RIP}
 	case x86.DB:
-		q, t.flags = Queued{Signal: SIGTRAP, Code: 1, Value: c.RIP}, 0
+		q, t.flags = Queued{Signal: SIGTRAP, Code: trapBrkpt, Value: c.RIP}, 0
+		if e.Step {
+			q.Code = trapTrace
+		}
 	case x86.BP:
 		q, t.flags = Queued{Signal: SIGTRAP, Code: siKernel}, 0
 	case x86.Overflow:
@@ -309,6 +316,8 @@ func faultSignal(c *x86.CPU, e *x86.Exception) (Queued, trap) {
 		q = Queued{Signal: SIGILL, Code: 2, Value: e.RIP}
 	case x86.SS:
 		q = Queued{Signal: SIGBUS, Code: siKernel}
+	case x86.AlignmentCheck:
+		q = Queued{Signal: SIGBUS, Code: busAdraln}
 	case x86.MF:
 		q = Queued{Signal: SIGFPE, Code: fpeCode(uint32(c.FPU.SW) &^ uint32(c.FPU.CW)), Value: e.RIP}
 	case x86.XM:

@@ -104,7 +104,7 @@ func sysArchPrctl(c *call) (uint64, error) {
 		if c.a[0] == setGS {
 			seg = x86.SegGS
 		}
-		c.cpu.SegBase[seg] = c.a[1]
+		c.cpu.SetSegment(seg, c.a[1])
 		return 0, nil
 	case getFS:
 		return 0, c.put64(c.a[1], c.cpu.SegBase[x86.SegFS])

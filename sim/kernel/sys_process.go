@@ -476,7 +476,7 @@ func (c *call) newThread(a cloneArgs, p *Process, tid int32) *Thread {
 		t.Regs.R[x86.RSP] = a.stack
 	}
 	if a.flags&cloneSettls != 0 {
-		t.Regs.FSBase = a.tls
+		t.Regs.FSBase, t.Regs.Sel[x86.SelFS] = a.tls, 0
 	}
 	if a.flags&cloneChildCleartid != 0 {
 		t.clearTID = a.childTID

@@ -55,7 +55,7 @@ func TestExtendedFrame(t *testing.T) {
 	r.c.R[x86.RSP], r.c.R[x86.RAX] = sp+8, numbers["rt_sigreturn"]
 	r.k.Syscall(r.c)
 	if got := r.c.State(); got != s {
-		t.Errorf("after the return\n%x, want\n%x", got, s)
+		t.Errorf("after the return\n%+v, want\n%+v", got, s)
 	}
 }
 
@@ -111,7 +111,7 @@ func TestChangedExtendedFrame(t *testing.T) {
 			want.MXCSR = defaultMXCSR
 		}
 		if got := r.c.State(); o.Stops() || got != want {
-			t.Errorf("%s: %+v\n%x, want\n%x", c.name, o, got, want)
+			t.Errorf("%s: %+v\n%+v, want\n%+v", c.name, o, got, want)
 		}
 	}
 }

@@ -173,8 +173,12 @@ var setAside = func() []bool {
 	return list
 }()
 
-// aside reports whether the next instruction is not executed natively.
+// aside reports whether the next instruction is not executed natively. Nor are those
+// that the program itself single-steps: ptrace cannot tell its steps from ours.
 func (l *lockstep) aside() bool {
+	if l.before.RFlags&x86.TF != 0 || l.before.Trap {
+		return true
+	}
 	if l.next.Fetch != x86.FetchDecoded {
 		return false
 	}
@@ -279,7 +283,7 @@ func (l *lockstep) push() error {
 // signals are what Linux makes of exceptions.
 var signals = map[x86.Vector][]unix.Signal{
 	x86.DE: {unix.SIGFPE}, x86.MF: {unix.SIGFPE}, x86.XM: {unix.SIGFPE}, x86.UD: {unix.SIGILL},
-	x86.GP: {unix.SIGSEGV}, x86.Overflow: {unix.SIGSEGV}, x86.SS: {unix.SIGBUS}, x86.PageFaultVector: {unix.SIGSEGV, unix.SIGBUS},
+	x86.GP: {unix.SIGSEGV}, x86.Overflow: {unix.SIGSEGV}, x86.SS: {unix.SIGBUS}, x86.AlignmentCheck: {unix.SIGBUS}, x86.PageFaultVector: {unix.SIGSEGV, unix.SIGBUS},
 }
 
 // fault compares an exception: the process stopped with sig, with the registers

@@ -31,7 +31,7 @@ type process struct {
 	pagemap int
 	regs    unix.PtraceRegs // as last read
 	fx      [512]byte       // FXSAVE64 image as last read
-	own     unix.PtraceRegs // selectors and the like that the model does not have
+	own     unix.PtraceRegs // CS, SS and the like, which the model does not have
 
 	extended bool   // the upper halves of the YMM registers count
 	xstate   []byte // XSAVE image as last read, when they do
@@ -172,6 +172,22 @@ func general(r *unix.PtraceRegs) [16]*uint64 {
 	return [16]*uint64{&r.Rax, &r.Rcx, &r.Rdx, &r.Rbx, &r.Rsp, &r.Rbp, &r.Rsi, &r.Rdi, &r.R8, &r.R9, &r.R10, &r.R11, &r.R12, &r.R13, &r.R14, &r.R15}
 }
 
+// selectors returns where the segment registers lie in regs, in the order of x86.Selectors.
+func selectors(r *unix.PtraceRegs) [4]*uint64 {
+	return [4]*uint64{x86.SelES: &r.Es, x86.SelDS: &r.Ds, x86.SelFS: &r.Fs, x86.SelGS: &r.Gs}
+}
+
+var selectorNames = [4]string{x86.SelES: "es", x86.SelDS: "ds", x86.SelFS: "fs", x86.SelGS: "gs"}
+
+// visible is what ptrace can set and tells of a selector: of a null one nothing, else
+// one with the program's privilege.
+func visible(selector uint16) uint16 {
+	if selector&^3 == 0 {
+		return 0
+	}
+	return selector | 3
+}
+
 // setState gives the process the model's registers.
 func (p *process) setState(s *x86.State) error {
 	p.regs = p.own
@@ -179,6 +195,9 @@ func (p *process) setState(s *x86.State) error {
 		*r = s.R[i]
 	}
 	p.regs.Rip, p.regs.Eflags, p.regs.Fs_base, p.regs.Gs_base = s.RIP, s.RFlags, s.FSBase, s.GSBase
+	for i, r := range selectors(&p.regs) {
+		*r = uint64(visible(s.Sel[i]))
+	}
 	if err := p.writeRegs(); err != nil {
 		return err
 	}
@@ -195,6 +214,9 @@ func (p *process) state() (s x86.State) {
 		s.R[i] = *r
 	}
 	s.RIP, s.RFlags, s.FSBase, s.GSBase = p.regs.Rip, p.regs.Eflags&^(x86.TF|resumeFlag), p.regs.Fs_base, p.regs.Gs_base
+	for i, r := range selectors(&p.regs) {
+		s.Sel[i] = uint16(*r)
+	}
 	return s
 }
 

@@ -38,6 +38,9 @@ func (l *lockstep) registers(c *x86.CPU, undef uint64) error {
 	note("rip", s.RIP, l.p.regs.Rip)
 	note("fs base", s.FSBase, l.p.regs.Fs_base)
 	note("gs base", s.GSBase, l.p.regs.Gs_base)
+	for i, r := range selectors(&l.p.regs) {
+		note(selectorNames[i], uint64(visible(s.Sel[i])), uint64(visible(uint16(*r))))
+	}
 	flags := (s.RFlags ^ l.p.regs.Eflags) & flagsCompared
 	if flags&^undef != 0 {
 		fields = append(fields, fmt.Sprintf("flags: model %s, processor %s", flagNames(s.RFlags), flagNames(l.p.regs.Eflags)))

@@ -28,6 +28,7 @@ const (
 	NonCanonical                  // #GP (#SS through the stack segment)
 	Misaligned                    // #GP: an aligned SSE operand is not 16-byte aligned
 	BusError                      // #PF whose page lies behind the end of a mapped file
+	Unaligned                     // #AC: see CheckAlignment
 )
 
 // Fault is a failed access. The Port panics with its own *Fault; the processor
@@ -89,6 +90,7 @@ type Port struct {
 	CodeWritten func(f phys.Frame)
 	group       *group
 	dirty       bool // the TLB may hold something
+	strict      bool // see CheckAlignment
 
 	// Step, when set, is called before each store of the runtime
 	// (StorePhys64): the places where a system call can be cut in half.
@@ -168,6 +170,25 @@ func (p *Port) forbid(va uint64, acc Access, t Translation) {
 	panic(&p.fault)
 }
 
+// CheckAlignment turns the check of operands for alignment on or off: a load or store
+// of 2, 4, 8 or 16 bytes at an address that is no multiple of its size is then a Fault
+// of kind Unaligned. It costs nothing while it is off: while it is on no access
+// finds its translation in the TLB, and only what comes then looks at the address.
+func (p *Port) CheckAlignment(on bool) {
+	if on {
+		p.flush()
+	}
+	p.strict = on
+}
+
+// Align fails an access that CheckAlignment forbids: for what checks before it stores, or
+// stores in pieces.
+func (p *Port) Align(va uint64, size uint, acc Access) {
+	if p.strict && va&uint64(size-1) != 0 && size&(size-1) == 0 && canonical(va) && canonical(va+uint64(size)-1) {
+		p.fail(Unaligned, va, acc, false)
+	}
+}
+
 func canonical(va uint64) bool { return uint64(int64(va<<16)>>16) == va }
 
 // fill loads the TLB entry for va, or panics with a *Fault.
@@ -187,17 +208,19 @@ func (p *Port) fill(va uint64, acc Access) *entry {
 	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
 	vpn := va >> phys.PageShift
 	s := p.store(t.Frame.Addr())
-	p.dirty = true
+	p.dirty = p.dirty || !p.strict
 	e.base = t.Frame.Addr()
 	e.rtag, e.wtag = noTag, noTag
-	if t.Read {
+	if t.Read && !p.strict {
 		e.rtag = vpn
 	}
 	if acc == Write {
 		p.group.codeWritten(t.Frame)
 		before := s.Page(t.Frame)
 		e.page = s.WritablePage(t.Frame)
-		e.wtag = vpn
+		if !p.strict {
+			e.wtag = vpn
+		}
 		if e.page != before {
 			p.group.repoint(e.base, e.page)
 		}
@@ -322,6 +345,7 @@ func (p *Port) Load64(va uint64) uint64 {
 
 // loadSlow loads up to 8 bytes after a TLB miss or across a page.
 func (p *Port) loadSlow(va uint64, size uint) uint64 {
+	p.Align(va, size, Read)
 	off := uint(va & phys.PageMask)
 	if off+size <= phys.PageSize {
 		e := p.fill(va, Read)
@@ -410,6 +434,7 @@ func (p *Port) Store64(va uint64, v uint64) {
 
 // storeSlow stores up to 8 bytes after a TLB miss or across a page.
 func (p *Port) storeSlow(va uint64, size uint, v uint64) {
+	p.Align(va, size, Write)
 	off := uint(va & phys.PageMask)
 	if off+size > phys.PageSize {
 		first := phys.PageSize - off
@@ -431,6 +456,7 @@ func (p *Port) Load128(va uint64) (lo, hi uint64) {
 	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
 	off := va & phys.PageMask
 	if e.rtag != va>>phys.PageShift || off > phys.PageSize-16 {
+		p.Align(va, 16, Read)
 		if off > phys.PageSize-16 {
 			p.span(va, 16, Read)
 		}
@@ -448,6 +474,7 @@ func (p *Port) Store128(va uint64, lo, hi uint64) {
 	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
 	off := va & phys.PageMask
 	if e.wtag != va>>phys.PageShift || off > phys.PageSize-16 {
+		p.Align(va, 16, Write)
 		if off > phys.PageSize-16 {
 			p.span(va, 16, Write)
 			p.storeSlow(va, 8, lo)
@@ -481,6 +508,7 @@ func (p *Port) Check(va uint64, size uint64, acc Access) {
 
 // StoreNT stores size (4, 8 or 16) bytes past the caches into a write-combining buffer.
 func (p *Port) StoreNT(va uint64, size uint, lo, hi uint64) {
+	p.Align(va, size, Write)
 	p.Check(va, uint64(size), Write)
 	for i := uint(0); i < size; i += 8 {
 		n := min(size-i, 8)

@@ -1,7 +1,8 @@
 /* Raises every processor exception that a program can, with handlers that print
  * what the kernel tells of it: signal, si_code, the next 16 bytes of siginfo,
- * trap number, error code, address of a page fault, RF, DF and TF, and where RIP
- * is. Freestanding, at fixed addresses: the output depends on the machine only. */
+ * trap number, error code, address of a page fault, AC, RF, DF and TF, and where RIP
+ * is. Single steps go on behind the handler, to the end of the code. Freestanding, at
+ * fixed addresses: the output depends on the machine only. */
 typedef unsigned long u64;
 typedef unsigned int u32;
 
@@ -36,6 +37,7 @@ static void hex(const char *name, u64 v)
 enum { CODE = 0x10000000, DATA = 0x20000000, NONE = 0x30000000, FILE_ = 0x40000000 };
 
 u64 start_rip, recover_rsp;
+static int show; /* print RAX and RCX too */
 extern char recover[];
 
 struct context {
@@ -55,9 +57,15 @@ static void handler(int sig, u32 *info, struct context *c)
 	if (c->trapno == 14)
 		hex(" cr2 ", c->cr2);
 	hex(" rip ", c->rip - start_rip);
-	hex(" flags ", c->eflags & 0x10500);
-	hex(" cs ", c->cs & 0xffff);
+	hex(" flags ", c->eflags & 0x50500);
+	hex(" cs ", c->cs);
+	if (show) {
+		hex(" rax ", c->rax);
+		hex(" rcx ", c->rcx);
+	}
 	text("\n");
+	if (sig == 5 && info[2] == 2) /* TRAP_TRACE */
+		return;
 	c->rip = (u64)recover;
 	c->rsp = recover_rsp;
 	c->eflags = 0x202;
@@ -206,6 +214,100 @@ static void opcodes(void)
 	END("running over the end", "\x90");
 }
 
+/* flags is PUSHF; OR DWORD [RSP], bit; POPF. */
+#define FLAGS(bit) "\x9c\x81\x0c\x24" bit "\x9d"
+#define TF FLAGS("\x00\x01\x00\x00")
+#define AC FLAGS("\x00\x00\x04\x00")
+#define NOTF "\x9c\x81\x24\x24\xff\xfe\xff\xff\x9d" /* AND */
+
+static void steps(void)
+{
+	T("steps", TF "\x90\x90" NOTF "\x90", 0);
+	T("steps to a fault", TF "\x90\x90", 0);
+	T("steps and a branch", TF "\xeb\x01\xf4\x75\x01\x90\x90", 0);
+	T("steps and a page fault", TF "\x90\x8b\x00", 8);
+	T("steps and a division", TF "\x31\xc9\xf7\xf1", 0);
+	T("steps and int3", TF "\x90\xcc", 0);
+	T("steps and int1", TF "\x90\xf1", 0);
+	T("steps and int 4", TF "\x90\xcd\x04", 0);
+	T("steps and a system call", TF "\xb8\x18\x00\x00\x00\x0f\x05\x90\x90", 0);
+	T("steps and an absent system call", TF "\xb8\x00\x10\x00\x00\x0f\x05\x90\x90", 0);
+	T("steps and int 0x80", TF "\xb8\x00\x10\x00\x00\xcd\x80\x90\x90", 0);
+	T("steps and pushf", TF "\x9c\x58\x90", 0);
+	T("steps and popf that keeps on", TF "\x9c\x9d\x90", 0);
+	T("steps and a load of ss", TF "\x8c\xd0\x8e\xd0\x90\x90", 0);
+	T("steps and two loads of ss", TF "\x8c\xd0\x8e\xd0\x8e\xd0\x90\x90", 0);
+	T("steps, a load of ss and int3", TF "\x8c\xd0\x8e\xd0\xcc", 0);
+	T("steps, a load of ss and a fault", TF "\x8c\xd0\x8e\xd0\xf4", 0);
+	T("steps and a string", "\x89\xc7" TF "\xb9\x03\x00\x00\x00\xf3\xaa\x90", DATA);
+	T("steps and a string of words", "\x89\xc7\x8d\x70\x40" TF "\xb9\x02\x00\x00\x00\xf3\x48\xa5\x90", DATA);
+	T("steps and an empty string", "\x89\xc7" TF "\x31\xc9\xf3\xaa\x90", DATA);
+	T("steps and a comparison", "\x89\xc7" TF "\xb9\x03\x00\x00\x00\xf2\xae\x90", DATA);
+	T("steps and a string into nothing", "\x89\xc7" TF "\xb9\x03\x00\x00\x00\xf3\xab\x90", DATA + 4092);
+	T("steps and iretq", "\x54\x59\x6a\x2b\x51\x68\x02\x03\x00\x00\x6a\x33\x48\x8d\x05\x04\x00\x00\x00\x50\x48\xcf\x90\x90\x90", 0);
+}
+
+static void alignment(void)
+{
+	for (u64 i = 0; i < 256; i++)
+		((char *)(u64)DATA)[i] = 0;
+	T("aligned", AC "\x48\x8b\x08", DATA + 8);
+	T("misaligned read", AC "\x8b\x08", DATA + 2);
+	T("misaligned write", AC "\x48\x89\x08", DATA + 4);
+	T("misaligned word", AC "\x66\x01\x08", DATA + 1);
+	T("misaligned across pages", AC "\x8b\x08", DATA + 4095);
+	T("misaligned in nothing", AC "\x8b\x08", 1);
+	T("misaligned in the kernel", AC "\x8b\x08", 0xffff800000000001);
+	T("misaligned in the hole", AC "\x8b\x08", 0x800000000001);
+	T("misaligned movups", AC "\x0f\x10\x00", DATA + 8);
+	T("misaligned movaps under AC", AC "\x0f\x28\x00", DATA + 8);
+	T("misaligned fld", AC "\xdb\x28", DATA + 4);
+	T("misaligned push", AC "\x48\x83\xec\x04\x50", 0);
+	T("misaligned string", "\x89\xc7" AC "\xb9\x20\x00\x00\x00\xf3\x48\xab", DATA + 4);
+	T("a string of bytes", "\x89\xc7" AC "\xb9\x20\x00\x00\x00\xf3\xaa", DATA + 3);
+	T("misaligned string from", "\x89\xc6\x8d\xb8\xfd\x00\x00\x00" AC "\xb9\x08\x00\x00\x00\xf3\xa5", DATA + 3);
+	T("misaligned step", AC TF "\x90\x8b\x08", DATA + 2);
+	T("steps with alignment", AC TF "\x90\x8b\x08\x90", DATA + 4);
+}
+
+static void segments(void)
+{
+	/* mov sreg, eax; mov eax, sreg; ud2 */
+	static const char code[4][7] = {"\x8e\xc0\x8c\xc0\x0f\x0b", "\x8e\xd8\x8c\xd8\x0f\x0b", "\x8e\xe0\x8c\xe0\x0f\x0b", "\x8e\xe8\x8c\xe8\x0f\x0b"};
+	static const u64 selectors[] = {0x2b, 0x28, 0x2a, 0x33, 0x30, 0x23, 0x7b, 0x78, 0x08, 0x10, 0x18, 0x1b, 0x40, 0x43, 0x50, 0x53, 0x63, 0x6b, 0x73, 0x83, 0x2f, 0x07, 0x4, 0xfff8, 0x1002b, 0};
+	show = 1;
+	for (int s = 0; s < 4; s++)
+		for (u64 i = 0; i < sizeof selectors / sizeof *selectors; i++)
+			try("segment", code[s], 6, selectors[i], 0, 0);
+	T("load of ss", "\x8e\xd0\x8c\xd0\x0f\x0b", 0x2b);
+	T("load of ss with null", "\x8e\xd0", 0);
+	T("load of ss with code", "\x8e\xd0", 0x33);
+	T("load of ss with another privilege", "\x8e\xd0", 0x28);
+	T("load of cs", "\x8e\xc8", 0x33);
+	T("push and pop of fs", "\x6a\x2b\x0f\xa1\x0f\xa0\x58\x0f\x0b", 0);
+	T("fs across a system call", "\x8e\xe0\xb8\x18\x00\x00\x00\x0f\x05\x8c\xe0\x31\xc9\x0f\x0b", 0x2b);
+	T("arch_prctl clears fs", "\x8e\xe0\xbf\x02\x10\x00\x00\x31\xf6\xb8\x9e\x00\x00\x00\x0f\x05\x8c\xe0\x31\xc9\x0f\x0b", 0x2b);
+	T("far jump to nothing", "\xff\x28", (u64)"\0\0\0\0\x53");
+	T("far jump to data", "\xff\x28", (u64)"\0\0\0\0\x2b");
+	T("far call to the kernel", "\xff\x18", (u64)"\0\0\0\0\x10");
+	T("far return to nothing", "\x6a\x53\x50\x48\xcb", 0);
+	T("iret to nothing", "\x6a\x53\x6a\x00\x6a\x00\x6a\x53\x50\x48\xcf", 0);
+}
+
+static void calls32(void)
+{
+	const char *m = "a line\n";
+	for (int i = 0; i < 8; i++)
+		((char *)(u64)DATA)[i] = m[i];
+	show = 1;
+	T("int 0x80: close", "\x83\xcb\xff\xb9\x07\x00\x00\x00\xcd\x80\x0f\x0b", 6);
+	T("int 0x80: write", "\xbb\x01\x00\x00\x00\xb9\x00\x00\x00\x20\xba\x07\x00\x00\x00\xcd\x80\x0f\x0b", 4);
+	T("int 0x80: lseek", "\x83\xcb\xff\x83\xc9\xff\xba\x02\x00\x00\x00\xcd\x80\x0f\x0b", 19);
+	T("int 0x80: no such call", "\x31\xc9\xcd\x80\x0f\x0b", 999);
+	T("int 0x80: upper half of the number", "\x83\xcb\xff\x31\xc9\xcd\x80\x0f\x0b", 0x700000006);
+	show = 0;
+}
+
 void start(u64 *sp)
 {
 	static const int signals[] = {4, 5, 7, 8, 11};
@@ -224,5 +326,9 @@ void start(u64 *sp)
 	memory();
 	x87();
 	sse();
+	steps();
+	alignment();
+	segments();
+	calls32();
 	call6(231, 0, 0, 0, 0, 0, 0);
 }

@@ -86,10 +86,26 @@ type State struct {
 	RFlags uint64
 	FSBase uint64
 	GSBase uint64
+	Sel    Selectors
 	V      [16]Vec
 	MXCSR  uint32
 	FPU    X87
+
+	// Trap tells of a single step of the program's (TF) whose #DB is still to come: what
+	// processors call a pending debug exception.
+	Trap bool
 }
+
+// Selectors are the segment registers that a program may load: ES, DS, FS, GS.
+type Selectors [4]uint16
+
+// Indexes into Selectors.
+const (
+	SelES = iota
+	SelDS
+	SelFS
+	SelGS
+)
 
 // CPU is one core. Its hot fields are laid out for the interpreter; State and
 // SetState convert.
@@ -103,7 +119,7 @@ type CPU struct {
 	// before parity (the technique is from the Bochs project's papers).
 	flagRes int64
 	flagAux uint64
-	rest    uint64 // DF, NT, AC, ID and other flags outside StatusFlags
+	rest    uint64 // TF, DF, NT, AC, ID and other flags outside StatusFlags
 
 	V     [16]Vec
 	MXCSR uint32
@@ -113,8 +129,12 @@ type CPU struct {
 	Retired uint64 // instructions completed since the program's first; a REP string instruction counts once
 
 	Entropy uint64 // what RDRAND and RDSEED draw from, besides Retired: see draw
+	TSCAux  uint32 // what RDTSCP and RDPID return: the core's number, on Linux
 
 	Port *mem.Port
+
+	sel  Selectors
+	trap bool // State.Trap
 
 	level Level // see SetLevel
 
@@ -123,7 +143,7 @@ type CPU struct {
 	gen     uint64     // blocks with this number are known to be current
 	until   uint64     // Run returns when Retired has reached it; SYSCALL sets it to 0
 	rep     uint64     // iterations a REP string instruction may still execute
-	syscall bool       // the block ended with SYSCALL
+	entry   Reason     // the block ended with SYSCALL or INT 0x80
 	partial bool       // a REP string instruction ran out of iterations
 }
 
@@ -173,6 +193,12 @@ type Exception struct {
 	RIP    uint64
 	Code   uint64     // error code, where the vector has one
 	Fault  *mem.Fault // set for memory accesses
+	Step   bool       // DB: of a single step, RIP is the next instruction
+}
+
+// IsTrap reports whether the exception's instruction is complete: INT1, INT3 or INT 4.
+func (e *Exception) IsTrap() bool {
+	return e.Vector == BP || e.Vector == Overflow || e.Vector == DB && !e.Step
 }
 
 func (e *Exception) Error() string {
@@ -187,7 +213,7 @@ type Vector uint8
 
 const (
 	DE              Vector = 0  // divide error
-	DB              Vector = 1  // debug: INT1
+	DB              Vector = 1  // debug: INT1, single step
 	BP              Vector = 3  // breakpoint: INT3
 	Overflow        Vector = 4  // overflow: INT 4, as INTO does not exist in 64-bit mode
 	UD              Vector = 6  // invalid opcode
@@ -195,6 +221,7 @@ const (
 	SS              Vector = 12 // stack segment
 	PageFaultVector Vector = 14
 	MF              Vector = 16 // x87 floating point
+	AlignmentCheck  Vector = 17 // a misaligned operand under AC
 	XM              Vector = 19 // SIMD floating point
 )
 
@@ -218,6 +245,8 @@ func (v Vector) String() string {
 		return "#PF"
 	case MF:
 		return "#MF"
+	case AlignmentCheck:
+		return "#AC"
 	case XM:
 		return "#XM"
 	}
@@ -321,6 +350,7 @@ func (c *CPU) SaveState(s *State) {
 	copy(s.R[:], c.R[:16])
 	s.RIP, s.RFlags, s.FSBase, s.GSBase = c.RIP, c.RFlags(), c.SegBase[SegFS], c.SegBase[SegGS]
 	s.V, s.MXCSR, s.FPU = c.V, c.MXCSR, c.FPU
+	s.Sel, s.Trap = c.sel, c.trap
 }
 
 // SetState replaces the architectural state.
@@ -328,5 +358,6 @@ func (c *CPU) SetState(s *State) {
 	copy(c.R[:16], s.R[:])
 	c.RIP, c.V, c.MXCSR, c.FPU = s.RIP, s.V, s.MXCSR, s.FPU
 	c.SegBase[SegFS], c.SegBase[SegGS] = s.FSBase, s.GSBase
+	c.sel, c.trap = s.Sel, s.Trap
 	c.SetRFlags(s.RFlags)
 }

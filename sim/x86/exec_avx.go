@@ -128,6 +128,7 @@ func (c *CPU) storeV(a uint64, v *Vec, long uint8) {
 		return
 	}
 	if a&phys.PageMask > phys.PageSize-32 {
+		c.Port.Align(a, 16, mem.Write)
 		c.Port.Check(a, 32, mem.Write)
 	}
 	c.Port.Store128(a, v[0], v[1])

@@ -213,11 +213,13 @@ func vcvtps2ph(c *CPU, in *Inst) {
 		c.setXV(in.rm, r[0], r[1])
 	case in.long != 0:
 		a := c.ea(in)
+		c.Port.Align(a, 16, mem.Write)
 		c.Port.Check(a, 16, mem.Write)
 		c.fpFlags(flags)
 		c.Port.Store128(a, r[0], r[1])
 	default:
 		a := c.ea(in)
+		c.Port.Align(a, 8, mem.Write)
 		c.Port.Check(a, 8, mem.Write)
 		c.fpFlags(flags)
 		c.Port.Store64(a, r[0])

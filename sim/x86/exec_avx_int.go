@@ -185,6 +185,7 @@ func (v *Vec) selected(i, width uint) bool {
 func maskLoad(width uint) handler {
 	return func(c *CPU, in *Inst) {
 		a, m := c.ea(in), &c.V[in.vvvv&15]
+		c.Port.CheckAlignment(false) // masked moves and gathers have no alignment
 		var r Vec
 		for i := range 128 << in.long / width {
 			if at := i * width; m.selected(i, width) {
@@ -206,6 +207,7 @@ func maskStore(width uint) handler {
 	return func(c *CPU, in *Inst) {
 		a, m, v := c.ea(in), &c.V[in.vvvv&15], &c.V[in.reg&15]
 		n := 128 << in.long / width
+		c.Port.CheckAlignment(false)
 		for i := range n {
 			if m.selected(i, width) {
 				c.Port.Check(a+uint64(i*width/8), uint64(width/8), mem.Write)
@@ -234,6 +236,7 @@ func gather(width, indexWidth uint) handler {
 	return func(c *CPU, in *Inst) {
 		d, m, index := &c.V[in.reg&15], &c.V[in.vvvv&15], &c.V[in.index&15]
 		n := 128 << in.long / max(width, indexWidth)
+		c.Port.CheckAlignment(false)
 		for i := range n {
 			q, sh := i*width>>6, i*width&63
 			if m.selected(i, width) {

@@ -28,6 +28,7 @@ func callJ(c *CPU, in *Inst) {
 func callE(c *CPU, in *Inst) {
 	to := c.loadRM(in)
 	if uint64(int64(to<<16)>>16) != to {
+		c.Port.Align(c.R[RSP]-8, 8, mem.Write)
 		c.Port.Check(c.R[RSP]-8, 8, mem.Write)
 		c.raise(GP, 0)
 	}

@@ -171,26 +171,15 @@ func popE(c *CPU, in *Inst) {
 
 func pushfE(c *CPU, in *Inst) { c.pushWidth(c.RFlags(), in.width) }
 
-// popfE changes what user mode may change. Single-stepping and alignment checks
-// by the guest itself are not modelled.
+// popfE changes what user mode may change.
 func popfE(c *CPU, in *Inst) {
 	f := c.load(c.R[RSP], in.width)
 	if in.width == 2 {
 		f |= c.rest &^ 0xFFFF
 	}
-	c.refuseTraps("POPF", f)
 	c.R[RSP] += uint64(in.width)
 	c.SetRFlags(f)
-}
-
-// refuseTraps stops the run when flags that an instruction loads ask for traps.
-func (c *CPU) refuseTraps(name string, f uint64) {
-	if f&TF != 0 {
-		panic(&Unsupported{What: name + " that sets the trap flag"})
-	}
-	if f&AC != 0 {
-		panic(&Unsupported{What: name + " that turns on alignment checks"})
-	}
+	c.leaveIfSlow(in.next)
 }
 
 func leave(c *CPU, in *Inst) {
@@ -217,6 +206,7 @@ func enter(c *CPU, in *Inst) {
 		c.store(sp, in.width, frame)
 	}
 	sp -= in.imm
+	c.Port.Align(sp, uint(w), mem.Write)
 	c.Port.Check(sp, 1, mem.Write) // the new top of the stack must be writable
 	c.setReg(RBP, in, frame)
 	c.R[RSP] = sp

@@ -116,6 +116,7 @@ func maskmovq(c *CPU, in *Inst) {
 	}
 	a += c.SegBase[in.seg&3]
 	data, selected := c.mm(in.reg), signs8(c.mm(in.rm))
+	c.Port.Align(a, 8, mem.Write)
 	c.Port.Check(a, 8, mem.Write)
 	for i := range uint64(8) {
 		if selected>>i&1 != 0 {

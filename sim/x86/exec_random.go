@@ -31,5 +31,5 @@ func (c *CPU) random(in *Inst, v uint64) {
 func rdrand(c *CPU, in *Inst) { c.random(in, c.draw(in, 0)) }
 func rdseed(c *CPU, in *Inst) { c.random(in, c.draw(in, 1)) }
 
-// rdpid returns TSC_AUX: processor 0 of node 0.
-func rdpid(c *CPU, in *Inst) { c.R[in.rm&15] = 0 }
+// rdpid returns TSC_AUX.
+func rdpid(c *CPU, in *Inst) { c.R[in.rm&15] = uint64(c.TSCAux) }

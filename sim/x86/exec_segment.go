@@ -3,9 +3,9 @@ package x86
 import "zhuque/sim/mem"
 
 // Segments as a 64-bit program on Linux meets them: a flat descriptor table of
-// four entries, CS and SS loaded from it, the other selectors null. A program may
-// load again what is there. Loads that would show in a selector or leave 64-bit
-// mode stop the run: selectors are not part of State.
+// four entries, CS and SS loaded from it, the other selectors null at first. ES, DS,
+// FS and GS may be loaded with any of the four; for FS and GS that sets the base to
+// zero. Far transfers stay in 64-bit code: to 32-bit code they stop the run.
 
 const (
 	selectorRPL = 3    // privilege that the selector asks for
@@ -18,7 +18,7 @@ const (
 
 // descriptor returns the access rights and the limit of the segment that a
 // selector names; ok is false for one that user mode has no access to.
-func descriptor(selector uint16) (access, limit uint32, ok bool) {
+func (c *CPU) descriptor(selector uint16) (access, limit uint32, ok bool) {
 	switch selector | selectorRPL {
 	case user32:
 		return 0xCFFB00, 0xFFFFFFFF, true
@@ -27,13 +27,34 @@ func descriptor(selector uint16) (access, limit uint32, ok bool) {
 	case userCS:
 		return 0xAFFB00, 0xFFFFFFFF, true
 	case cpuNode:
-		return 0x40F500, 0, true
+		return 0x40F500, c.TSCAux, true
 	}
 	return 0, 0, false
 }
 
-// selectors are those that Linux gives a 64-bit process: CS, SS; the others null.
-var selectors = [8]uint64{1: userCS, 2: userDS}
+// Segment registers as instructions number them.
+const (
+	regES = iota
+	regCS
+	regSS
+	regDS
+	regFS
+	regGS
+)
+
+// selectorAt leads from a segment register's number to its place in Selectors.
+var selectorAt = [8]uint8{regES: SelES, regDS: SelDS, regFS: SelFS, regGS: SelGS}
+
+// readSelector returns the content of a segment register.
+func (c *CPU) readSelector(reg uint8) uint16 {
+	switch reg {
+	case regCS:
+		return userCS
+	case regSS:
+		return userDS
+	}
+	return c.sel[selectorAt[reg&7]]
+}
 
 // badSelector raises the exception of a selector that cannot be loaded.
 func (c *CPU) badSelector(selector uint16) { c.raise(GP, uint64(selector&^selectorRPL)) }
@@ -41,18 +62,18 @@ func (c *CPU) badSelector(selector uint16) { c.raise(GP, uint64(selector&^select
 // loadSegment loads segment register reg, not CS.
 func (c *CPU) loadSegment(reg uint8, selector uint16) {
 	null := selector&^selectorRPL == 0
-	_, _, ok := descriptor(selector)
+	_, _, ok := c.descriptor(selector)
 	switch {
-	case reg == 2 && selector == userDS:
-	case reg == 2, !null && !ok:
+	case reg == regSS && selector == userDS:
+		return
+	case reg == regSS, !null && !ok:
 		c.badSelector(selector)
-	case selector != 0:
-		panic(&Unsupported{What: "load of a segment register with a selector other than Linux's"})
-	case reg == 4:
+	case reg == regFS:
 		c.SegBase[SegFS] = 0
-	case reg == 5:
+	case reg == regGS:
 		c.SegBase[SegGS] = 0
 	}
+	c.sel[selectorAt[reg&7]] = selector
 }
 
 // checkCode raises the exception of a selector that CS cannot be loaded with by
@@ -71,12 +92,18 @@ func (c *CPU) checkCode(selector uint16, isReturn bool) {
 	}
 }
 
+// SetSegment gives FS or GS a base, as Linux does for a program: with a null selector.
+func (c *CPU) SetSegment(seg int, base uint64) {
+	c.SegBase[seg] = base
+	c.sel[[...]int{SegFS: SelFS, SegGS: SelGS}[seg]] = 0
+}
+
 func movES(c *CPU, in *Inst) {
 	if in.isReg() {
-		c.setReg(in.rm, in, selectors[in.reg&7])
+		c.setReg(in.rm, in, uint64(c.readSelector(in.reg&7)))
 		return
 	}
-	c.Port.Store16(c.ea(in), uint16(selectors[in.reg&7]))
+	c.Port.Store16(c.ea(in), c.readSelector(in.reg&7))
 }
 
 func movSE(c *CPU, in *Inst) { c.loadSegment(in.reg&7, c.selector(in)) }
@@ -93,12 +120,12 @@ func (c *CPU) selector(in *Inst) uint16 {
 // opcode's low half, 0 or 1 for FS, 8 or 9 for GS.
 func pushSegment(c *CPU, in *Inst) {
 	sp := c.R[RSP] - uint64(in.width)
-	c.store(sp, in.width, 0)
+	c.store(sp, in.width, uint64(c.readSelector(regFS+in.cc>>3)))
 	c.R[RSP] = sp
 }
 
 func popSegment(c *CPU, in *Inst) {
-	c.loadSegment(4+in.cc>>3, uint16(c.load(c.R[RSP], in.width)))
+	c.loadSegment(regFS+in.cc>>3, uint16(c.load(c.R[RSP], in.width)))
 	c.R[RSP] += uint64(in.width)
 }
 
@@ -162,21 +189,21 @@ func iret(c *CPU, in *Inst) {
 	if in.width == 2 {
 		f |= c.rest &^ 0xFFFF
 	}
-	c.refuseTraps("IRET", f)
 	to := c.target(frame[0])
 	c.SetRFlags(f)
 	c.R[RSP], c.RIP = frame[3], to
+	c.leaveIfSlow(to)
 }
 
 // lar and lsl return what a selector's descriptor says, verr and verw test it.
 
 func lar(c *CPU, in *Inst) {
-	access, _, ok := descriptor(c.selector(in))
+	access, _, ok := c.descriptor(c.selector(in))
 	c.describe(in, access, ok)
 }
 
 func lsl(c *CPU, in *Inst) {
-	_, limit, ok := descriptor(c.selector(in))
+	_, limit, ok := c.descriptor(c.selector(in))
 	c.describe(in, limit, ok)
 }
 
@@ -188,12 +215,12 @@ func (c *CPU) describe(in *Inst, v uint32, ok bool) {
 }
 
 func verr(c *CPU, in *Inst) {
-	_, _, ok := descriptor(c.selector(in))
+	_, _, ok := c.descriptor(c.selector(in))
 	c.setZF(ok)
 }
 
 func verw(c *CPU, in *Inst) {
-	access, _, ok := descriptor(c.selector(in))
+	access, _, ok := c.descriptor(c.selector(in))
 	c.setZF(ok && access&(segmentCode|segmentWritable) == segmentWritable)
 }
 
@@ -211,6 +238,7 @@ func smsw(c *CPU, in *Inst) { c.storeSystem(in, 0x80050033) }
 // storeTable stores a limit of zero and a base.
 func (c *CPU) storeTable(in *Inst, base uint64) {
 	a := c.ea(in)
+	c.Port.CheckAlignment(false) // it is Linux that stores
 	c.Port.Check(a, 10, mem.Write)
 	c.Port.Store16(a, 0)
 	c.Port.Store64(a+2, base)
@@ -218,6 +246,7 @@ func (c *CPU) storeTable(in *Inst, base uint64) {
 
 func (c *CPU) storeSystem(in *Inst, v uint64) {
 	if !in.isReg() {
+		c.Port.CheckAlignment(false)
 		c.Port.Store16(c.ea(in), uint16(v))
 		return
 	}

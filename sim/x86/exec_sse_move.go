@@ -167,6 +167,7 @@ func maskmovdqu(c *CPU, in *Inst) {
 	a += c.SegBase[in.seg&3]
 	data, mask := c.V[in.reg&15], c.V[in.rm&15]
 	selected := signs8(mask[0]) | signs8(mask[1])<<8
+	c.Port.Align(a, 8, mem.Write)
 	c.checkSelected(a, selected)
 	for i := range uint64(16) {
 		if selected>>i&1 != 0 {

@@ -14,17 +14,17 @@ func rdtsc(c *CPU, in *Inst) {
 	c.R[RAX], c.R[RDX] = uint64(uint32(t)), t>>32
 }
 
-// rdtscp also returns TSC_AUX: processor 0 of node 0.
+// rdtscp also returns TSC_AUX.
 func rdtscp(c *CPU, in *Inst) {
 	rdtsc(c, in)
-	c.R[RCX] = 0
+	c.R[RCX] = uint64(c.TSCAux)
 }
 
 // syscallInst enters the kernel: Run returns to its caller.
 func syscallInst(c *CPU, in *Inst) {
 	c.R[RCX] = in.next
 	c.R[R11] = c.RFlags()
-	c.syscall, c.until = true, 0
+	c.entry, c.until = StopSyscall, 0
 }
 
 func int3(c *CPU, _ *Inst)       { c.raise(BP, 0) }
@@ -33,13 +33,13 @@ func ud(c *CPU, _ *Inst)         { c.raise(UD, 0) }
 func privileged(c *CPU, _ *Inst) { c.raise(GP, 0) }
 
 // intN is #GP, since no gate but those of INT3, of INT 4 and of 0x80 is open to
-// user mode; the 32-bit system calls behind 0x80 are not modelled.
+// user mode. Behind the last are the system calls of 32-bit Linux.
 func intN(c *CPU, in *Inst) {
 	switch n := in.imm & 0xFF; n {
 	case uint64(BP), uint64(Overflow):
 		c.raise(Vector(n), 0)
 	case 0x80:
-		panic(&Unsupported{What: "INT 0x80"})
+		c.entry, c.until = StopInterrupt, 0
 	default:
 		c.raise(GP, n<<3|2)
 	}

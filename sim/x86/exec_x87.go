@@ -392,6 +392,7 @@ func execFLDm80(c *CPU, in *Inst) {
 	c.fpWait()
 	e := c.FPU.env()
 	a := c.ea(in)
+	c.Port.Align(a, 8, mem.Read)
 	c.Port.Check(a, 10, mem.Read)
 	c.fpPush(in, &e, F80{c.Port.Load64(a), c.Port.Load16(a + 8)})
 }
@@ -400,6 +401,7 @@ func execFBLD(c *CPU, in *Inst) {
 	c.fpWait()
 	e := c.FPU.env()
 	a := c.ea(in)
+	c.Port.Align(a, 8, mem.Read)
 	c.Port.Check(a, 10, mem.Read)
 	c.fpPush(in, &e, fromBCD(c.Port.Load64(a), c.Port.Load16(a+8)))
 }
@@ -473,7 +475,8 @@ func storeInt(size uint8, pop bool) handler {
 func (c *CPU) storeAndPop(in *Inst, e *fpEnv, size uint8, v uint64, pop bool) {
 	stop := e.exc&^e.masks&(fpIE|fpOE|fpUE) != 0
 	switch a := c.ea(in); {
-	case stop: // the page fault still comes first
+	case stop: // the fault of the access still comes first
+		c.Port.Align(a, uint(size), mem.Write)
 		c.Port.Check(a, uint64(size), mem.Write)
 	case size == 2:
 		c.Port.Store16(a, uint16(v))
@@ -491,6 +494,7 @@ func (c *CPU) storeAndPop(in *Inst, e *fpEnv, size uint8, v uint64, pop bool) {
 // store80 writes ten bytes and pops.
 func (c *CPU) store80(in *Inst, e *fpEnv, lo uint64, hi uint16) {
 	a := c.ea(in)
+	c.Port.Align(a, 8, mem.Write)
 	c.Port.Check(a, 10, mem.Write)
 	if e.exc&^e.masks&fpIE == 0 {
 		c.Port.Store64(a, lo)

@@ -76,14 +76,18 @@ func (c *CPU) storeEnv(in *Inst) (size uint64) {
 	return envSize(in)
 }
 
-func envSize(in *Inst) uint64 {
+// envWord is the size of an environment's words, envSize that of all seven.
+func envWord(in *Inst) uint {
 	if in.width == 2 {
-		return 14
+		return 2
 	}
-	return 28
+	return 4
 }
 
+func envSize(in *Inst) uint64 { return 7 * uint64(envWord(in)) }
+
 func execFNSTENV(c *CPU, in *Inst) {
+	c.Port.Align(c.ea(in), envWord(in), mem.Write)
 	c.Port.Check(c.ea(in), envSize(in), mem.Write)
 	c.storeEnv(in)
 	c.FPU.CW |= fpAll
@@ -120,8 +124,10 @@ func execFLDENV(c *CPU, in *Inst) {
 
 func execFNSAVE(c *CPU, in *Inst) {
 	a := c.ea(in)
+	c.Port.Align(a, envWord(in), mem.Write)
 	c.Port.Check(a, envSize(in)+80, mem.Write)
 	a += c.storeEnv(in)
+	c.Port.CheckAlignment(false) // the registers behind it lie as they lie
 	f := &c.FPU
 	for i := range uint8(8) {
 		r := f.st(i)
@@ -137,6 +143,7 @@ func execFRSTOR(c *CPU, in *Inst) {
 	f := c.FPU
 	c.loadEnv(in, &f)
 	a := c.ea(in) + envSize(in)
+	c.Port.CheckAlignment(false)
 	for i := range uint8(8) {
 		f.Reg[(uint8(f.SW>>11)+i)&7] = F80{c.Port.Load64(a), c.Port.Load16(a + 8)}
 		a += 10

@@ -91,6 +91,7 @@ func fxLoad(b *[512]byte, f *X87, v *[16]Vec, wide bool) {
 
 func (c *CPU) fxAddress(in *Inst, acc mem.Access) uint64 {
 	a := c.ea(in)
+	c.Port.Align(a, 4, acc) // as the host's processor has it
 	if a%fxAlign != 0 {
 		c.raise(GP, 0)
 	}

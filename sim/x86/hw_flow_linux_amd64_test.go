@@ -98,8 +98,7 @@ func (c *hwCase) adaptFlow(l *hwLayout) bool {
 	case name == "RET":
 		return c.stack(c.goal(l))
 	case name == "POPF":
-		// The model refuses the trap flag and alignment checks.
-		return c.stack(r.Uint64() &^ (TF | AC))
+		return c.stack(r.Uint64())
 	case c.form.row.Args == "FS" || c.form.row.Args == "GS":
 		return c.stack(c.selector())
 	case name == "LFS" || name == "LGS":
@@ -113,12 +112,28 @@ func (c *hwCase) adaptFlow(l *hwLayout) bool {
 	return true
 }
 
-// selector draws what FS or GS is loaded with: mostly null, which is modelled.
+// selector draws what a segment register is loaded with.
 func (c *hwCase) selector() uint64 {
-	if c.r.IntN(8) == 0 {
-		return uint64(hwSelectors[c.r.IntN(len(hwSelectors))])
+	s := uint64(hwSelectors[c.r.IntN(len(hwSelectors))])
+	switch c.r.IntN(8) {
+	case 0:
+		s = user32
+	case 1:
+		s = cpuNode
+	case 2, 3:
+		s = 0
 	}
-	return c.r.Uint64() << 16
+	return s | c.r.Uint64()<<16
+}
+
+// refusedBySS reports that a load of SS faults: behind one that does not, the processor
+// does not stop for a single step.
+func (c *hwCase) refusedBySS(modrm int) bool {
+	selector := binary.LittleEndian.Uint16(c.memory[c.operand&15:])
+	if c.code[modrm] >= 0xC0 {
+		selector = uint16(c.gpr[c.code[modrm]&7|c.rexByte()<<3&8])
+	}
+	return selector != userDS
 }
 
 // indirect sets the register or memory from which a branch takes its target.
@@ -142,16 +157,21 @@ func (c *hwCase) adaptSystem() bool {
 	case row.Name == "SYSCALL":
 		c.gpr[RAX] = 1<<28 + r.Uint64N(1<<20) // no such call
 		return !slices.Contains(c.code, 0xF0)
-	case row.Args == "Sw,Ew" && r.IntN(16) != 0: // only null selectors are modelled
+	case row.Args == "Sw,Ew":
 		i := slices.Index(c.code, 0x8E) + 1
 		if r.IntN(4) != 0 {
 			c.code[i] = c.code[i]&^0x38 | [...]byte{0, 0x18, 0x20, 0x28}[r.IntN(4)]
 		}
 		if c.code[i] >= 0xC0 {
 			rm := c.code[i]&7 | c.rexByte()<<3&8
-			c.gpr[rm] &^= 0xFFFF
+			c.gpr[rm] = c.selector()
 		}
-		clear(c.memory)
+		for i := 0; i+2 <= len(c.memory); i += 2 {
+			binary.LittleEndian.PutUint16(c.memory[i:], uint16(c.selector()))
+		}
+		if c.code[i]>>3&7 == regSS {
+			return c.refusedBySS(i)
+		}
 	}
 	return true
 }

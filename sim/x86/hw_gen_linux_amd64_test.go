@@ -38,6 +38,9 @@ func newHWCase(r *rand.Rand, f *form, slot, scratch, size uint64) (c *hwCase, ok
 		c.gpr[i] = hwEdge(r)
 	}
 	c.flags = 2 | r.Uint64()&StatusFlags
+	if r.IntN(16) == 0 {
+		c.flags |= AC
+	}
 	kind := r.IntN(4)
 	for i := range c.xmm {
 		c.xmm[i] = [2]uint64{hwLanes(r, kind), hwLanes(r, kind)}
@@ -402,6 +405,9 @@ func (c *hwCase) adapt() bool {
 		implicit(RBX, middle())
 	case name == "MASKMOVDQU" || name == "MASKMOVQ":
 		implicit(RDI, middle())
+		if name == "MASKMOVQ" {
+			c.flags &^= AC // AMD's processors are in MMX mode when it faults
+		}
 	case strings.HasPrefix(name, "PUSH"), strings.HasPrefix(name, "POP") && name != "POPCNT", name == "LEAVE", name == "ENTER":
 		implicit(RSP, middle())
 		implicit(RBP, middle())
@@ -492,6 +498,7 @@ func (c *hwCase) far() bool {
 	}
 	if c.form.imm == immIw {
 		c.code[len(c.code)-1] = 0 // AMD's processors look at an outer stack before they refuse a selector
+		c.flags &^= AC
 	}
 	if name == "CALLF" {
 		c.gpr[RSP] = c.scratch + 2048 + r.Uint64N(4096)

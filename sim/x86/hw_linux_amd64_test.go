@@ -81,7 +81,7 @@ func (c *hwCase) nativeState() *hwtest.State {
 // modelState is the inverse, for comparing.
 func modelState(s *hwtest.State, rip uint64) State {
 	le := binary.LittleEndian
-	m := State{R: s.R, RFlags: s.Flags | IF, RIP: rip, MXCSR: le.Uint32(s.FX[24:])}
+	m := State{R: s.R, RFlags: s.Flags | IF, RIP: rip, MXCSR: le.Uint32(s.FX[24:]), Sel: s.Sel}
 	for i := range m.V {
 		m.V[i] = Vec{le.Uint64(s.FX[160+16*i:]), le.Uint64(s.FX[168+16*i:]), s.High[i][0], s.High[i][1]}
 	}

@@ -166,6 +166,12 @@ func compareStates(row *Row, got, want State) (diff []string) {
 	if got.FSBase != want.FSBase || got.GSBase != want.GSBase {
 		say("segment bases = %#x %#x, want %#x %#x", got.FSBase, got.GSBase, want.FSBase, want.GSBase)
 	}
+	for i := range got.Sel {
+		// A null selector loses its lower bits when an interrupt returns.
+		if got.Sel[i] != want.Sel[i] && got.Sel[i]|want.Sel[i] > selectorRPL {
+			say("selector %d = %#x, want %#x (es ds fs gs)", i, got.Sel[i], want.Sel[i])
+		}
+	}
 	name := strings.TrimPrefix(row.Name, "V")
 	approx := strings.HasPrefix(name, "RCP") || strings.HasPrefix(name, "RSQRT")
 	for i := range got.V {

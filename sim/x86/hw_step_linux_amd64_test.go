@@ -62,6 +62,9 @@ func (p *hwPair) drawState(r *rand.Rand) (s State) {
 	if r.IntN(4) == 0 {
 		s.RFlags |= DF
 	}
+	if r.IntN(16) == 0 {
+		s.RFlags |= AC
+	}
 	if r.IntN(2) == 0 {
 		s.FSBase, s.GSBase = r.Uint64N(64), uint64(int64(hwEdge(r)<<16)>>16)
 	}

@@ -13,12 +13,13 @@ type Reason uint8
 const (
 	StopCount       Reason = iota // CPU.Retired reached the limit
 	StopSyscall                   // a SYSCALL was executed: RIP, RCX and R11 are set, it is retired
+	StopInterrupt                 // the same of INT 0x80, which sets RIP only
 	StopException                 // Stop.Exc
 	StopUnsupported               // Stop.Unsup
 )
 
 func (r Reason) String() string {
-	return [...]string{"count", "syscall", "exception", "unsupported"}[r]
+	return [...]string{"count", "syscall", "interrupt", "exception", "unsupported"}[r]
 }
 
 // Stop is the outcome of Run.
@@ -49,11 +50,16 @@ func (c *CPU) Clone(p *mem.Port) *CPU {
 	return &d
 }
 
-// Run executes instructions until Retired is exactly until, or a SYSCALL, an
-// exception or something unsupported stops it earlier.
+// Run executes instructions until Retired is exactly until, or a SYSCALL, an INT 0x80,
+// an exception or something unsupported stops it earlier.
 func (c *CPU) Run(until uint64) (s Stop) {
-	c.until = until
-	for !c.execute(&s) {
+	for done := false; !done; {
+		if c.slow() {
+			done = c.step(&s, until)
+			continue
+		}
+		c.until = until
+		done = c.execute(&s)
 	}
 	return s
 }
@@ -110,10 +116,7 @@ func (c *CPU) execute(s *Stop) (done bool) {
 		}
 		c.Retired += n
 	}
-	if c.syscall {
-		c.syscall = false
-		s.Reason = StopSyscall
-	}
+	s.Reason, c.entry = c.entry, StopCount
 	return true
 }
 
@@ -129,14 +132,18 @@ func (c *CPU) caught(s *Stop, done *bool, at *position) {
 		c.RIP = in.next - uint64(in.length)
 		c.Retired += uint64(at.at)
 	}
-	c.syscall = false
+	c.entry = StopCount
 	*done = true
 	switch r := r.(type) {
 	case staleBlock:
 		*done = false
+	case slowFrom:
+		*done = false
+		c.RIP = uint64(r)
+		c.Retired++
 	case *Exception:
 		r.RIP = c.RIP
-		if r.Vector == BP || r.Vector == DB || r.Vector == Overflow {
+		if r.IsTrap() {
 			c.RIP = in.next
 			c.Retired++
 		}
@@ -167,6 +174,9 @@ func (c *CPU) memoryException(f *mem.Fault, in *Inst) *Exception {
 		return e
 	case mem.Misaligned:
 		e.Vector = GP
+		return e
+	case mem.Unaligned:
+		e.Vector = AlignmentCheck
 		return e
 	}
 	e.Code = 1 << 2 // user mode
@@ -234,13 +244,17 @@ func (c *CPU) RunRep(iterations uint64) (done bool) {
 
 // AtRep reports whether the instruction at RIP is a string instruction with a
 // REP prefix. It is false when RIP cannot be fetched.
-func (c *CPU) AtRep() (is bool) {
+func (c *CPU) AtRep() bool {
+	in := c.peek()
+	return in != nil && in.length > 0 && in.prefix&(prefixRep|prefixRepne) != 0 && forms[in.row].row.isString()
+}
+
+// peek returns the decoded instruction at RIP, nil when it cannot be fetched.
+func (c *CPU) peek() (in *Inst) {
 	var s Stop
 	var failed bool
-	defer func() { is = is && !failed }()
 	defer c.caught(&s, &failed, &position{})
-	in := &c.lookup(c.RIP).insts[0]
-	return in.length > 0 && in.prefix&(prefixRep|prefixRepne) != 0 && forms[in.row].row.isString()
+	return &c.lookup(c.RIP).insts[0]
 }
 
 func hexBytes(b []byte) string { return hex.EncodeToString(b) }

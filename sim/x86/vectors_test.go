@@ -70,7 +70,7 @@ type vectorFile struct {
 }
 
 // stateWords is State as a list of words: general registers, RIP, flags, segment
-// bases, vector registers, MXCSR, x87.
+// bases, vector registers, MXCSR, x87, selectors.
 func stateWords(s *State) (w []uint64) {
 	w = append(w, s.R[:]...)
 	w = append(w, s.RIP, s.RFlags, s.FSBase, s.GSBase)
@@ -80,6 +80,9 @@ func stateWords(s *State) (w []uint64) {
 	w = append(w, uint64(s.MXCSR), uint64(s.FPU.CW), uint64(s.FPU.SW), uint64(s.FPU.Tag))
 	for _, r := range s.FPU.Reg {
 		w = append(w, r.Mant, uint64(r.SE))
+	}
+	for _, sel := range s.Sel {
+		w = append(w, uint64(sel))
 	}
 	return w
 }
@@ -101,6 +104,9 @@ func stateOf(w []uint64) (s State) {
 	for i := range s.FPU.Reg {
 		r := take(2)
 		s.FPU.Reg[i] = F80{Mant: r[0], SE: uint16(r[1])}
+	}
+	for i, sel := range take(4) {
+		s.Sel[i] = uint16(sel)
 	}
 	return s
 }

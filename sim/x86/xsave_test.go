@@ -83,7 +83,7 @@ func TestExtendedStateRoundTrip(t *testing.T) {
 					expected.MXCSR = initialMXCSR
 				}
 				if got := m.State(); got.V != expected.V || got.FPU != expected.FPU || got.MXCSR != expected.MXCSR {
-					t.Errorf("% x of %d, XRSTOR of %d: %x, want %x", save, saved, asked, got, expected)
+					t.Errorf("% x of %d, XRSTOR of %d: %+v, want %+v", save, saved, asked, got, expected)
 				}
 			}
 		}

@@ -13,7 +13,7 @@ import (
 // State is the registers before and after an instruction.
 type State struct {
 	R     [16]uint64 // in encoding order, RSP included
-	Flags uint64     // RFLAGS; set status flags and DF only
+	Flags uint64     // RFLAGS; set status flags, DF and AC only
 	FX    [512]byte  // FXSAVE64 image: x87, XMM, MXCSR
 
 	// High is the upper halves of the YMM registers, left alone without AVX.
@@ -21,6 +21,8 @@ type State struct {
 
 	RIP            uint64 // of the instruction, and afterwards of the next; Step only
 	FSBase, GSBase uint64 // Step only
+
+	Sel [4]uint16 // ES, DS, FS and GS afterwards; before the instruction they are null
 }
 
 // Fault is a processor exception that the instruction raised.
@@ -69,6 +71,7 @@ type block struct {
 	fs, gs    uint64     // bases to load, then those stored
 	hostFS    uint64     // bases of the host
 	hostGS    uint64     //
+	sel       [4]uint64  // selectors stored
 	old       [32]uint64 // previous signal handlers, by signal number
 }
 
@@ -165,8 +168,13 @@ func (n *Native) Run(code []byte, s *State) *Fault {
 
 	b := n.block
 	b.fx, b.high, b.r, b.flags, b.signal = s.FX, s.High, s.R, s.Flags, 0
-	n.enter(n.base())
+	if s.Flags&alignmentFlag == 0 {
+		n.enter(n.base())
+	} else { // a handler of Go's must not run with alignment checks
+		n.undisturbed(n.base())
+	}
 	s.FX, s.High, s.R, s.Flags = b.fx, b.high, b.r, b.flags
+	s.Sel = b.selectors()
 	if b.signal != 0 {
 		return n.fault(s)
 	}

@@ -12,8 +12,9 @@ import (
 const memoryAddr = 0x5a000000
 
 const (
-	trapFlag   = 1 << 8
-	resumeFlag = 1 << 16
+	trapFlag      = 1 << 8
+	resumeFlag    = 1 << 16
+	alignmentFlag = 1 << 18
 
 	trapTrace = 2 // si_code of a single step
 
@@ -60,6 +61,22 @@ func (n *Native) FlowAddr() uint64 { return n.base() + flowPage*page }
 // instruction; PUSHF pushes that flag. Signals of other origin wait meanwhile,
 // as their handlers need the host's FS.
 func (n *Native) Step(s *State) *Fault {
+	b := n.block
+	b.fx, b.high, b.r, b.flags, b.signal = s.FX, s.High, s.R, s.Flags|trapFlag, 0
+	b.startRIP, b.fs, b.gs = s.RIP, s.FSBase, s.GSBase
+	n.undisturbed(n.step)
+	s.FX, s.High, s.R, s.FSBase, s.GSBase = b.fx, b.high, b.r, b.fs, b.gs
+	s.Sel = b.selectors()
+	f := n.fault(s)
+	s.RIP = f.RIP
+	if f.Vector == 1 && f.SiCode == trapTrace {
+		return nil
+	}
+	return f
+}
+
+// undisturbed is enter while signals of other origin wait.
+func (n *Native) undisturbed(at uint64) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	mask := ^uint64(0)
@@ -68,18 +85,15 @@ func (n *Native) Step(s *State) *Fault {
 	}
 	var old uint64
 	setMask(&mask, &old)
-	b := n.block
-	b.fx, b.high, b.r, b.flags, b.signal = s.FX, s.High, s.R, s.Flags|trapFlag, 0
-	b.startRIP, b.fs, b.gs = s.RIP, s.FSBase, s.GSBase
-	n.enter(n.step)
+	n.enter(at)
 	setMask(&old, nil)
-	s.FX, s.High, s.R, s.FSBase, s.GSBase = b.fx, b.high, b.r, b.fs, b.gs
-	f := n.fault(s)
-	s.RIP = f.RIP
-	if f.Vector == 1 && f.SiCode == trapTrace {
-		return nil
+}
+
+func (b *block) selectors() (s [4]uint16) {
+	for i, v := range b.sel {
+		s[i] = uint16(v)
 	}
-	return f
+	return s
 }
 
 func setMask(set, old *uint64) {
@@ -107,16 +121,24 @@ func (n *Native) assembleEntry(a *assembler, data uint64) {
 	a.high(at(unsafe.Offsetof(b.high)), true)
 }
 
-// assembleBases stores the segment bases and loads the host's. RAX is lost.
+// assembleBases stores the segment registers and their bases and loads the host's,
+// which are null with a base. RAX and RCX are lost, the flags are not.
 func (n *Native) assembleBases(a *assembler, data uint64) {
 	if !n.bases {
 		return
 	}
 	var b block
-	for seg, off := range [][2]uintptr{{unsafe.Offsetof(b.fs), unsafe.Offsetof(b.hostFS)}, {unsafe.Offsetof(b.gs), unsafe.Offsetof(b.hostGS)}} {
-		a.emit(0xF3, 0x48, 0x0F, 0xAE, 0xC0+byte(seg)<<3)   // rdfsbase rax, rdgsbase rax
-		a.rip(data+uint64(off[0]), 0x48, 0x89, 0x05)        // mov [own], rax
-		a.rip(data+uint64(off[1]), 0x48, 0x8B, 0x05)        // mov rax, [host]
+	for seg, off := range []uintptr{unsafe.Offsetof(b.fs), unsafe.Offsetof(b.gs)} {
+		a.emit(0xF3, 0x48, 0x0F, 0xAE, 0xC0+byte(seg)<<3) // rdfsbase rax, rdgsbase rax
+		a.rip(data+uint64(off), 0x48, 0x89, 0x05)         // mov [own], rax
+	}
+	for i, reg := range []byte{0, 3, 4, 5} {
+		a.emit(0x8C, 0xC0|reg<<3)                                                // mov eax, sreg
+		a.rip(data+uint64(unsafe.Offsetof(b.sel))+uint64(8*i), 0x48, 0x89, 0x05) // mov [sel], rax
+		a.emit(0x89, 0xC1, 0xE3, 7, 0xB8, 0, 0, 0, 0, 0x8E, 0xC0|reg<<3)         // mov ecx, eax; jrcxz behind; mov eax, 0; mov sreg, eax
+	}
+	for seg, off := range []uintptr{unsafe.Offsetof(b.hostFS), unsafe.Offsetof(b.hostGS)} {
+		a.rip(data+uint64(off), 0x48, 0x8B, 0x05)           // mov rax, [host]
 		a.emit(0xF3, 0x48, 0x0F, 0xAE, 0xC0+byte(seg+2)<<3) // wrfsbase rax, wrgsbase rax
 	}
 }
