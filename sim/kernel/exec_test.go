@@ -162,10 +162,10 @@ func checkStart(t *testing.T, r *rig, at, sp uint64) {
 	if text(aux[atExecfn]) != "/prog" || text(aux[atPlat]) != "x86_64" || string(r.get(aux[atRand], 16)) != string(r.k.atRandom()) {
 		t.Error("AT_EXECFN, AT_PLATFORM or AT_RANDOM")
 	}
-	if got := string(r.k.procCmdline()); got != "prog\x00one\x00" {
+	if got := r.text("/proc/self/cmdline"); got != "prog\x00one\x00" {
 		t.Errorf("command line %q", got)
 	}
-	if maps := string(r.k.procMaps()); !strings.Contains(maps, "r-xp") || !strings.Contains(maps, "/prog") || !strings.Contains(maps, "[stack]") {
+	if maps := r.text("/proc/self/maps"); !strings.Contains(maps, "r-xp") || !strings.Contains(maps, "/prog") || !strings.Contains(maps, "[stack]") {
 		t.Errorf("maps:\n%s", maps)
 	}
 }
@@ -192,7 +192,7 @@ func TestScript(t *testing.T) {
 	r.install("prog", elfProgram(2, 0x40_0000, dumpStack), 0o755)
 	r.install("script", []byte("#!/prog -x\nrest\n"), 0o755)
 	r.ok(r.k.Exec(r.c, "/script", []string{"script", "a"}, nil))
-	got := strings.Split(strings.TrimSuffix(string(r.k.procCmdline()), "\x00"), "\x00")
+	got := strings.Split(strings.TrimSuffix(r.text("/proc/self/cmdline"), "\x00"), "\x00")
 	if want := []string{"/prog", "-x", "/script", "a"}; !slices.Equal(got, want) {
 		t.Fatalf("arguments %q, want %q", got, want)
 	}

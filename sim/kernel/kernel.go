@@ -118,6 +118,9 @@ func New(cfg Config) *Kernel {
 	if k.console != nil && k.console.Outside != nil {
 		k.outside = k.console.Outside
 	}
+	if cfg.FS != nil {
+		k.Own()
+	}
 	if cfg.MM == nil {
 		return k
 	}

@@ -18,42 +18,37 @@ func Hooks() vfs.Hooks {
 }
 
 func (k *Kernel) hooks() vfs.Hooks {
-	link := func(id func() vfs.NodeID) func() []byte {
-		return func() []byte {
-			p, ok := k.FS.Path(id())
-			if !ok {
-				return []byte("(deleted)")
-			}
-			return []byte(p)
-		}
-	}
-	return vfs.Hooks{Now: k.Now, FDs: k.listFDs, Synthetic: map[string]func() []byte{
-		"/proc/self/exe":     link(func() vfs.NodeID { return k.proc.exe }),
-		"/proc/self/cwd":     link(func() vfs.NodeID { return k.proc.cwd }),
-		"/proc/self/maps":    k.procMaps,
-		"/proc/self/cmdline": k.procCmdline,
-		"/proc/self/comm":    func() []byte { return append([]byte(cString(k.thread.comm[:])), '\n') },
-		"/proc/self/status":  k.procStatus,
-		"/proc/self/stat":    k.procStat,
-		"/proc/self/statm":   k.procStatm,
-		"/proc/meminfo":      k.procMeminfo,
-		"/proc/uptime":       func() []byte { return fmt.Appendf(nil, "%d.%02d 0.00\n", k.mono()/second, k.mono()%second/1e7) },
+	return vfs.Hooks{Now: k.Now, Processes: k.listProcesses, Threads: k.listThreads, Process: k.processOf, FDs: k.listFDs, FDInfo: k.fdInfo,
+		Synthetic: map[string]func(vfs.Task) []byte{
+			"/proc/self":        always(func() []byte { return fmt.Appendf(nil, "%d", k.proc.pid) }),
+			"/proc/thread-self": always(func() []byte { return fmt.Appendf(nil, "%d/task/%d", k.proc.pid, k.thread.tid) }),
+			"/proc/meminfo":     always(k.procMeminfo),
+			"/proc/uptime":      always(func() []byte { return fmt.Appendf(nil, "%d.%02d 0.00\n", k.mono()/second, k.mono()%second/1e7) }),
 
-		"/proc/cpuinfo":                          k.procCPUInfo,
-		"/proc/stat":                             k.procStatCPU,
-		"/sys/devices/system/cpu/kernel_max":     func() []byte { return fmt.Appendf(nil, "%d\n", k.cfg.Cores-1) },
-		"/sys/devices/system/cpu/online":         k.coreList,
-		"/sys/devices/system/cpu/possible":       k.coreList,
-		"/sys/devices/system/cpu/present":        k.coreList,
-		"/sys/devices/system/node/node0/cpulist": k.coreList,
+			"/proc/cpuinfo":                          always(k.procCPUInfo),
+			"/proc/stat":                             always(k.procStatCPU),
+			"/sys/devices/system/cpu/kernel_max":     always(func() []byte { return fmt.Appendf(nil, "%d\n", k.cfg.Cores-1) }),
+			"/sys/devices/system/cpu/online":         always(k.coreList),
+			"/sys/devices/system/cpu/possible":       always(k.coreList),
+			"/sys/devices/system/cpu/present":        always(k.coreList),
+			"/sys/devices/system/node/node0/cpulist": always(k.coreList),
 
-		"/proc/self/environ":              k.procEnviron,
-		"/proc/self/auxv":                 k.procAuxv,
-		"/proc/self/smaps":                k.procSmaps,
-		"/proc/self/limits":               k.procLimits,
-		"/proc/sys/kernel/random/boot_id": func() []byte { return []byte(uuid(k.cfg.Seed, "boot") + "\n") },
-		"/proc/sys/kernel/random/uuid":    func() []byte { return []byte(uuid(k.cfg.Seed, "uuid") + "\n") },
-	}}
+			"/proc/sys/kernel/random/boot_id": always(func() []byte { return []byte(uuid(k.cfg.Seed, "boot") + "\n") }),
+			"/proc/sys/kernel/random/uuid":    always(func() []byte { return []byte(uuid(k.cfg.Seed, "uuid") + "\n") }),
+
+			"/proc/self/exe":     k.link(func(p *Process) vfs.NodeID { return p.exe }),
+			"/proc/self/cwd":     k.link(func(p *Process) vfs.NodeID { return p.cwd }),
+			"/proc/self/maps":    k.of(view.procMaps),
+			"/proc/self/smaps":   k.of(view.procSmaps),
+			"/proc/self/cmdline": k.of(view.procCmdline),
+			"/proc/self/environ": k.of(view.procEnviron),
+			"/proc/self/auxv":    k.of(view.procAuxv),
+			"/proc/self/comm":    k.of(view.procComm),
+			"/proc/self/status":  k.of(view.procStatus),
+			"/proc/self/stat":    k.of(view.procStat),
+			"/proc/self/statm":   k.of(view.procStatm),
+			"/proc/self/limits":  k.of(view.procLimits),
+		}}
 }
 
 const cpuinfo = `processor	: %d
@@ -99,59 +94,29 @@ func cString(b []byte) string {
 	return string(b)
 }
 
-// listFDs is /proc/self/fd.
-func (k *Kernel) listFDs() []vfs.FD {
-	var out []vfs.FD
-	for _, s := range k.proc.slots {
-		switch d := k.files.desc(s.desc); d.kind {
-		case FDNode:
-			out = append(out, vfs.FD{Num: s.num, Node: d.node})
-		case FDPipeRead, FDPipeWrite:
-			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("pipe:[%d]", d.pipe)})
-		case FDEvent, FDSemaphore:
-			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[eventfd]"})
-		case FDEpoll:
-			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[eventpoll]"})
-		case FDTimer:
-			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[timerfd]"})
-		case FDSignal:
-			out = append(out, vfs.FD{Num: s.num, Target: "anon_inode:[signalfd]"})
-		case FDSocket:
-			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("socket:[%d]", d.socket)})
-		default:
-			if k.console.isTerminal(d.kind) {
-				out = append(out, vfs.FD{Num: s.num, Target: "/dev/tty"})
-				continue
-			}
-			out = append(out, vfs.FD{Num: s.num, Target: fmt.Sprintf("pipe:[console%d]", d.kind-FDStdin)})
-		}
-	}
-	return out
-}
-
-func (k *Kernel) procMaps() []byte {
+func (v view) procMaps() []byte {
 	var b []byte
-	for _, v := range mm.Regions(k.MM.VMAs()) {
+	for _, m := range mm.Regions(v.p.MM.VMAs()) {
 		share, dev := byte('p'), "00:00"
-		if v.Shared {
+		if m.Shared {
 			share = 's'
 		}
 		name, node := "", vfs.NodeID(0)
-		switch v.Kind {
+		switch m.Kind {
 		case mm.Stack:
 			name = "[stack]"
 		case mm.Heap:
 			name = "[heap]"
 		case mm.File, mm.Copy, mm.Direct:
-			node, dev = v.Node, "08:01"
-			name, _ = k.FS.Path(v.Node)
+			node, dev = m.Node, "08:01"
+			name, _ = v.FS.Path(m.Node)
 		}
 		off := uint64(0)
 		if node != 0 {
-			off = v.Off
+			off = m.Off
 		}
 		at := len(b)
-		b = fmt.Appendf(b, "%08x-%08x %s%c %08x %s %d ", v.Start, v.End, v.Prot, share, off, dev, uint64(node))
+		b = fmt.Appendf(b, "%08x-%08x %s%c %08x %s %d ", m.Start, m.End, m.Prot, share, off, dev, uint64(node))
 		if name != "" {
 			b = append(b, strings.Repeat(" ", max(0, 73-(len(b)-at)))...)
 			b = append(b, name...)
@@ -161,24 +126,9 @@ func (k *Kernel) procMaps() []byte {
 	return b
 }
 
-func (k *Kernel) procCmdline() []byte {
-	b := make([]byte, min(k.proc.argEnd-k.proc.argStart, maxArgs))
-	return b[:k.MM.Peek(k.proc.argStart, b)]
-}
-
-func (k *Kernel) procStatus() []byte {
-	return fmt.Appendf(nil, "Name:\t%s\nState:\tR (running)\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t64\nVmSize:\t%8d kB\nThreads:\t%d\nSigPnd:\t%016x\nSigBlk:\t%016x\n",
-		cString(k.thread.comm[:]), k.proc.pid, k.proc.pid, k.proc.ppid, k.MM.Mapped()>>10, len(k.members(k.proc)), k.thread.pending(), k.thread.mask)
-}
-
-func (k *Kernel) procStat() []byte {
-	ticks := uint64(k.cpuTime() / (second / 100))
-	return fmt.Appendf(nil, "%d (%s) R %d %d %d 0 -1 4194304 0 0 0 0 %d 0 0 0 20 0 %d 0 0 %d 0 18446744073709551615 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
-		k.proc.pid, cString(k.thread.comm[:]), k.proc.ppid, k.proc.pgid, k.proc.sid, ticks, len(k.members(k.proc)), k.MM.Mapped())
-}
-
-func (k *Kernel) procStatm() []byte {
-	return fmt.Appendf(nil, "%d 0 0 0 0 0 0\n", k.MM.Mapped()/blockSize)
+func (v view) procCmdline() []byte {
+	b := make([]byte, min(v.p.argEnd-v.p.argStart, maxArgs))
+	return b[:v.p.MM.Peek(v.p.argStart, b)]
 }
 
 func (k *Kernel) procMeminfo() []byte {

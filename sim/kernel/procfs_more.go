@@ -82,23 +82,23 @@ const stackEnd = mm.TaskSize - 8
 
 // procEnviron is what the process has now where its environment was: between its
 // arguments and its file name.
-func (k *Kernel) procEnviron() []byte {
-	if k.proc.argEnd == 0 || k.proc.argEnd > stackEnd {
+func (v view) procEnviron() []byte {
+	if v.p.argEnd == 0 || v.p.argEnd > stackEnd {
 		return nil
 	}
-	b := make([]byte, min(stackEnd-k.proc.argEnd, maxArgs))
-	b = b[:k.MM.Peek(k.proc.argEnd, b)]
+	b := make([]byte, min(stackEnd-v.p.argEnd, maxArgs))
+	b = b[:v.p.MM.Peek(v.p.argEnd, b)]
 	return b[:bytes.LastIndexByte(b[:max(0, len(b)-1)], 0)+1]
 }
 
 // procAuxv finds the auxiliary vector below the strings, where pushStart put it.
-func (k *Kernel) procAuxv() []byte {
+func (v view) procAuxv() []byte {
 	const words = 2 * 19
-	platform := k.proc.argStart - uint64(len("x86_64\x00"))
+	platform := v.p.argStart - uint64(len("x86_64\x00"))
 	random := platform - 16
 	for _, end := range [...]uint64{random &^ 15, (random-8)&^15 + 8} {
 		b := make([]byte, 8*words)
-		if k.MM.Peek(end-8*words, b) < len(b) {
+		if v.p.MM.Peek(end-8*words, b) < len(b) {
 			continue
 		}
 		if tail := b[len(b)-32:]; le.Uint64(tail) == atPlat && le.Uint64(tail[8:]) == platform && le.Uint64(tail[16:]) == atNull {
@@ -109,12 +109,12 @@ func (k *Kernel) procAuxv() []byte {
 }
 
 // procSmaps is maps with the sizes that are known without looking at every page.
-func (k *Kernel) procSmaps() []byte {
+func (v view) procSmaps() []byte {
 	var b []byte
-	lines := strings.SplitAfter(string(k.procMaps()), "\n")
-	for i, v := range mm.Regions(k.MM.VMAs()) {
+	lines := strings.SplitAfter(string(v.procMaps()), "\n")
+	for i, m := range mm.Regions(v.p.MM.VMAs()) {
 		b = append(b, lines[i]...)
-		b = fmt.Appendf(b, "Size:           %8d kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\nRss:            %8d kB\nPss:            %8d kB\n", v.Size()>>10, 0, 0)
+		b = fmt.Appendf(b, "Size:           %8d kB\nKernelPageSize:        4 kB\nMMUPageSize:           4 kB\nRss:            %8d kB\nPss:            %8d kB\n", m.Size()>>10, 0, 0)
 	}
 	return b
 }
@@ -125,7 +125,7 @@ var limitRows = [16]struct{ name, unit string }{
 	{"Max file locks", "locks"}, {"Max pending signals", "signals"}, {"Max msgqueue size", "bytes"}, {"Max nice priority", ""}, {"Max realtime priority", ""}, {"Max realtime timeout", "us"},
 }
 
-func (k *Kernel) procLimits() []byte {
+func (v view) procLimits() []byte {
 	show := func(v uint64) string {
 		if v == rlimInfinity {
 			return "unlimited"
@@ -134,7 +134,7 @@ func (k *Kernel) procLimits() []byte {
 	}
 	b := fmt.Appendf(nil, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units")
 	for i, r := range limitRows {
-		l := k.proc.rlimits[i]
+		l := v.p.rlimits[i]
 		b = fmt.Appendf(b, "%-25s %-20s %-20s %-10s\n", r.name, show(l[0]), show(l[1]), r.unit)
 	}
 	return b

@@ -39,6 +39,81 @@ func TestProc(t *testing.T) {
 	}
 }
 
+// TestProcOfOthers: the directories of other processes, of one that has ended, and of
+// threads, after a restart too.
+func TestProcOfOthers(t *testing.T) {
+	r := newRig(t, nil)
+	r.want(0, "pipe", r.put(make([]byte, 8)))
+	r.want(0, "prctl", 15, "first")
+	child := r.forked()
+	tid := r.sys("clone", cloneThreadFlags, stackTop-8192, 0, 0, 0)
+	r.as(child)
+	r.want(0, "prctl", 15, "second")
+	r.want(0, "close", 3)
+	r.want(0, "chdir", "/tmp")
+	r.want(3, "eventfd2", 7, oCloexec)
+	r.as(initialPID)
+	check := func(want map[string]string) {
+		t.Helper()
+		for path, pattern := range want {
+			path = strings.NewReplacer("CHILD", fmt.Sprint(child), "THREAD", fmt.Sprint(tid)).Replace(path)
+			if got := r.text(path); !regexp.MustCompile(pattern).MatchString(got) {
+				t.Errorf("%s says %q, want %s", path, got, pattern)
+			}
+		}
+	}
+	want := map[string]string{
+		"/proc/CHILD/comm":                "^second\n$",
+		"/proc/CHILD/status":              `(?m)^Name:\tsecond\n(.*\n)*Tgid:\t1001\n(.*\n)*Pid:\t1001\nPPid:\t1000\n(.*\n)*Threads:\t1$`,
+		"/proc/CHILD/stat":                `^1001 \(second\) R 1000 1000 1000 0 -1 (\S+ ){43}\S+\n$`,
+		"/proc/CHILD/fdinfo/3":            `^pos:\t0\nflags:\t02000002\nmnt_id:\t15\nino:\t\d+\neventfd-count: +7\n$`,
+		"/proc/self/fdinfo/4":             `^pos:\t0\nflags:\t01\n`,
+		"/proc/1000/task/THREAD/status":   `(?m)^Name:\tfirst\n(.*\n)*Tgid:\t1000\n(.*\n)*Pid:\t1002\n(.*\n)*Threads:\t2$`,
+		"/proc/THREAD/status":             `(?m)^Tgid:\t1000\n(.*\n)*Pid:\t1000$`,
+		"/proc/self/maps":                 `^10000000-10040000 rw-p`,
+		"/proc/thread-self/../../comm":    "^first\n$",
+		"/proc/CHILD/task/CHILD/limits":   "Max open files",
+		"/proc/1000/task/THREAD/fdinfo/3": "^pos",
+	}
+	check(want)
+	opened := int(r.sys("open", fmt.Sprintf("/proc/%d/status", child), 0, 0))
+	r.ok(r.reborn(r.k.Records()))
+	check(want)
+	buf := r.put(make([]byte, 4096))
+	link := func(path, want string) {
+		t.Helper()
+		n := r.sys("readlink", path, buf, 64)
+		if got := string(r.get(buf, int(max(n, 0)))); got != want {
+			t.Errorf("%s leads to %q (%d), want %q", path, got, n, want)
+		}
+	}
+	link("/proc/self", "1000")
+	link("/proc/thread-self", "1000/task/1000")
+	link("/proc/1001/cwd", "/tmp")
+	link("/proc/1001/fd/3", "anon_inode:[eventfd]")
+	link("/proc/1001/root", "/")
+	r.want(0, "stat", "/proc/1001/fd/4", buf)
+	r.want(errno.ENXIO, "open", "/proc/1001/fd/3", 0, 0)
+	other := int(r.sys("open", "/proc/1001/fd/4", oWronly, 0))
+	r.want(1, "write", other, "x", 1)
+	r.want(1, "read", 3, buf, 5)
+	if n := r.sys("pread64", opened, buf, 4096, 0); n < 500 {
+		t.Errorf("the open status reads %d bytes", n)
+	}
+
+	r.as(child)
+	r.raw("exit_group", 5)
+	r.as(initialPID)
+	if got := r.text("/proc/1001/stat"); !regexp.MustCompile(`^1001 \(\) Z 1000 .* 1280\n$`).MatchString(got) {
+		t.Errorf("the zombie says %q", got)
+	}
+	r.want(errno.ENOENT, "readlink", "/proc/1001/cwd", buf, 10)
+	r.want(int(child), "wait4", -1, 0, 0, 0)
+	r.want(errno.ENOENT, "open", "/proc/1001/stat", 0, 0)
+	r.want(errno.ESRCH, "pread64", opened, buf, 100, 0)
+	r.want(0, "fstat", opened, buf)
+}
+
 // text reads a file of the guest.
 func (r *rig) text(path string) string {
 	r.Helper()

@@ -91,7 +91,7 @@ func (r *rig) tangled(rng *rand.Rand) (string, []any) {
 	r.ok(r.c.Port.WriteBytes(base-16, b))
 	path := func() uint64 {
 		at := p()
-		r.ok(r.c.Port.WriteBytes(at, []byte([]string{"/etc/motd\x00", "/tmp\x00", "/proc/self/exe\x00", "/nothing\x00"}[rng.IntN(4)])))
+		r.ok(r.c.Port.WriteBytes(at, []byte([]string{"/etc/motd\x00", "/tmp\x00", "/proc/self/cwd\x00", "/nothing\x00"}[rng.IntN(4)])))
 		return at
 	}
 	fd := func() uint64 { return 3 + rng.Uint64N(5) }

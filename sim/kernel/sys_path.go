@@ -84,8 +84,8 @@ func (c *call) target(dirfd, p int, flags uint64) (id vfs.NodeID, d *desc, err e
 	}
 	follow := flags&atSymlinkNofollow == 0
 	id, err = c.existing(dirfd, p, follow)
-	if num, ok := c.FS.FDLink(id); ok && follow && err == nil {
-		if d = c.get(num); d == nil {
+	if task, num, ok := c.FS.FDLink(id); ok && follow && err == nil {
+		if d = c.descAt(task, num); d == nil {
 			err = errno.ENOENT
 		}
 		return 0, d, err
@@ -143,8 +143,8 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if num, ok := c.FS.FDLink(pl.Node); ok && pl.Node != 0 {
-		return c.reopen(num, flags)
+	if task, num, ok := c.FS.FDLink(pl.Node); ok && pl.Node != 0 {
+		return c.reopen(c.descAt(task, num), flags)
 	}
 	id, created, err := c.openNode(pl, flags, mode)
 	if err != nil {
@@ -225,9 +225,18 @@ func (c *call) openTmpfile(dirfd, p int, flags, mode uint32) (uint64, error) {
 	return c.openDesc(id, flags)
 }
 
-// reopen opens the console or a pipe end anew through /proc/self/fd.
-func (c *call) reopen(num int, flags uint32) (uint64, error) {
-	d := c.get(num)
+// descAt returns the description of a descriptor of a process or a thread.
+func (k *Kernel) descAt(task vfs.Task, num int) *desc {
+	if v, ok := k.view(task); ok {
+		if s := v.p.slot(num); s != nil {
+			return k.files.desc(s.desc)
+		}
+	}
+	return nil
+}
+
+// reopen opens the console or a pipe end anew through /proc/PID/fd.
+func (c *call) reopen(d *desc, flags uint32) (uint64, error) {
 	if d == nil {
 		return 0, errno.ENOENT
 	}

@@ -39,7 +39,7 @@ func (fs *FS) Open(id NodeID, write bool) error {
 		return err
 	}
 	switch k := n.kind(); {
-	case isFDLink(id), k == ModeSocket, k == ModeBlock:
+	case isFDLink(id, fs), k == ModeSocket, k == ModeBlock:
 		return errno.ENXIO
 	case k == ModeLink:
 		return errno.ELOOP
@@ -173,10 +173,11 @@ func (fs *FS) ReadAt(id NodeID, buf []byte, off int64) (int, error) {
 	case n.kind() != ModeFile || off < 0:
 		return 0, errno.EINVAL
 	case n.synthetic():
-		if text := fs.synthesize(n.low); off < int64(len(text)) {
-			return copy(buf, text[off:]), nil
+		text, err := fs.synthesize(n)
+		if err != nil || off >= int64(len(text)) {
+			return 0, err
 		}
-		return 0, nil
+		return copy(buf, text[off:]), nil
 	case off >= n.size:
 		return 0, nil
 	}

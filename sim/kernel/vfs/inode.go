@@ -171,8 +171,8 @@ func (fs *FS) node(id NodeID) (*inode, error) {
 	if n := fs.tree.byID(id); n != nil {
 		return &n.proto, nil
 	}
-	if isFDLink(id) {
-		return fs.fdLink(id), nil
+	if isTask(id) {
+		return fs.taskNode(id)
 	}
 	return nil, errno.ESTALE
 }

@@ -24,6 +24,8 @@ type lower struct {
 	root *os.Root
 	name string // absolute host path of root
 
+	plates []*lowerNode // templates of what is in the directory of a process, by path
+
 	mu    sync.Mutex
 	nodes map[NodeID]*lowerNode
 }
@@ -50,13 +52,11 @@ func idOf(path string) NodeID {
 		return Root
 	}
 	h := sha256.Sum256([]byte(path))
-	return NodeID(binary.LittleEndian.Uint64(h[:]))&^(lowerBit|fdLinkBit) | lowerBit
+	return NodeID(binary.LittleEndian.Uint64(h[:]))&^(lowerBit|taskBit) | lowerBit
 }
 
-const (
-	lowerBit  NodeID = 1 << 63 // nodes of the read-only layer
-	fdLinkBit NodeID = 1 << 62 // /proc/self/fd/n
-)
+// lowerBit marks the nodes of the read-only layer.
+const lowerBit NodeID = 1 << 63
 
 func join(dir, name string) string {
 	if dir == "" {

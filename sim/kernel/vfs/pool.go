@@ -30,7 +30,7 @@ var mounts = map[string]Mount{"proc": ProcMount, "sys": SysMount, "dev": DevMoun
 
 // Mount tells which file system a node belongs to: that of its directory.
 func (t *FS) Mount(id NodeID) Mount {
-	if isFDLink(id) {
+	if isTask(id) {
 		return ProcMount
 	}
 	for range MaxPath {

@@ -5,10 +5,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
-
-	"zhuque/sim/kernel/errno"
 )
 
 // The synthetic nodes stand in for the host's /proc, /sys and /dev. Sources:
@@ -21,18 +18,13 @@ var synthDirs = []struct {
 	mount bool
 }{
 	{"proc", 0o555, true, true},
-	{"proc/self", 0o555, true, false},
-	{fdDir, 0o500, true, false},
 	{"sys", 0o555, true, true},
 	{"dev", 0o755, false, true},
 	{"dev/pts", 0o755, false, false},
 	{"dev/shm", 0o1777, false, false},
 }
 
-const (
-	fdDir      = "proc/self/fd"
-	domainPath = "sys/bus/nd/devices/region0/persistence_domain"
-)
+const domainPath = "sys/bus/nd/devices/region0/persistence_domain"
 
 var synthDevices = []struct {
 	name         string
@@ -52,9 +44,6 @@ var synthLinks = []struct{ path, target string }{
 	{"dev/stdin", "/proc/self/fd/0"},
 	{"dev/stdout", "/proc/self/fd/1"},
 	{"dev/stderr", "/proc/self/fd/2"},
-	{"proc/self/root", "/"},
-	{"proc/self/task/1000", ".."},
-	{"proc/1000", "self"},
 }
 
 // synthTexts describe the one region of persistent memory, the namespace on it and
@@ -75,7 +64,7 @@ var synthTexts = []struct{ path, text string }{
 
 // magicLinks are symbolic links whose text comes from Hooks.Synthetic. Following
 // one resolves the text, so a link to a removed file leads nowhere, unlike Linux.
-var magicLinks = map[string]bool{"proc/self/exe": true, "proc/self/cwd": true}
+var magicLinks = map[string]bool{"proc/self/exe": true, "proc/self/cwd": true, "proc/self": true, "proc/thread-self": true}
 
 func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 	for _, d := range synthDirs {
@@ -96,6 +85,14 @@ func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 		l.addNode(top, f.path, ModeFile|0o444).text = f.text
 	}
 
+	head := &lowerNode{fixed: true, proto: inode{id: Root, mode: ModeDir}}
+	plates := lower{nodes: map[NodeID]*lowerNode{Root: head}}
+	plates.addNode(head, selfDir, ModeDir|0o555)
+	for _, name := range []string{fdDir, fdinfoDir, tasksDir} {
+		plates.addNode(head, name, ModeDir|0o555)
+	}
+	root := plates.addNode(head, selfDir+"/root", ModeLink|0o777)
+	root.proto.target, root.proto.size = "/", 1
 	paths := make([]string, 0, len(o.Synthetic)+len(o.Texts))
 	for p := range o.Synthetic {
 		paths = append(paths, p)
@@ -112,11 +109,21 @@ func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 		if magicLinks[p[1:]] {
 			mode = ModeLink | 0o777
 		}
-		if n, err := l.resolve(p[1:]); err == nil && (n.proto.kind() != mode&ModeType || n.proto.target != "") {
+		in, at := l, top
+		if strings.HasPrefix(p[1:], selfDir+"/") {
+			in, at = &plates, head
+		}
+		if n, err := in.resolve(p[1:]); err == nil && (n.proto.kind() != mode&ModeType || n.proto.target != "") {
 			return fmt.Errorf("synthetic file %q: there already is a node of another kind", p)
 		}
-		l.addNode(top, p[1:], mode).text = o.Texts[p]
+		in.addNode(at, p[1:], mode).text = o.Texts[p]
 	}
+	for _, n := range plates.nodes {
+		if n != head && n.path != "proc" {
+			l.plates = append(l.plates, n)
+		}
+	}
+	slices.SortFunc(l.plates, func(a, b *lowerNode) int { return strings.Compare(a.path, b.path) })
 	return nil
 }
 
@@ -151,56 +158,9 @@ func (l *lower) addNode(top *lowerNode, path string, mode uint32) *lowerNode {
 	}
 }
 
-// synthesize returns the content of a synthetic file or the text of a magic
-// link.
-func (fs *FS) synthesize(n *lowerNode) []byte {
-	if f := fs.opt.Synthetic["/"+n.path]; f != nil {
-		return f()
-	}
-	return []byte(n.text)
-}
-
 // synthetic reports whether n is a file whose content is generated.
 func (n *inode) synthetic() bool {
 	return n.low != nil && n.low.host == (hostKey{}) && n.kind() == ModeFile
-}
-
-func isFDLink(id NodeID) bool { return id&(lowerBit|fdLinkBit) == fdLinkBit }
-
-// fdLink describes /proc/self/fd/n.
-func (fs *FS) fdLink(id NodeID) *inode {
-	num := strconv.FormatUint(uint64(id&^fdLinkBit), 10)
-	return &inode{id: id, names: []link{{idOf(fdDir), num}}, mode: ModeLink | 0o700, size: 64, low: fs.tree.byID(idOf(fdDir))}
-}
-
-// findFD returns the descriptor that name, a decimal number, stands for.
-func (fs *FS) findFD(name string) (FD, error) {
-	num, err := strconv.Atoi(name)
-	if err != nil || strconv.Itoa(num) != name {
-		return FD{}, errno.ENOENT
-	}
-	for _, fd := range fs.fds() {
-		if fd.Num == num {
-			return fd, nil
-		}
-	}
-	return FD{}, errno.ENOENT
-}
-
-func (fs *FS) fds() []FD {
-	if fs.opt.FDs == nil {
-		return nil
-	}
-	return fs.opt.FDs()
-}
-
-// FDLink reports whether the node is /proc/self/fd/num of a descriptor whose
-// object is outside this tree, such as a pipe: opening it is up to the kernel.
-func (fs *FS) FDLink(id NodeID) (num int, ok bool) {
-	if !isFDLink(id) {
-		return 0, false
-	}
-	return int(id &^ fdLinkBit), true
 }
 
 // Device says which synthetic device the node is.

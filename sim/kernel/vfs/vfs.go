@@ -81,17 +81,23 @@ type Hooks struct {
 	// Now is the virtual time since the Unix epoch; nil means always zero.
 	Now func() phys.Nanos
 	// Synthetic gives the content of files below /proc and /sys, by absolute
-	// path: /proc/self/maps, /proc/cpuinfo, … For /proc/self/exe, cwd and root the
-	// function gives the target of a symbolic link. The set of paths is fixed by
-	// New; SetHooks only replaces the functions.
-	Synthetic map[string]func() []byte
+	// path: /proc/cpuinfo, /proc/self/maps, … What is declared below /proc/self is in
+	// the directory of each process and thread; the function gets whose is looked at,
+	// for all others a zero Task. For /proc/self, /proc/thread-self, /proc/self/exe and
+	// cwd it gives the target of a symbolic link. The set of paths is fixed by New;
+	// SetHooks only replaces the functions.
+	Synthetic map[string]func(Task) []byte
 	// Texts are files below /proc and /sys that never change. Only New looks at them.
 	Texts map[string]string
-	// FDs lists the open descriptors, ascending, for /proc/self/fd.
-	FDs func() []FD
+
+	Processes func() []int32                      // all processes, ascending
+	Threads   func(pid int32) []int32             // of a process, ascending
+	Process   func(id int32) (pid int32, ok bool) // of the process or thread with a number
+	FDs       func(Task) []FD                     // the open descriptors, ascending, for fd and fdinfo
+	FDInfo    func(t Task, num int) []byte        // the content of fdinfo/num
 }
 
-// FD is one entry of /proc/self/fd.
+// FD is one entry of /proc/PID/fd.
 type FD struct {
 	Num    int
 	Node   NodeID // what following the link leads to; 0 when it is no file of this tree

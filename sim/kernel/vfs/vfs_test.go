@@ -38,13 +38,31 @@ func plant(t testing.TB, files map[string]string) string {
 	return dir
 }
 
+// newFS makes a file tree. Without other hooks there is one process, 1000, and it has
+// another thread, 1001.
 func newFS(t testing.TB, o Options) *FS {
 	t.Helper()
+	if o.Process == nil {
+		o.Hooks = onProcess(o.Hooks)
+	}
 	fs, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return fs
+}
+
+func onProcess(h Hooks) Hooks {
+	const pid = 1000
+	h.Processes = func() []int32 { return []int32{pid} }
+	h.Threads = func(int32) []int32 { return []int32{pid, pid + 1} }
+	h.Process = func(id int32) (int32, bool) { return pid, id == pid || id == pid+1 }
+	files := map[string]func(Task) []byte{"/proc/self": func(Task) []byte { return []byte("1000") }}
+	for p, f := range h.Synthetic {
+		files[p] = f
+	}
+	h.Synthetic = files
+	return h
 }
 
 // do performs one line of a script, composed of the package's calls as a kernel
@@ -424,12 +442,19 @@ func TestSyntheticFiles(t *testing.T) {
 	maps := "old"
 	var open []FD
 	fs := newFS(t, Options{Root: plant(t, map[string]string{"bin/prog": "ELF"}), Hooks: Hooks{
-		FDs: func() []FD { return open },
-		Synthetic: map[string]func() []byte{
-			"/proc/self/maps":   func() []byte { return []byte(maps) },
-			"/proc/self/exe":    func() []byte { return []byte("/bin/prog") },
-			"/proc/sys/vm/x":    func() []byte { return []byte("1\n") },
-			"/sys/devices/node": func() []byte { return nil },
+		FDs: func(t Task) []FD {
+			if t.ID != 1000 {
+				return nil
+			}
+			return open
+		},
+		FDInfo: func(t Task, num int) []byte { return fmt.Appendf(nil, "%v %d", t, num) },
+		Synthetic: map[string]func(Task) []byte{
+			"/proc/self/maps":   func(Task) []byte { return []byte(maps) },
+			"/proc/self/stat":   func(t Task) []byte { return fmt.Append(nil, t) },
+			"/proc/self/exe":    func(Task) []byte { return []byte("/bin/prog") },
+			"/proc/sys/vm/x":    func(Task) []byte { return []byte("1\n") },
+			"/sys/devices/node": func(Task) []byte { return nil },
 		}}})
 	maps = "new"
 	prog, err := fs.Walk(Root, "/bin/prog", false)
@@ -451,9 +476,33 @@ func TestSyntheticFiles(t *testing.T) {
 		read /proc/self/fd/1 => ENOENT
 		read /dev/stdin/x => ENOTDIR
 		write /proc/self/maps 0 x => EPERM
+		readlink /proc/self => 1000
+		ls /proc => 1000 self sys
+		ls /proc/self => exe fd fdinfo maps root stat task
+		ls /proc/1000/task => 1000 1001
+		ls /proc/self/task/1001 => exe fd fdinfo maps root stat
+		read /proc/1000/stat => "{1000 false}"
+		read /proc/1001/stat => "{1001 false}"
+		read /proc/1000/task/1001/stat => "{1001 true}"
+		read /proc/1000/task/1001/../1000/stat => "{1000 true}"
+		read /proc/1000/task/1001/../../stat => "{1000 false}"
+		read /proc/1000/task/1001/../../../1000/stat => "{1000 false}"
+		read /proc/1000/fdinfo/7 => "{1000 false} 7"
+		ls /proc/1000/fdinfo => 0 7
+		read /proc/1000/fdinfo/8 => ENOENT
+		read /proc/1001/fd/7 => ENOENT
+		ls /proc/1002 => ENOENT
+		ls /proc/01000 => ENOENT
+		ls /proc/1000/task/1002 => ENOENT
+		ls /proc/1000/task/x => ENOENT
+		read /proc/1000/task/1001/task => ENOENT
+		unlink /proc/1000/stat => EPERM
+		rmdir /proc/1000 => EPERM
+		create /proc/1000/x => ENOENT
+		ls /proc/4294968296 => ENOENT
 	`)
 	id, err := fs.Walk(Root, "/dev/stdin", true)
-	if num, ok := fs.FDLink(id); err != nil || !ok || num != 0 {
+	if _, num, ok := fs.FDLink(id); err != nil || !ok || num != 0 {
 		t.Errorf("/dev/stdin is node %#x (%v), no link to descriptor 0", id, err)
 	}
 	if id, err = fs.Walk(Root, "/dev/urandom", true); err != nil || fs.Device(id) != DevURandom {
@@ -461,11 +510,11 @@ func TestSyntheticFiles(t *testing.T) {
 	}
 	// A fork must be able to answer for its own kernel.
 	c := fs.Fork()
-	c.SetHooks(Hooks{Synthetic: map[string]func() []byte{"/proc/self/maps": func() []byte { return []byte("fork") }}})
+	c.SetHooks(onProcess(Hooks{Synthetic: map[string]func(Task) []byte{"/proc/self/maps": func(Task) []byte { return []byte("fork") }}}))
 	script(t, c, "read /proc/self/maps => \"fork\"")
 	script(t, fs, "read /proc/self/maps => \"new\"")
-	for _, p := range []string{"/etc/x", "/proc/../x", "/proc/self", "/proc/self/fd/1/..", "proc/x"} {
-		if _, err := New(Options{Root: plant(t, nil), Hooks: Hooks{Synthetic: map[string]func() []byte{p: nil}}}); err == nil {
+	for _, p := range []string{"/etc/x", "/proc/../x", "/proc/self/root", "/proc/self/fd/1/..", "proc/x"} {
+		if _, err := New(Options{Root: plant(t, nil), Hooks: Hooks{Synthetic: map[string]func(Task) []byte{p: nil}}}); err == nil {
 			t.Errorf("synthetic path %q was accepted", p)
 		}
 	}

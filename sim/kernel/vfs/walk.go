@@ -3,7 +3,6 @@ package vfs
 import (
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"zhuque/sim/kernel/errno"
@@ -138,8 +137,8 @@ func (fs *FS) step(dir NodeID, name string) (*inode, error) {
 // linkTarget returns where the symbolic link n leads: a text, or for
 // /proc/self/fd/n a node.
 func (fs *FS) linkTarget(n *inode) (string, *inode, error) {
-	if isFDLink(n.id) {
-		fd, err := fs.findFD(n.names[0].name)
+	if isFDLink(n.id, fs) {
+		fd, err := fs.findFD(taskOf(n.id), n.names[0].name)
 		if err != nil || fd.Node == 0 {
 			return "", n, err
 		}
@@ -174,9 +173,13 @@ func (fs *FS) Lookup(dir NodeID, name string) (NodeID, error) {
 	if d.low == nil {
 		return 0, errno.ENOENT
 	}
-	if d.low.path == fdDir {
-		fd, err := fs.findFD(name)
-		return fdLinkBit | NodeID(fd.Num), err
+	if isTask(d.id) {
+		return fs.lookupInTask(d, name)
+	}
+	if d.low.path == "proc" {
+		if id, ok := fs.lookupTask(name); ok {
+			return id, nil
+		}
 	}
 	n, err := fs.tree.child(d.low, name)
 	if err != nil {
@@ -194,8 +197,8 @@ func (fs *FS) Readlink(id NodeID) (string, error) {
 	if n.kind() != ModeLink {
 		return "", errno.EINVAL
 	}
-	if isFDLink(id) {
-		fd, err := fs.findFD(n.names[0].name)
+	if isFDLink(id, fs) {
+		fd, err := fs.findFD(taskOf(id), n.names[0].name)
 		if err != nil || fd.Node == 0 {
 			return fd.Target, err
 		}
@@ -203,7 +206,11 @@ func (fs *FS) Readlink(id NodeID) (string, error) {
 		return p, nil
 	}
 	if n.low != nil && magicLinks[n.low.path] && n.low.fixed {
-		return string(fs.synthesize(n.low)), nil
+		text, err := fs.synthesize(n)
+		if err == nil && len(text) == 0 {
+			err = errno.ENOENT
+		}
+		return string(text), err
 	}
 	return n.target, nil
 }
@@ -257,11 +264,13 @@ func (fs *FS) ReadDir(id NodeID) ([]Dirent, error) {
 // kids lists the names in d, sorted.
 func (fs *FS) kids(d *inode) ([]Dirent, error) {
 	var list []Dirent
-	if d.low != nil && d.low.path == fdDir {
-		for _, fd := range fs.fds() {
-			list = append(list, Dirent{strconv.Itoa(fd.Num), fdLinkBit | NodeID(fd.Num), ModeLink >> 12})
-		}
+	switch {
+	case isTask(d.id):
+		list = fs.listTask(d)
+		slices.SortFunc(list, func(a, b Dirent) int { return strings.Compare(a.Name, b.Name) })
 		return list, nil
+	case d.low != nil && d.low.path == "proc":
+		list = fs.listTasks()
 	}
 	if d.low != nil {
 		host, err := fs.tree.list(d.low)
