@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"zhuque/sim/kernel/errno"
+	"zhuque/sim/kernel/mm"
+	"zhuque/sim/kernel/vfs"
 )
 
 // Operations and flags of futex(2).
@@ -39,12 +41,12 @@ func sysFutex(c *call) (uint64, error) {
 	case futexWaitBitset:
 		return c.futexWait(uint32(c.a[5]))
 	case futexWake:
-		return c.futexWake(va, int(int32(c.a[2])), futexAllBits), nil
+		return c.futexWake(va, int(int32(c.a[2])), futexAllBits, c.shared()), nil
 	case futexWakeBitset:
 		if uint32(c.a[5]) == 0 {
 			return 0, errno.EINVAL
 		}
-		return c.futexWake(va, int(int32(c.a[2])), uint32(c.a[5])), nil
+		return c.futexWake(va, int(int32(c.a[2])), uint32(c.a[5]), c.shared()), nil
 	case futexRequeue, futexCmpRequeue:
 		return c.futexRequeue(op == futexCmpRequeue)
 	case futexWakeOp:
@@ -53,12 +55,41 @@ func sysFutex(c *call) (uint64, error) {
 	return 0, errno.ENOSYS // priority inheritance, with which C libraries do without
 }
 
+// place is what a futex is: memory that may be mapped anywhere, or an address in one
+// address space. As in Linux a futex that FUTEX_PRIVATE_FLAG names is another than the
+// same word without the flag.
+type place struct {
+	node  vfs.NodeID
+	at    uint64 // offset in the node, or physical address
+	space *mm.Space
+	va    uint64
+}
+
+// futexAt returns what a futex of an address space is.
+func futexAt(s *mm.Space, va uint64, shared bool) place {
+	if !shared {
+		return place{space: s, va: va}
+	}
+	v, ok := s.Find(va)
+	switch in := va - v.Start; {
+	case !ok || !v.Shared:
+		return place{space: s, va: va | 1} // no private futex has such an address
+	case v.Node != 0:
+		return place{node: v.Node, at: v.Off + in}
+	default:
+		return place{at: uint64(v.Phys) + in}
+	}
+}
+
 // word reads a futex.
 func (c *call) word(va uint64) (uint32, error) {
 	var b [4]byte
 	err := c.load(va, b[:])
 	return le.Uint32(b[:]), err
 }
+
+// shared reports whether the call means a futex that other processes may use.
+func (c *call) shared() bool { return c.a[1]&futexPrivate == 0 }
 
 func (c *call) futexWait(bits uint32) (uint64, error) {
 	if bits == 0 {
@@ -93,15 +124,16 @@ func (c *call) futexWait(bits uint32) (uint64, error) {
 		}
 		deadline = c.after(t)
 	}
-	return 0, c.waitFor(wait{futex: c.a[0], bits: bits, deadline: deadline})
+	return 0, c.waitFor(wait{futex: c.a[0], shared: c.shared(), bits: bits, deadline: deadline})
 }
 
-// waiters returns the threads that wait for a futex of the current process and
-// were not chosen yet, in the order in which they began.
-func (k *Kernel) waiters(va uint64, bits uint32) []*Thread {
+// waiters returns the threads that wait for a futex, which is at va in the current
+// process, and were not chosen yet, in the order in which they began.
+func (k *Kernel) waiters(va uint64, bits uint32, shared bool) []*Thread {
 	var out []*Thread
+	here := futexAt(k.MM, va, shared)
 	for _, t := range k.threads {
-		if w := t.wait; w != nil && w.futex == va && !w.woken && w.bits&bits != 0 && t.proc == k.proc {
+		if w := t.wait; w != nil && w.futex != 0 && !w.woken && w.bits&bits != 0 && w.shared == shared && futexAt(t.proc.MM, w.futex, shared) == here {
 			out = append(out, t)
 		}
 	}
@@ -110,8 +142,8 @@ func (k *Kernel) waiters(va uint64, bits uint32) []*Thread {
 }
 
 // futexWake wakes up to n waiters and returns how many.
-func (k *Kernel) futexWake(va uint64, n int, bits uint32) (woken uint64) {
-	for _, t := range k.waiters(va, bits) {
+func (k *Kernel) futexWake(va uint64, n int, bits uint32, shared bool) (woken uint64) {
+	for _, t := range k.waiters(va, bits, shared) {
 		if int(woken) >= n {
 			break
 		}
@@ -138,10 +170,13 @@ func (c *call) futexRequeue(compare bool) (uint64, error) {
 			return 0, errno.EAGAIN
 		}
 	}
-	done := c.futexWake(c.a[0], int(wake), futexAllBits)
-	for i, t := range c.waiters(c.a[0], futexAllBits) {
+	done := c.futexWake(c.a[0], int(wake), futexAllBits, c.shared())
+	for i, t := range c.waiters(c.a[0], futexAllBits, c.shared()) {
 		if i >= int(move) {
 			break
+		}
+		if t.proc.MM != c.MM {
+			return 0, c.lacks("requeueing a thread of another process") // to has another address there
 		}
 		w := *t.wait
 		w.futex = to
@@ -200,17 +235,18 @@ func (c *call) futexWakeOp() (uint64, error) {
 	default:
 		return 0, errno.ENOSYS
 	}
-	woken := c.futexWake(c.a[0], int(int32(c.a[2])), futexAllBits)
+	woken := c.futexWake(c.a[0], int(int32(c.a[2])), futexAllBits, c.shared())
 	if holds {
-		woken += c.futexWake(c.a[4], int(int32(c.a[3])), futexAllBits)
+		woken += c.futexWake(c.a[4], int(int32(c.a[3])), futexAllBits, c.shared())
 	}
 	return woken, nil
 }
 
-// leaveRobust marks the locks of the robust list that a dying thread held. As in
-// Linux a list that cannot be read ends the work, not the thread's death.
-func (c *call) leaveRobust() {
-	head := c.thread.robust[0]
+// leaveRobust marks the locks of the robust list that a dying thread of the current
+// process held. As in Linux a list that cannot be read ends the work, not the thread's
+// death.
+func (c *call) leaveRobust(t *Thread) {
+	head := t.robust[0]
 	if head == 0 {
 		return
 	}
@@ -232,24 +268,24 @@ func (c *call) leaveRobust() {
 			return
 		}
 		if entry != pending {
-			c.ownerDied(entry&^1 + off)
+			c.ownerDied(t, entry&^1+off)
 		}
 	}
 	if pending != 0 {
-		c.ownerDied(pending&^1 + off)
+		c.ownerDied(t, pending&^1+off)
 	}
 }
 
-// ownerDied marks a lock whose owner is the current thread and wakes one waiter.
-func (c *call) ownerDied(va uint64) {
+// ownerDied marks a lock whose owner is the thread and wakes one waiter.
+func (c *call) ownerDied(t *Thread, va uint64) {
 	if va&3 != 0 {
 		return
 	}
 	v, err := c.word(va)
-	if err != nil || v&futexTIDMask != uint32(c.thread.tid) {
+	if err != nil || v&futexTIDMask != uint32(t.tid) {
 		return
 	}
 	if c.put32(va, v&futexWaiters|futexOwnerDied) == nil && v&futexWaiters != 0 {
-		c.futexWake(va, 1, futexAllBits)
+		c.futexWake(va, 1, futexAllBits, true)
 	}
 }

@@ -125,10 +125,12 @@ func (c *call) endProcess(status, sig int) {
 		c.out.Exited, c.out.Status, c.out.Signal, c.out.CoreDump = true, status, sig, dumpsCore(sig)
 		return
 	}
-	c.leaveRobust()
+	for _, t := range c.members(p) {
+		c.leaveRobust(t)
+	}
 	if p.vfork {
 		if t := c.thread; t.clearTID != 0 && c.put32(t.clearTID, 0) == nil {
-			c.futexWake(t.clearTID, 1, futexAllBits)
+			c.futexWake(t.clearTID, 1, futexAllBits, true)
 		}
 	}
 	for _, t := range c.members(p) {

@@ -17,6 +17,7 @@ import (
 // wait says what a thread waits for: the first of all that is set.
 type wait struct {
 	futex    uint64     // address of a futex in the thread's process, 0 for none
+	shared   bool       // the futex may be in other processes too
 	bits     uint32     // of FUTEX_WAIT_BITSET
 	on       []interest // descriptions that become ready
 	child    bool       // a child of the process ends
@@ -54,6 +55,7 @@ const maxInterests = 4096
 
 func (w *wait) code(c *codec) {
 	code(c, &w.futex)
+	c.flag(&w.shared)
 	code(c, &w.bits)
 	n := c.count(len(w.on), maxInterests)
 	if c.decoding {
