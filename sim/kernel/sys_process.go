@@ -371,6 +371,7 @@ func (c *call) exec(path string, args, env []string) (uint64, error) {
 	}
 	p, t := c.proc, c.thread
 	for _, other := range c.members(p) {
+		c.leaveRobust(other)
 		if other != t {
 			c.removeThread(other)
 		}

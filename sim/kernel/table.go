@@ -198,6 +198,8 @@ func fileCalls() []Call {
 		works(137, "statfs", "path,ptr", sysStatfs),
 		works(138, "fstatfs", "fd,ptr", sysFstatfs),
 		works(162, "sync", "", sysSync),
+		partly(170, "sethostname", "ptr,size", "EPERM, as without CAP_SYS_ADMIN", sysNotPermitted),
+		partly(171, "setdomainname", "ptr,size", "EPERM, as without CAP_SYS_ADMIN", sysNotPermitted),
 		works(213, "epoll_create", "num", sysEpollCreate),
 		works(217, "getdents64", "fd,ptr,size", sysGetdents64),
 		works(221, "fadvise64", "fd,off,size,num", sysFadvise64),
@@ -359,8 +361,8 @@ func signalCalls() []Call {
 func socketCalls() []Call {
 	const messages = "no out-of-band data; ancillary data: descriptors and credentials; a datagram has at most 64 KiB"
 	return []Call{
-		partly(41, "socket", "num,num,num", "AF_UNIX, and TCP and UDP over the loopback interface, the only one. AF_NETLINK, AF_PACKET, AF_ALG and AF_VSOCK: EAFNOSUPPORT, "+
-			"with which C libraries, audit and coreutils cope; raw sockets: EPERM. Other families stop the run", sysSocket),
+		partly(41, "socket", "num,num,num", "AF_UNIX, and TCP and UDP over the loopback interface, the only one. AF_NETLINK, AF_PACKET, AF_ALG, AF_VSOCK and others of modules: "+
+			"EAFNOSUPPORT, with which C libraries, audit and coreutils cope; raw sockets: EPERM; UDP-Lite: EPROTONOSUPPORT. Families that nobody looks for stop the run", sysSocket),
 		works(42, "connect", "fd,ptr,size", sysConnect).class(Wait).restarts(),
 		works(43, "accept", "fd,ptr,ptr", sysAccept).class(Wait).restarts(),
 		partly(44, "sendto", "fd,ptr,size,flags,ptr,size", messages, sysSendto).class(Wait).restarts(),
