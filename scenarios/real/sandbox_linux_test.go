@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
+	"unsafe"
 )
 
 // sandboxEnv makes this test binary enter a tree and become a program of it: a
@@ -33,6 +35,35 @@ func TestMain(m *testing.M) {
 		os.Exit(125)
 	}
 	os.Exit(m.Run())
+}
+
+// Capabilities of capabilities(7) that programs in the machine have not.
+var machineWithout = []uintptr{12 /* CAP_NET_ADMIN */, 13 /* CAP_NET_RAW */, 21 /* CAP_SYS_ADMIN */}
+
+// confine leaves the program one processor, as the machine has, and not the
+// capabilities that it has not.
+func confine() error {
+	const prCapbsetDrop = 24
+	mask := [16]uint64{}
+	if _, _, e := syscall.RawSyscall(syscall.SYS_SCHED_GETAFFINITY, 0, unsafe.Sizeof(mask), uintptr(unsafe.Pointer(&mask))); e != 0 {
+		return fmt.Errorf("sched_getaffinity: %w", e)
+	}
+	for i := range mask {
+		if mask[i] != 0 {
+			one := [16]uint64{}
+			one[i] = mask[i] & -mask[i]
+			mask = one
+		}
+	}
+	if _, _, e := syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(mask), uintptr(unsafe.Pointer(&mask))); e != 0 {
+		return fmt.Errorf("sched_setaffinity: %w", e)
+	}
+	for _, c := range machineWithout {
+		if _, _, e := syscall.RawSyscall(syscall.SYS_PRCTL, prCapbsetDrop, c, 0); e != 0 {
+			return fmt.Errorf("dropping capability %d: %w", c, e)
+		}
+	}
+	return nil
 }
 
 // enter replaces this process by the program. It has a mount namespace of its own,
@@ -68,11 +99,18 @@ func (s *sandbox) enter() error {
 	if err := os.Symlink("/proc/self/fd", filepath.Join(s.Root, "dev", "fd")); err != nil {
 		return err
 	}
+	if err := os.Mkdir(filepath.Join(s.Root, "dev", "shm"), 0o777); err != nil {
+		return err
+	}
 	syscall.Umask(0o022)
 	if err := syscall.Chroot(s.Root); err != nil {
 		return err
 	}
 	if err := syscall.Chdir(s.Dir); err != nil {
+		return err
+	}
+	runtime.LockOSThread() // they are properties of the thread
+	if err := confine(); err != nil {
 		return err
 	}
 	return fmt.Errorf("execve %s: %w", s.Args[0], syscall.Exec(s.Args[0], s.Args, s.Env))

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// unittests is a run of test modules of Python's own.
+// unittests is a run of test modules of Python's own, or of parts of them.
 func unittests(name string, modules ...string) run {
-	return run{name: name, args: append([]string{"/usr/bin/python3.11", "unittests.py", "--without", "processes,threads,sockets"}, modules...),
+	return run{name: name, args: append([]string{"/usr/bin/python3.11", "unittests.py", "--without", "udplite,netlink,hops"}, modules...),
 		scripts: []string{"unittests.py"}}
 }
 
@@ -39,7 +39,9 @@ var pythonRuns = []run{
 	{name: "python-stdin", args: []string{"/usr/bin/python3.11", "-"}, stdin: "files.py"},
 	{name: "python-traceback", args: []string{"/usr/bin/python3.11", "-c", "def f(n): return f(n + 1)\nf(0)"}, exit: 1},
 	unittests("python-tests", "test_float.HexFloatTestCase", "test_dict.SubclassMappingTests", "test_zlib.ChecksumTestCase",
-		"test_zlib.ExceptionTestCase", "test_json.test_decode", "test_struct.UnpackIteratorTest", "test_math.IsCloseTests", "test_re.ImplementationTest"),
+		"test_zlib.ExceptionTestCase", "test_json.test_decode", "test_struct.UnpackIteratorTest", "test_math.IsCloseTests", "test_re.ImplementationTest",
+		"test_list.ListTest.test_overflow", "test_set.TestBasicOpsTuple", "test_bytes.ByteArraySubclassTest", "test_random.SystemRandom_TestBasicOps.test_choices", "test_hashlib.HashLibTestCase.test_case_sha256_3",
+		"test_threading.BarrierTests", "test_socket.BasicTCPTest", "test_socket.BufferIOTest", "test_socket.SendmsgUDPTest"),
 	unittests("python-test-json", "test_json").andLong(),
 	unittests("python-test-struct", "test_struct").andLong(),
 	unittests("python-test-float", "test_float").andLong(),
@@ -52,6 +54,11 @@ var pythonRuns = []run{
 	unittests("python-test-random", "test_random").andLong(),
 	unittests("python-test-hashlib", "test_hashlib").andLong(),
 	unittests("python-test-zlib", "test_zlib").andLong(),
+	unittests("python-test-threading", "test_threading").andLong(),
+	unittests("python-test-socket", "test_socket").andLong(),
+	{name: "python-multiprocess", args: []string{"/usr/bin/python3.11", "multiprocess.py", "fork"}, scripts: []string{"multiprocess.py"}},
+	{name: "python-multiprocess-spawn", args: []string{"/usr/bin/python3.11", "multiprocess.py", "spawn"}, scripts: []string{"multiprocess.py"}, long: true},
+	{name: "python-multiprocess-server", args: []string{"/usr/bin/python3.11", "multiprocess.py", "forkserver"}, scripts: []string{"multiprocess.py"}, long: true},
 	{name: "python-thread", args: []string{"/usr/bin/python3.11", "-c", "import threading\nt = threading.Thread(target=print, args=('there',)); t.start(); t.join()"}},
 	{name: "python-subprocess", args: []string{"/usr/bin/python3.11", "-c", "import subprocess; print(subprocess.check_output(['/bin/echo', 'child']))"}},
 	python("processes", 9).andHeavy(), python("threads", 0), python("signals", 128+15).andHeavy(),
@@ -70,6 +77,7 @@ var languageRuns = []run{
 	{name: "perl-fork", args: []string{"/usr/bin/perl", "-e", "print `echo child`"}},
 	{name: "bash-processes", args: []string{"/bin/bash", "processes.bash"}, scripts: []string{"processes.bash"}, exit: 8, cuts: true},
 	{name: "dash-processes", args: []string{"/bin/dash", "processes.dash"}, scripts: []string{"processes.dash"}, exit: 7, cuts: true, heavy: true},
+	{name: "git", args: []string{"/bin/bash", "git.sh"}, scripts: []string{"git.sh"}, exit: 11, cuts: true, heavy: true},
 	{name: "perl-processes", args: []string{"/usr/bin/perl", "processes.pl"}, scripts: []string{"processes.pl"}, exit: 4, cuts: true, heavy: true},
 }
 
@@ -89,12 +97,15 @@ var databaseRuns = []run{
 	{name: "memcached-version", args: []string{"/usr/bin/memcached", "--version"}},
 	python("memcached", 0).andNoCuts(),
 	{name: "redis-version", args: []string{"/usr/bin/redis-server", "--version"}},
+	{name: "redis-benchmark", args: []string{"/bin/bash", "redis-benchmark.sh"}, scripts: []string{"redis-benchmark.sh"}},
 	{name: "redis", args: []string{"/bin/bash", "redis.sh"}, scripts: []string{"redis.sh"}, exit: 5, cuts: true, heavy: true},
 }
 
 var coreRuns = []run{
 	tool("sort", "/usr/bin/sort -k2,2 -k1nr input.txt").andCuts(), tool("sort-numbers", "/usr/bin/sort -t, -k4,4n -k2,2r -o sorted rows.csv").andCuts().andHeavy(),
 	tool("sort-unique", "/usr/bin/sort -u --parallel=1 -S 1M input.txt rows.csv"),
+	{name: "sort-merge", args: []string{"/bin/bash", "-c", "for i in 1 2 3 4 5 6; do cat rows.csv input.txt; done | sort -S 200k --parallel=2 -T . -k2 | sha256sum; ls"}, long: true},
+	tool("sort-files", "/usr/bin/sort -S 60k --batch-size=3 -T . -o out input.txt rows.csv").andCuts().andHeavy(),
 	tool("uniq", "/usr/bin/uniq -c -w 3 rows.csv"), tool("cut", "/usr/bin/cut -d, -f2,4 rows.csv"), tool("wc", "/usr/bin/wc input.txt rows.csv"),
 	{name: "tr", args: []string{"/usr/bin/tr", "-s", "a-f ", "A-F\\n"}, stdin: "input.txt"},
 	tool("head", "/usr/bin/head -n -100 input.txt"), tool("tail", "/usr/bin/tail -c 1000 input.txt"), tool("tac", "/usr/bin/tac rows.csv"),
@@ -127,6 +138,7 @@ var archiveRuns = []run{
 	{name: "xz-x86", args: []string{"/usr/bin/xz", "-T1", "--x86", "--lzma2=preset=1", "-c", "/usr/bin/zstd"}, long: true},
 	{name: "zstd", args: []string{"/usr/bin/zstd", "-q", "--single-thread", "--no-asyncio", "-9", "rows.csv"}, cuts: true},
 	{name: "zstd-threads", args: []string{"/usr/bin/zstd", "-q", "-c", "rows.csv"}},
+	{name: "tar-pipes", args: []string{"/bin/bash", "-c", "tar czf a.tgz -C /usr/lib/python3.11 json && tar xJf <(tar cJf - a.tgz rows.csv) --one-top-level=b && tar tvzf b/a.tgz --full-time | sort && cmp b/rows.csv rows.csv && rm a.tgz b/a.tgz"}},
 	{name: "tar", args: []string{"/bin/tar", "-cvf", "out.tar", "--sort=name", "--numeric-owner", "--owner=0", "--group=0", "--mtime=@0", "input.txt", "-C", "/usr/lib/python3.11", "json", "sqlite3"}},
 }
 
@@ -152,6 +164,7 @@ var compilerRuns = []run{
 	{name: "as", args: []string{"/usr/bin/as", "-o", "queue.o", "queue.s"}, scripts: []string{"queue.s"}},
 	tool("objdump", "/usr/bin/objdump -d -M intel --no-show-raw-insn /bin/true"), tool("readelf", "/usr/bin/readelf -W -a /bin/dash"),
 	{name: "make", args: []string{"/usr/bin/make", "-j2"}, scripts: []string{"Makefile", "queue.c"}},
+	{name: "make-jobs", args: []string{"/usr/bin/make", "-f", "jobs.mk", "-j3", "--no-print-directory"}, scripts: []string{"jobs.mk"}, cuts: true, heavy: true},
 	{name: "make-fail", args: []string{"/usr/bin/make", "fail"}, scripts: []string{"Makefile"}, exit: 2},
 	tool("strings", "/usr/bin/strings -n 8 /bin/dash"), tool("nm", "/usr/bin/nm -D --defined-only /lib/x86_64-linux-gnu/libm.so.6"),
 }
