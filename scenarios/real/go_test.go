@@ -5,29 +5,33 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 )
 
-// goProgram is a program that the Go toolchain builds for the guest.
+// goProgram is a program that the Go toolchain builds for the guest: the tests of a
+// package of the standard library, or a script of one file.
 type goProgram struct {
-	name string
-	args []string // of the go command, without the output
-	// source is a script of its one file, "" for a package of the standard library.
-	source string
-	skip   string // tests that need more than the program itself, as -test.skip takes them
-	long   bool
+	name    string
+	pkg     string
+	source  string   // the script, when there is no package
+	trees   []string // folders of the Go distribution that the tests read
+	few     string   // what runs unless everything is asked for, as -test.run takes it
+	without string   // what does not run, as -test.skip takes it
 }
 
 var goPrograms = []goProgram{
-	{name: "hello", args: []string{"build"}, source: "hello.go.txt"},
-	{name: "sort", args: []string{"test", "-c", "sort"}, long: true},
-	{name: "strings", args: []string{"test", "-c", "strings"}, long: true},
-	{name: "math-big", args: []string{"test", "-c", "math/big"}, long: true},
-	{name: "encoding-json", args: []string{"test", "-c", "encoding/json"}, long: true},
-	{name: "compress-flate", args: []string{"test", "-c", "compress/flate"}, long: true},
-	{name: "sync", args: []string{"test", "-c", "sync"}, skip: "^ExampleOnceValues$", long: true},
-	{name: "time", args: []string{"test", "-c", "-tags", "timetzdata", "time"}, long: true},
+	{name: "hello", source: "hello.go.txt"},
+	{name: "sort", pkg: "sort", few: "^(TestSearch.*|TestSort.*Slice|TestStable|TestHeapsortBM|Example.*)$"},
+	{name: "strings", pkg: "strings", few: "^(TestSplit|TestMap|TestReplace|TestBuilder.*|TestFinder.*|Example.*)$"},
+	{name: "math-big", pkg: "math/big", few: "^(TestMulUnbalanced|TestGcd|TestFloatSqrt64|TestSqrt|TestModInverse|TestRat.*|Example.*)$"},
+	{name: "encoding-json", pkg: "encoding/json", few: "^(TestUnmarshal.*|TestMarshal.*|TestDecoder.*|TestIndent.*|Example.*)$"},
+	{name: "compress-flate", pkg: "compress/flate", trees: []string{"src/compress/flate/testdata", "src/compress/testdata", "src/testdata"}, few: "^(TestWriteBlock.*|TestReset.*|TestTruncated.*|Example.*)$"},
+	{name: "sync", pkg: "sync", few: "^(TestPool.*|TestOnce.*|TestWaitGroup.*|TestCond.*|TestRWMutex|TestMap.*)$", without: "^ExampleOnceValues$"},
+	{name: "time", pkg: "time", trees: []string{"src/time/testdata", "lib/time"}, few: "^(TestFormat.*|TestParse.*|TestTruncate.*|TestAfterStop|TestTicker|TestSleep|TestReset|TestLoadLocation.*)$"},
 }
 
 // build puts the program into the tree, unless this version of Go has already, and
@@ -43,13 +47,13 @@ func (g *goProgram) build(t *testing.T, root string) string {
 		t.Fatal(err)
 	}
 	half := file + ".new"
-	args := append([]string{g.args[0], "-o", half}, g.args[1:]...)
+	args := []string{"test", "-c", "-tags", "timetzdata", "-o", half, g.pkg}
 	if g.source != "" {
 		source := filepath.Join(t.TempDir(), "main.go")
 		if err := os.WriteFile(source, script(t, g.source), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		args = append(args, source)
+		args = []string{"build", "-o", half, source}
 	}
 	cmd := exec.Command("go", args...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
@@ -62,6 +66,47 @@ func (g *goProgram) build(t *testing.T, root string) string {
 	return at
 }
 
+// run is the program's row: a package's tests run where they would lie in GOROOT.
+func (g *goProgram) run(t *testing.T, root string) run {
+	t.Helper()
+	r := run{name: "go-" + g.name, args: []string{g.build(t, root)}}
+	if g.source != "" {
+		return r
+	}
+	r.args = []string{"/usr/bin/env", "GOROOT=/work/" + r.name, r.args[0], "-test.v", "-test.timeout=0", "-test.skip=" + g.without}
+	if !all() {
+		r.args = append(r.args, "-test.short", "-test.run="+g.few)
+	}
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.inside, r.shows, r.copies = "src/"+g.pkg, testResults, map[string]string{}
+	for _, tree := range g.trees {
+		from := filepath.Join(strings.TrimSpace(string(goroot)), tree)
+		list, err := os.ReadDir(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list {
+			if f.Type().IsRegular() {
+				r.copies[tree+"/"+f.Name()] = filepath.Join(from, f.Name())
+			}
+		}
+	}
+	return r
+}
+
+var testResult = regexp.MustCompile(`(?m)^ *--- (?:PASS|FAIL|SKIP): [^ ]+|^(?:PASS|FAIL)$`)
+
+// testResults lists how each test ended, without times and in one order: tests may run
+// side by side.
+func testResults(stdout string) string {
+	list := testResult.FindAllString(stdout, -1)
+	slices.Sort(list)
+	return strings.Join(list, "\n")
+}
+
 // Go programs, with several threads each, do in the simulator what they do on the host.
 func TestGoPrograms(t *testing.T) {
 	native(t)
@@ -69,10 +114,8 @@ func TestGoPrograms(t *testing.T) {
 	for i := range goPrograms {
 		g := &goPrograms[i]
 		t.Run(g.name, func(t *testing.T) {
-			if g.long && !all() {
-				t.Skip("long: set ZHUQUE_REAL_ALL=1")
-			}
-			r := run{name: "go-" + g.name, args: []string{g.build(t, root), "-test.short", "-test.skip=" + g.skip}}
+			t.Parallel()
+			r := g.run(t, root)
 			r.check(t, root)
 		})
 	}

@@ -27,10 +27,12 @@ import (
 // holds the input (input.txt), rows (rows.csv) and the scripts that it names.
 type run struct {
 	name    string
-	args    []string // the program's path first
-	stdin   string   // a script, or "input.txt"; "" for nothing
-	scripts []string // files of scripts/ that lie in its directory
-	exit    int      // natively
+	args    []string          // the program's path first
+	stdin   string            // a script, or "input.txt"; "" for nothing
+	scripts []string          // files of scripts/ that lie in its directory
+	copies  map[string]string // more files of its directory: where they are on the host
+	inside  string            // the directory below its own in which it runs, "" for that itself
+	exit    int               // natively
 	// lacks is what stops the run here, in the words of the stop: it fails when
 	// that is there one day, and this row has to change.
 	lacks string
@@ -40,6 +42,8 @@ type run struct {
 	// apart are the streams that are not compared because they differ natively
 	// from one run to the next; "" for none.
 	apart string
+	// shows is what of standard output is compared; nil: all of it.
+	shows func(stdout string) string
 }
 
 // inputSize keeps most runs under 100 million instructions.
@@ -77,12 +81,22 @@ func (r *run) prepare(t testing.TB, root string) (guestDir string) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Mkdir(dir, 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, r.inside), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	files := map[string][]byte{"input.txt": inputText()[:inputSize], "rows.csv": rows()}
 	for _, name := range r.scripts {
 		files[name] = script(t, name)
+	}
+	for name, from := range r.copies {
+		data, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = data
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for name, data := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
@@ -90,12 +104,10 @@ func (r *run) prepare(t testing.TB, root string) (guestDir string) {
 		}
 	}
 	then := time.Unix(1_000_000_000, 0)
-	for name := range files {
-		if err := os.Chtimes(filepath.Join(dir, name), then, then); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chtimes(dir, then, then); err != nil {
+	err := filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
+		return errors.Join(err, os.Chtimes(name, then, then))
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
 	return guestDir
@@ -133,7 +145,7 @@ func (r *run) input(t testing.TB) []byte {
 // setup is the machine of the run, whose directory has been prepared.
 func (r *run) setup(root, dir string) crashinject.Setup {
 	s := crashinject.DefaultSetup()
-	s.Root, s.Dir, s.Program, s.Args, s.Env = root, dir, r.args[0], r.args[1:], softwareEnv
+	s.Root, s.Dir, s.Program, s.Args, s.Env = root, path.Join(dir, r.inside), r.args[0], r.args[1:], softwareEnv
 	return s
 }
 
@@ -146,7 +158,7 @@ type seen struct {
 // natively runs on the host's processor.
 func (r *run) natively(t testing.TB, root, dir string) (s seen) {
 	t.Helper()
-	box := sandbox{Root: root, Dir: dir, Args: r.args, Env: softwareEnv}
+	box := sandbox{Root: root, Dir: path.Join(dir, r.inside), Args: r.args, Env: softwareEnv}
 	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	cmd, err := box.command(ctx)
@@ -277,8 +289,12 @@ func (r *run) compare(t testing.TB, want, got *seen) {
 	if got.exit != want.exit {
 		t.Errorf("exit status %d, natively %d", got.exit, want.exit)
 	}
+	shows := r.shows
+	if shows == nil {
+		shows = func(all string) string { return all }
+	}
 	if r.apart != "stdout" {
-		sameText(t, "standard output", want.stdout, got.stdout)
+		sameText(t, "standard output", shows(want.stdout), shows(got.stdout))
 	}
 	if r.apart != "stderr" {
 		sameText(t, "standard error", want.stderr, got.stderr)
