@@ -77,6 +77,17 @@ func (e *SyntaxError) Unwrap() error { return e.Err }
 
 // ParseCase reads a case; file names it in errors.
 func ParseCase(file, text string) (Case, error) {
+	c, err := parseCase(file, text)
+	if err == nil && len(c.Plan.Cuts) == 0 {
+		return Case{}, &SyntaxError{file, strings.Count(text, "\n") + 1, fmt.Errorf("no cut: expected a line like cut after 1000")}
+	}
+	return c, err
+}
+
+// ParseNote reads the note of an image: a case, without cuts when nobody planned any.
+func ParseNote(text string) (Case, error) { return parseCase("the image's note", text) }
+
+func parseCase(file, text string) (Case, error) {
 	c := Case{Setup: DefaultSetup()}
 	lines := bufio.NewScanner(strings.NewReader(text))
 	lines.Buffer(nil, 1<<20)
@@ -105,8 +116,6 @@ func ParseCase(file, text string) (Case, error) {
 		return Case{}, &SyntaxError{file, n + 1, fmt.Errorf("the file is empty: expected %q", caseHeader)}
 	case c.Setup.Program == "":
 		return Case{}, &SyntaxError{file, n + 1, fmt.Errorf("no program: expected a line like program \"/bin/true\"")}
-	case len(c.Plan.Cuts) == 0:
-		return Case{}, &SyntaxError{file, n + 1, fmt.Errorf("no cut: expected a line like cut after 1000")}
 	}
 	return c, nil
 }

@@ -1,11 +1,13 @@
 package crashinject
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
 	"zhuque/crashinject/result"
 	"zhuque/sim"
+	"zhuque/sim/imagefile"
 	"zhuque/sim/kernel"
 )
 
@@ -80,7 +82,10 @@ func Resume(r io.Reader, guest func(string) ([]byte, error), console *kernel.Con
 	if err != nil {
 		return nil, Setup{}, err
 	}
-	c, err := ParseCase("the image's note", im.Note)
+	if im.End != imagefile.Running {
+		return nil, Setup{}, errors.New("the image holds no process: its program has ended")
+	}
+	c, err := ParseNote(im.Note)
 	if err != nil {
 		return nil, Setup{}, err
 	}

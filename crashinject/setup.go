@@ -98,6 +98,27 @@ func (s *Setup) fields() map[string]string {
 	return f
 }
 
+// differs says in which setting a run differs from the one that an image is of, "" for
+// in none that matters.
+func (s *Setup) differs(image *Setup) string {
+	for _, d := range []struct{ name, here, there string }{
+		{"program", s.Program, image.Program},
+		{"arguments", fmt.Sprintf("%q", s.Args), fmt.Sprintf("%q", image.Args)},
+		{"environment", fmt.Sprintf("%q", s.Env), fmt.Sprintf("%q", image.Env)},
+	} {
+		if d.here != d.there {
+			return fmt.Sprintf("its %s is %s, here it is %s", d.name, d.there, d.here)
+		}
+	}
+	here, there := s.fields(), image.fields()
+	for _, name := range slices.Sorted(maps.Keys(here)) {
+		if name != "max-instructions" && here[name] != there[name] {
+			return fmt.Sprintf("its setting %s is %q, here it is %q", name, there[name], here[name])
+		}
+	}
+	return ""
+}
+
 // Get returns one setting as Set reads it, "" for an unknown one.
 func (s *Setup) Get(name string) string { return s.fields()[name] }
 

@@ -67,8 +67,13 @@ func (m *Machine) space(d *det.Digest, s *mm.Space) {
 	}
 }
 
-// memory hashes a mapping's touched pages that are not all zero.
+// memory hashes a mapping's touched pages that are not all zero. What a mapping only
+// shows of a file is the file's, and which of its pages have been looked at since the last
+// restart is nobody's.
 func (m *Machine) memory(d *det.Digest, v mm.VMA) {
+	if v.Kind == mm.File {
+		return
+	}
 	if v.Kind == mm.Direct {
 		m.shared(d, v)
 		return

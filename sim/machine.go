@@ -360,6 +360,14 @@ func (m *Machine) Output() (stdout, stderr []byte) { return m.durable.world.Outp
 // Consumed returns how many bytes of standard input the program has read.
 func (m *Machine) Consumed() int { return m.durable.world.Consumed() }
 
+// Ended returns how the machine came to its end, Reached when it has not.
+func (m *Machine) Ended() Stop {
+	if m.ended == nil {
+		return Stop{Reason: Reached}
+	}
+	return *m.ended
+}
+
 // Config returns the configuration.
 func (m *Machine) Config() *Config { return m.cfg }
 

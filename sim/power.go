@@ -40,10 +40,16 @@ type CutReport struct {
 // lasts, and what is left is returned. m itself is not changed, so that a
 // crash check can go on with it after Durable.Release; until then it must not run.
 func (m *Machine) PowerCut(cut Cut) (*Durable, CutReport) {
+	d, rep := m.cut(cut, m.durable.PMEM.Borrow())
+	d.from = m.durable.PMEM
+	return d, rep
+}
+
+// cut is PowerCut with a copy of the persistent memory.
+func (m *Machine) cut(cut Cut, pmem *mem.Store) (*Durable, CutReport) {
 	var rep CutReport
 	d := m.durable
-	d.from = m.durable.PMEM
-	d.PMEM = m.durable.PMEM.Borrow()
+	d.PMEM = pmem
 	d.Files = m.durable.Files.Fork()
 	d.Files.SetMemory(d.PMEM)
 	if !m.booting {

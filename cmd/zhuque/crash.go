@@ -114,7 +114,7 @@ func (f *crashFlags) run(setup crashinject.Setup) error {
 		}
 	}
 	console, out := streams()
-	unpublish, err := f.ports.open(console, out)
+	unpublish, err := f.ports.attach(console, out)
 	if err != nil {
 		return fmt.Errorf("--publish: %w", err)
 	}

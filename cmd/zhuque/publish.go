@@ -59,20 +59,29 @@ func (f *publishFlag) String() string {
 // Type implements pflag.Value.
 func (f *publishFlag) Type() string { return "ADDRESS:PORT:GUEST-PORT" }
 
-// open opens the listeners and says on standard error where they are. While the
-// machine waits for the host its output is shown. close ends what is open.
-func (f *publishFlag) open(console *kernel.Console, out *bufio.Writer) (close func(), err error) {
+// open opens the listeners and says on standard error where they are; idle is called
+// before the machine waits for the host. close ends what is open. Without published ports
+// there is nothing to open.
+func (f *publishFlag) open(idle func()) (o *outside.Ports, close func(), err error) {
 	if len(*f) == 0 {
-		return func() {}, nil
+		return nil, func() {}, nil
 	}
-	o, err := outside.Open(*f)
-	if err != nil {
-		return nil, err
+	if o, err = outside.Open(*f); err != nil {
+		return nil, nil, err
 	}
-	o.Idle = func() { _ = out.Flush() } // the error stays in out and shows at the end
+	o.Idle = idle
 	for i, p := range *f {
 		fmt.Fprintf(os.Stderr, "zhuque: port %d of the guest is %v; what comes in makes this run one that cannot be repeated\n", p.Guest, o.Addr(i))
 	}
-	console.Outside = o
-	return func() { _ = o.Close() }, nil // the program is over: nobody can be told
+	return o, func() { _ = o.Close() }, nil // the program is over: nobody can be told
+}
+
+// attach opens the listeners for a console. While the machine waits for the host its
+// output is shown.
+func (f *publishFlag) attach(console *kernel.Console, out *bufio.Writer) (close func(), err error) {
+	o, close, err := f.open(func() { _ = out.Flush() }) // the error stays in out and shows at the end
+	if o != nil {
+		console.Outside = o
+	}
+	return close, err
 }

@@ -19,11 +19,11 @@ func resumeVerb() *cobra.Command {
 	return &cobra.Command{
 		Use:   "resume FILE",
 		Short: "Boot a saved PMEM image and run its program to the end",
-		Long: `Resume boots the image that crash --save wrote, under the settings it was made
-with, and runs the program to its end. Standard output goes on where the power
+		Long: `Resume boots the image that crash --save or run --image wrote, under the settings
+it was made with, and runs the program to its end. Standard output goes on where the power
 went; standard input must be the same as before, from its beginning: what the
 program had read is skipped. The files that the program had open must be there
-and unchanged.
+and unchanged. The image stays as it is.
 
 The exit status is 0 when the program ended, in whatever way (standard error says
 how); 11 when the image is damaged or was refused, 12 when the program needs
@@ -67,60 +67,4 @@ func stopStatus(stop sim.Stop) error {
 		return verdict(result.Unsupported)
 	}
 	return &exitError{status: exitBadInput}
-}
-
-func imageVerb() *cobra.Command {
-	var form format
-	c := &cobra.Command{
-		Use:   "image FILE",
-		Short: "Show what a saved PMEM image holds",
-		Long: `Image reads the file that crash --save wrote, checks that it is whole, and
-prints the machine it belongs to and what its durable half counts. It boots
-nothing; the exit status is 11 when the file is damaged.`,
-		Example: `  zhuque crash --at 500000 --save half.image -- guest:counter
-  zhuque image half.image
-  zhuque image half.image --format json`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			asJSON, err := form.json()
-			if err != nil {
-				return err
-			}
-			return showImage(args[0], asJSON)
-		},
-	}
-	form.register(c)
-	return c
-}
-
-// imageInfo is the JSON form of an image.
-type imageInfo struct {
-	Program string            `json:"program"`
-	Args    []string          `json:"args"`
-	Config  map[string]string `json:"config"` // settings that differ from the defaults
-	Plan    string            `json:"plan"`   // the power failures that led to it
-	sim.ImageFacts
-}
-
-func showImage(name string, asJSON bool) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	im, err := sim.ReadDurable(bufio.NewReader(f))
-	if err != nil {
-		return classify(fmt.Errorf("%s: %w", name, err))
-	}
-	c, err := crashinject.ParseCase(name+": note", im.Note)
-	if err != nil {
-		return err
-	}
-	info := imageInfo{Program: c.Setup.Program, Args: c.Setup.Args, Config: c.Setup.Fields(), Plan: c.Plan.String(), ImageFacts: im.Facts()}
-	if asJSON {
-		return writeJSON(os.Stdout, info)
-	}
-	_, err = fmt.Printf("%sinstructions %d\npower cycles %d\ndirty shutdowns %d\nPMEM pages %d\ninput consumed %d bytes\n",
-		im.Note, info.Instructions, info.PowerCycles, info.DirtyShutdowns, info.PagesPMEM, info.InputConsumed)
-	return err
 }

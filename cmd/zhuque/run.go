@@ -21,9 +21,7 @@ import (
 
 func runVerb() *cobra.Command {
 	var flags setupFlags
-	var stats string
-	var strace bool
-	var ports publishFlag
+	var f runFlags
 	c := &cobra.Command{
 		Use:   "run [flags] -- PROG ARG…",
 		Short: "Run a program without a failure",
@@ -31,6 +29,15 @@ func runVerb() *cobra.Command {
 its exit status is passed on (128 plus the signal's number when a signal ended it).
 PROG is a path in the guest's file tree, looked up in the guest's PATH when it has
 no slash, or guest:NAME for a program that comes with the simulator.
+
+--image keeps the machine in a file, checkpoint by checkpoint. When zhuque ends before
+the program, in whatever way (kill -9 too), that is a power cut: the same command goes
+on with the last checkpoint. Output appears with the checkpoint that contains it, so
+that none is lost, and none is repeated where it goes to a regular file (opened for
+appending); elsewhere that of one checkpoint may appear twice, and standard error says
+so. Standard input must be the same again from its beginning, unless it is a terminal.
+An interrupt or SIGTERM brings the file up to date and ends zhuque. SIGPWR tells a
+program that handles it.
 
 --publish lets clients on the host's loopback interface connect to the program. Nothing
 else leads out of the machine or into it. What clients send, and when, is no part of
@@ -42,6 +49,7 @@ sentence says which), 126 found but not executable here, 127 not found.`,
   zhuque run --model off -- guest:sha
   zhuque run --memory native --stats stats.json -- guest:counter
   zhuque run --strace -- guest:files
+  zhuque run --image counter.image -- guest:counter
   zhuque run --max-instructions 1000 -- guest:counter   # exit status 125`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -49,16 +57,38 @@ sentence says which), 126 found but not executable here, 127 not found.`,
 			if err != nil {
 				return exit(exitSimulator, "%v", err)
 			}
-			return runGuest(setup, ports, stats, strace)
+			if err := f.check(c); err != nil {
+				return exit(exitSimulator, "%v", err)
+			}
+			if f.image.file != "" {
+				return runPersistent(setup, &f)
+			}
+			return runGuest(setup, &f)
 		},
 	}
 	c.Flags().SetInterspersed(false)
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitSimulator, "%v", err) })
 	flags.register(c)
-	ports.register(c)
-	c.Flags().StringVar(&stats, "stats", "", "write instructions, cycles, speed, digest and counters to this file as JSON")
-	c.Flags().BoolVar(&strace, "strace", false, "show every system call on standard error")
+	f.ports.register(c)
+	f.image.register(c)
+	c.Flags().StringVar(&f.stats, "stats", "", "write instructions, cycles, speed, digest and counters to this file as JSON")
+	c.Flags().BoolVar(&f.strace, "strace", false, "show every system call on standard error")
 	return c
+}
+
+// runFlags are the flags of run that are no settings of the machine.
+type runFlags struct {
+	ports  publishFlag
+	image  imageFlags
+	stats  string
+	strace bool
+}
+
+func (f *runFlags) check(c *cobra.Command) error {
+	if err := expectWritable(f.stats); err != nil {
+		return fmt.Errorf("--stats: %w", err)
+	}
+	return f.image.check(c)
 }
 
 // streams is a console on this process's standard streams.
@@ -82,12 +112,24 @@ func (r *flushingReader) Read(p []byte) (int, error) {
 	return r.in.Read(p)
 }
 
-func runGuest(setup crashinject.Setup, ports publishFlag, stats string, strace bool) error {
-	if err := expectWritable(stats); err != nil {
-		return exit(exitSimulator, "--stats: %v", err)
+// traceCalls returns what shows system calls on standard error.
+func traceCalls() func(tid int32, nr uint64, args [6]uint64, ret uint64) {
+	first := int32(0)
+	return func(tid int32, nr uint64, args [6]uint64, ret uint64) {
+		if first == 0 {
+			first = tid
+		}
+		who := ""
+		if tid != first {
+			who = fmt.Sprintf("[%d] ", tid)
+		}
+		fmt.Fprintln(os.Stderr, who+kernel.FormatCall(nr, args, ret))
 	}
+}
+
+func runGuest(setup crashinject.Setup, f *runFlags) error {
 	console, out := streams()
-	unpublish, err := ports.open(console, out)
+	unpublish, err := f.ports.attach(console, out)
 	if err != nil {
 		return exit(exitSimulator, "--publish: %v", err)
 	}
@@ -96,18 +138,8 @@ func runGuest(setup crashinject.Setup, ports publishFlag, stats string, strace b
 	if err != nil {
 		return startError(err)
 	}
-	if strace {
-		first := int32(0)
-		cfg.Strace = func(tid int32, nr uint64, args [6]uint64, ret uint64) {
-			if first == 0 {
-				first = tid
-			}
-			who := ""
-			if tid != first {
-				who = fmt.Sprintf("[%d] ", tid)
-			}
-			fmt.Fprintln(os.Stderr, who+kernel.FormatCall(nr, args, ret))
-		}
+	if f.strace {
+		cfg.Strace = traceCalls()
 	}
 	m, err := setup.Start(cfg)
 	if err != nil {
@@ -117,8 +149,8 @@ func runGuest(setup crashinject.Setup, ports publishFlag, stats string, strace b
 	stop := m.Run()
 	wall := time.Since(begin)
 	flushErr := errors.Join(out.Flush(), m.Close())
-	if stats != "" {
-		if err := writeStats(stats, &setup, m, stop, wall); err != nil {
+	if f.stats != "" {
+		if err := writeStats(f.stats, &setup, m, stop, wall); err != nil {
 			return exit(exitSimulator, "--stats: %v", err)
 		}
 	}

@@ -30,7 +30,7 @@ type row struct {
 var hostPackages = []string{"os", "os/exec", "os/signal", "time", "math/rand", "math/rand/v2", "crypto/rand", "hash/maphash", "net", "net/http", "syscall", "unsafe"}
 
 var table = map[string]row{
-	"cmd/zhuque": {own: []string{"*"}, foreign: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"}, host: []string{"os", "os/exec", "os/signal", "time"}},
+	"cmd/zhuque": {own: []string{"*"}, foreign: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"}, host: []string{"os", "os/exec", "os/signal", "syscall", "time"}},
 
 	"scenarios":        {own: []string{"crashinject", "crashinject/result", "runtime/wpp", "scenarios/guests", "sim"}},
 	"scenarios/bench":  {own: []string{"crashinject", "scenarios/guests"}, host: []string{"os", "os/exec", "syscall", "time"}},
@@ -40,7 +40,7 @@ var table = map[string]row{
 	"scenarios/sockets":      {},
 	"scenarios/sockets/talk": {host: []string{"net", "net/http", "os"}},
 
-	"crashinject": {own: []string{"cachemodel", "crashinject/check", "crashinject/result", "eadr", "runtime/wpp", "sim", "sim/det", "sim/kernel", "sim/kernel/vfs", "sim/phys", "sim/x86"},
+	"crashinject": {own: []string{"cachemodel", "crashinject/check", "crashinject/result", "eadr", "runtime/wpp", "sim", "sim/det", "sim/imagefile", "sim/kernel", "sim/kernel/vfs", "sim/phys", "sim/x86"},
 		foreign: []string{"github.com/google/gofuzz"}, host: []string{"os", "time"}},
 	"crashinject/check":  {own: []string{"sim", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
 	"crashinject/result": {own: []string{"sim/det", "sim/phys"}, host: []string{"os"}},
@@ -51,8 +51,8 @@ var table = map[string]row{
 	"runtime":     {},
 	"runtime/wpp": {own: []string{"cachemodel", "eadr", "sim", "sim/det", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
 
-	"sim": {own: []string{"cachemodel", "eadr", "sim/det", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"},
-		foreign: []string{"github.com/klauspost/compress"}},
+	"sim":              {own: []string{"cachemodel", "eadr", "sim/det", "sim/imagefile", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
+	"sim/imagefile":    {own: []string{"sim/mem", "sim/phys"}, foreign: []string{"golang.org/x/sys"}, host: []string{"os"}},
 	"sim/kernel":       {own: []string{"sim/det", "sim/kernel/errno", "sim/kernel/mm", "sim/kernel/vfs", "sim/loader", "sim/mem", "sim/phys", "sim/x86"}},
 	"sim/kernel/errno": {},
 	"sim/outside":      {own: []string{"sim/kernel", "sim/phys"}, host: []string{"net", "time"}},

@@ -201,10 +201,8 @@ func (k *restorer) restore(r Record) error {
 // FitsInto enters the mapping of a record into a space and reports whether that
 // was possible: for runtimes that are broken on purpose.
 func (r Record) FitsInto(s *mm.Space) bool {
-	m := mapping{mm.VMA{Start: r.Key.B}}
-	c := codec{w: r.Words, decoding: true}
-	m.code(&c)
-	return c.done() == nil && s.Install(m.VMA) == nil
+	v, ok := r.Mapping()
+	return ok && s.Install(v) == nil
 }
 
 // consistent looks for what cannot be, and counts references.

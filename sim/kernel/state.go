@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"slices"
+
+	"zhuque/sim/kernel/mm"
 )
 
 // RecordKind tells what a Record describes. Its numbers are part of the persistent image.
@@ -92,6 +94,31 @@ func (r Record) String() string {
 		text += fmt.Sprintf(", %d bytes unread, checksum %08x", len(r.Bytes), crc32.ChecksumIEEE(r.Bytes))
 	}
 	return text
+}
+
+// Check says why a record is none of its kind.
+func (r Record) Check() error {
+	o := newObject(r.Key.Kind)
+	if o == nil {
+		return bad("%v: nothing is of this kind", r.Key)
+	}
+	c := codec{w: r.Words, decoding: true}
+	o.code(&c)
+	if err := c.done(); err != nil {
+		return bad("%v: %v", r.Key, err)
+	}
+	return nil
+}
+
+// Mapping returns the mapping that a record describes.
+func (r Record) Mapping() (v mm.VMA, ok bool) {
+	if r.Key.Kind != KindMapping {
+		return v, false
+	}
+	m := mapping{mm.VMA{Start: r.Key.B}}
+	c := codec{w: r.Words, decoding: true}
+	m.code(&c)
+	return m.VMA, c.done() == nil
 }
 
 // object is something that a Record describes.

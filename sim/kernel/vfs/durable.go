@@ -13,7 +13,7 @@ import (
 )
 
 // The durable form is: magic, host nodes (what must still be there), pages (each
-// once), the state, the state before the call in progress if there is one, and a
+// once, or none where they stand beside it), the state, the state before the call in progress if there is one, and a
 // SHA-256 of all that. A page that lies in a frame is named by it, and its bytes
 // are in the image of the persistent memory; a Digest has the bytes. Numbers are uvarints, strings have their length before
 // them. References are not part of it. Host files that the guest neither changed
@@ -35,9 +35,17 @@ type hostNode struct {
 	synth bool
 }
 
+// MarshalBeside returns the durable form without the contents of files, which pages
+// tells. fs must not be changed any more: a Fork is meant.
+func (fs *FS) MarshalBeside(pages *Pages) ([]byte, error) {
+	return fs.marshal(pages)
+}
+
 // Marshal returns the durable form.
-func (fs *FS) Marshal() ([]byte, error) {
-	e := &encoder{b: []byte(durableMagic), pages: map[*mem.Page]int{}, hosts: map[NodeID]int{}}
+func (fs *FS) Marshal() ([]byte, error) { return fs.marshal(nil) }
+
+func (fs *FS) marshal(beside *Pages) ([]byte, error) {
+	e := &encoder{b: []byte(durableMagic), beside: beside, pages: map[*mem.Page]uint64{}, hosts: map[NodeID]int{}}
 	states := []*state{&fs.state}
 	if fs.call.saved != nil {
 		states = append(states, fs.call.saved)
@@ -46,6 +54,10 @@ func (fs *FS) Marshal() ([]byte, error) {
 		if err := e.collect(fs, s); err != nil {
 			return nil, err
 		}
+	}
+	if beside != nil {
+		beside.settle(e.pages, e.pageList)
+		e.pageList = nil // they stand elsewhere
 	}
 	e.tables()
 	e.u(uint64(len(states)))
@@ -61,7 +73,7 @@ func (fs *FS) Marshal() ([]byte, error) {
 // Digest returns a SHA-256, in hexadecimal, of what the guest could observe of its
 // changes: two runs that did the same have the same digest.
 func (fs *FS) Digest() (string, error) {
-	e := &encoder{digest: true, pages: map[*mem.Page]int{}, hosts: map[NodeID]int{}}
+	e := &encoder{digest: true, pages: map[*mem.Page]uint64{}, hosts: map[NodeID]int{}}
 	s := fs.state
 	s.refs = trie[int32]{}
 	if err := e.collect(fs, &s); err != nil {
@@ -74,9 +86,10 @@ func (fs *FS) Digest() (string, error) {
 }
 
 type encoder struct {
-	digest   bool // for a Digest, not for a durable form
+	digest   bool   // for a Digest, not for a durable form
+	beside   *Pages // where the contents of files stand, nil for in the form itself
 	b        []byte
-	pages    map[*mem.Page]int
+	pages    map[*mem.Page]uint64
 	pageList []*mem.Page
 	hosts    map[NodeID]int
 	hostList []hostNode
@@ -105,8 +118,7 @@ func (e *encoder) collect(fs *FS, s *state) error {
 		}
 		n.pages.each(func(_ uint64, s slot) bool {
 			if _, ok := e.pages[s.p]; s.frame == 0 && !e.digest && !ok {
-				e.pages[s.p] = len(e.pageList)
-				e.pageList = append(e.pageList, s.p)
+				e.name(s.p)
 			}
 			return true
 		})
@@ -130,6 +142,20 @@ func (e *encoder) collect(fs *FS, s *state) error {
 		e.hostList = append(e.hostList, h)
 	}
 	return nil
+}
+
+// name gives a page its number.
+func (e *encoder) name(p *mem.Page) {
+	n := uint64(len(e.pageList))
+	if e.beside != nil {
+		known := false
+		if n, known = e.beside.number[p]; !known {
+			n = e.beside.next
+			e.beside.next++
+		}
+	}
+	e.pages[p] = n
+	e.pageList = append(e.pageList, p)
 }
 
 // remember describes n for the durable form.
@@ -213,7 +239,7 @@ func (e *encoder) inode(fs *FS, n *inode) {
 		case e.digest:
 			e.bytes(fs.content(s))
 		case s.frame == 0:
-			e.u(uint64(e.pages[s.p]) << 1)
+			e.u(e.pages[s.p] << 1)
 		default:
 			e.u(uint64(s.frame-FrameBase.Frame())<<1 | 1)
 		}
@@ -239,7 +265,11 @@ func (e *encoder) entries(n *inode) {
 // Unmarshal is the inverse of Marshal. No references are held; nodes without a
 // name stay until Sweep. A host file that the guest changed or held and that is
 // not as it was gives a *Changed, damaged data a *BadImage.
-func Unmarshal(o Options, data []byte) (*FS, error) {
+func Unmarshal(o Options, data []byte) (*FS, error) { return UnmarshalBeside(o, data, nil) }
+
+// UnmarshalBeside is the inverse of MarshalBeside; pages are the contents of files,
+// which the file tree takes over.
+func UnmarshalBeside(o Options, data []byte, pages map[uint64]*mem.Page) (*FS, error) {
 	fs, err := open(o)
 	if err != nil {
 		return nil, err
@@ -251,24 +281,15 @@ func Unmarshal(o Options, data []byte) (*FS, error) {
 	if sum := sha256.Sum256(data[:body]); !bytes.Equal(sum[:], data[body:]) {
 		return nil, &BadImage{"its checksum is wrong"}
 	}
-	return fs, fs.decode(data[len(durableMagic):body])
+	return fs, fs.decode(data[len(durableMagic):body], pages)
 }
 
-func (fs *FS) decode(b []byte) error {
-	d := &decoder{b: b}
+func (fs *FS) decode(b []byte, pages map[uint64]*mem.Page) error {
+	d := &decoder{b: b, pages: pages}
 	if err := d.hostTable(fs.tree); err != nil {
 		return err
 	}
-	for range d.count(1) {
-		text := d.str()
-		if len(text) > phys.PageSize {
-			d.bad("a page is too long")
-			break
-		}
-		p := new(mem.Page)
-		copy(p[:], text)
-		d.pages = append(d.pages, p)
-	}
+	d.pageTable()
 	states := d.u()
 	fs.call.id = d.u()
 	fs.call.begun = d.flag()
@@ -299,7 +320,7 @@ type decoder struct {
 	b     []byte
 	err   error
 	hosts []*lowerNode
-	pages []*mem.Page
+	pages map[uint64]*mem.Page
 }
 
 func (d *decoder) bad(reason string) {
@@ -341,6 +362,25 @@ func (d *decoder) str() string {
 func (d *decoder) link() link {
 	dir := NodeID(d.u())
 	return link{dir, d.str()}
+}
+
+// pageTable reads the contents of files that stand in the form itself.
+func (d *decoder) pageTable() {
+	n := d.count(1)
+	if n == 0 {
+		return
+	}
+	d.pages = map[uint64]*mem.Page{}
+	for i := range uint64(n) {
+		text := d.str()
+		if len(text) > phys.PageSize {
+			d.bad("a page is too long")
+			return
+		}
+		p := new(mem.Page)
+		copy(p[:], text)
+		d.pages[i] = p
+	}
 }
 
 func (d *decoder) hostTable(l *lower) error {
@@ -419,7 +459,7 @@ func (d *decoder) inode(epoch uint64, st *state) *inode {
 	n.target = d.str()
 	for range d.count(2) {
 		i, p := d.u(), d.u()
-		if i >= uint64(MaxFile/phys.PageSize) || p&1 == 0 && p>>1 >= uint64(len(d.pages)) || p&1 != 0 && p>>1 >= st.frames {
+		if i >= uint64(MaxFile/phys.PageSize) || p&1 == 0 && d.pages[p>>1] == nil || p&1 != 0 && p>>1 >= st.frames {
 			d.bad("it names a page that it does not list")
 			return n
 		}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"zhuque/crashinject"
+	"zhuque/sim"
+)
+
+// imageFlags are what run keeps its machine in.
+type imageFlags struct {
+	file  string
+	every uint64
+	fsync bool
+}
+
+func (f *imageFlags) register(c *cobra.Command) {
+	c.Flags().StringVar(&f.file, "image", "", "keep the machine in this file, or go on with the one that is in it: what ends zhuque, ends like a power cut")
+	numberVar(c.Flags(), &f.every, "checkpoint", crashinject.DefaultEvery, "with --image: instructions between two checkpoints, at most")
+	c.Flags().BoolVar(&f.fsync, "fsync", false, "with --image: survive a failure of the host too, not of zhuque alone (slower)")
+}
+
+// check says what does not go together.
+func (f *imageFlags) check(c *cobra.Command) error {
+	switch {
+	case f.file == "" && (c.Flags().Changed("checkpoint") || f.fsync):
+		return errors.New("--checkpoint and --fsync: expected --image FILE with them")
+	case f.every == 0:
+		return errors.New("--checkpoint 0: expected a number of instructions above zero")
+	}
+	return nil
+}
+
+// runPersistent runs a program whose machine stands in a file.
+func runPersistent(setup crashinject.Setup, f *runFlags) error {
+	var asked signals
+	p := &crashinject.Persistent{Path: f.image.file, Every: f.image.every, Sync: f.image.fsync,
+		Tell: func(format string, a ...any) { fmt.Fprintf(os.Stderr, "zhuque: "+format+"\n", a...) }}
+	p.AtRest = func() { os.Exit(leave(p, &asked)) }
+	console := p.Console(os.Stdin, os.Stdout, os.Stderr, [3]bool{isTerminal(os.Stdin), isTerminal(os.Stdout), isTerminal(os.Stderr)})
+	outside, unpublish, err := f.ports.open(p.Rest)
+	if err != nil {
+		return exit(exitSimulator, "--publish: %v", err)
+	}
+	defer unpublish()
+	if outside != nil {
+		console.Outside = p.Outside(outside)
+	}
+	cfg, err := setup.Config(console)
+	if err != nil {
+		return startError(err)
+	}
+	if f.strace {
+		cfg.Strace = traceCalls()
+	}
+	asked.watch(p.Interrupt)
+	if err := p.Open(setup, cfg); err != nil {
+		return startError(err)
+	}
+	begin := time.Now()
+	stop, err := p.Run()
+	wall := time.Since(begin)
+	switch {
+	case err != nil:
+		return exit(exitSimulator, "%v", err)
+	case stop.Reason == sim.Reached:
+		return &exitError{status: leave(p, &asked)}
+	case stop.Reason == sim.OutOfBudget:
+		return exit(exitSimulator, "%v (after %d instructions); it goes on with a higher --max-instructions", stop, p.Retired())
+	case !stop.Ended():
+		return exit(exitSimulator, "%v (after %d instructions); %s holds the last checkpoint", stop, p.Retired(), f.image.file)
+	}
+	m := p.Machine()
+	switch {
+	case f.stats == "":
+	case m == nil:
+		fmt.Fprintln(os.Stderr, "zhuque: --stats: the program ended in an earlier run, there is nothing to count")
+	default:
+		if err := writeStats(f.stats, &setup, m, stop, wall); err != nil {
+			return exit(exitSimulator, "--stats: %v", err)
+		}
+	}
+	if stop.ExitCode() != 0 {
+		return &exitError{status: stop.ExitCode()}
+	}
+	return nil
+}
+
+// leave says how an interrupted run goes on, and returns its exit status.
+func leave(p *crashinject.Persistent, asked *signals) int {
+	fmt.Fprintf(os.Stderr, "zhuque: stopped by %v after %d instructions; %s holds the process, which goes on with\n%s\n", asked.first, p.Retired(), p.Path, thisCommand())
+	return 128 + int(asked.first)
+}
+
+// signals are those that ask this process to end.
+type signals struct{ first syscall.Signal }
+
+// watch calls ask at the first signal; a second one ends the process at once.
+func (s *signals) watch(ask func()) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		got, ok := (<-c).(syscall.Signal)
+		signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+		if ok {
+			s.first = got
+		}
+		ask()
+	}()
+}

@@ -1,0 +1,293 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"zhuque/sim/det"
+)
+
+// inBackground starts the command with standard output appended to a file.
+func inBackground(t *testing.T, dir, stdin, out string, args ...string) (c *exec.Cmd, errs *bytes.Buffer) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, out), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	c = exec.CommandContext(t.Context(), self, args...)
+	errs = new(bytes.Buffer)
+	c.Dir, c.Stdin, c.Stdout, c.Stderr = dir, strings.NewReader(stdin), f, errs
+	c.Env = append(os.Environ(), asCommand+"=1")
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return c, errs
+}
+
+// checkpoints returns the number of the last checkpoint in an image file, 0 for no file.
+func checkpoints(file string) uint64 {
+	f, err := os.Open(file)
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	var b [8]byte
+	if _, err := f.ReadAt(b[:], 16); err != nil {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+// killed ends c by SIGKILL a while after its image has got a checkpoint, and reports
+// whether it was still there.
+func killed(t *testing.T, c *exec.Cmd, image string, checkpoint uint64, later time.Duration) bool {
+	t.Helper()
+	over := make(chan struct{})
+	go func() {
+		for checkpoints(image) < checkpoint {
+			select {
+			case <-over:
+				return
+			case <-time.After(100 * time.Microsecond):
+			}
+		}
+		time.Sleep(later)
+		_ = c.Process.Kill() // it may be over
+	}()
+	err := c.Wait()
+	close(over)
+	var failed *exec.ExitError
+	if errors.As(err, &failed) && failed.Sys().(syscall.WaitStatus).Signaled() {
+		return true
+	}
+	if err != nil {
+		t.Fatalf("%v\n%v", err, c.Stderr)
+	}
+	return false
+}
+
+// stats is what --stats wrote, "" for nothing.
+func stats(t *testing.T, dir string) (digest string) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, "stats.json"))
+	if errors.Is(err, os.ErrNotExist) {
+		return ""
+	}
+	var s struct{ Digest string }
+	if err != nil || json.Unmarshal(b, &s) != nil || s.Digest == "" {
+		t.Fatalf("stats.json: %v\n%s", err, b)
+	}
+	return s.Digest
+}
+
+// The simulator's own process is killed at any moment, again and again: the same command
+// goes on until the program ends, with the output and the digest of a run that nobody
+// disturbed. When each kill comes is chance; what must follow is not.
+func TestKilledSimulatorGoesOn(t *testing.T) {
+	seed, input := uint64(1), strings.Repeat("some input\n", 2000)
+	r := det.Stream(seed, "kills")
+	total := 0
+	for _, args := range [][]string{ // the number of instructions between checkpoints first
+		{"5000", "guest:counter"}, {"4000", "guest:tls"}, {"3000", "guest:files"}, {"300", "guest:threads"}, {"300", "guest:processes"}, {"4000", "guest:pipes"}, {"200", "guest:upper"},
+		{"500", "--cores", "2", "guest:crowd"},
+	} {
+		every, args := args[0], args[1:]
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			dir := t.TempDir()
+			flags, program := args[:len(args)-1], args[len(args)-1:]
+			line := func(more ...string) []string {
+				return append(append(append([]string{"run", "--stats", "stats.json"}, more...), flags...), append([]string{"--"}, program...)...)
+			}
+			want := zhuque(t, dir, input, line()...).want(t, 0)
+			digest := stats(t, dir)
+			if err := os.Remove(filepath.Join(dir, "stats.json")); err != nil {
+				t.Fatal(err)
+			}
+			resumed, kills := 0, 0
+			for {
+				image := filepath.Join(dir, "image")
+				c, errs := inBackground(t, dir, input, "out", line("--image", "image", "--checkpoint", every)...)
+				again := killed(t, c, image, checkpoints(image)+1+r.Uint64N(12), time.Duration(r.Uint64N(1500))*time.Microsecond)
+				if strings.Contains(errs.String(), "resumed from") {
+					resumed++
+				}
+				if !again {
+					break
+				}
+				kills++
+			}
+			out, err := os.ReadFile(filepath.Join(dir, "out"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(out) != want.stdout {
+				t.Errorf("after %d kills the output is\n%.2000s\ninstead of\n%.2000s", kills, out, want.stdout)
+			}
+			if got := stats(t, dir); got != "" && got != digest {
+				t.Errorf("after %d kills the digest is %s instead of %s", kills, got, digest)
+			}
+			total += kills
+			t.Logf("seed %d: %d kills, %d times resumed", seed, kills, resumed)
+			zhuque(t, dir, input, line("--image", "image")...).want(t, 0, "has ended: exited with status 0")
+		})
+	}
+	if total < 8 {
+		t.Errorf("%d kills in all", total)
+	}
+}
+
+// awaited waits until something is so.
+func awaited(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for range 3000 {
+		if so() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("never: %s", what)
+}
+
+// A signal that asks the simulator to end makes it bring the image up to date and say how
+// to go on: while the program computes, and while it waits for input.
+func TestAskedToEnd(t *testing.T) {
+	dir := t.TempDir()
+	exists := func(name string) func() bool {
+		return func() bool {
+			_, err := os.Stat(filepath.Join(dir, name))
+			return err == nil
+		}
+	}
+	for i, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		c, errs := inBackground(t, dir, "", "out", "run", "--image", "long.image", "--", "guest:bench-hashmap", "1000000")
+		awaited(t, "the image", exists("long.image"))
+		if i > 0 {
+			awaited(t, "resumed", func() bool { return strings.Contains(errs.String(), "resumed") })
+		}
+		if err := c.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Wait() // the status is what counts
+		said := errs.String()
+		if got := c.ProcessState.ExitCode(); got != 128+int(sig) || !strings.Contains(said, "stopped by "+sig.String()) ||
+			lastLine(said) != "zhuque run --image long.image -- guest:bench-hashmap 1000000" {
+			t.Fatalf("%v: exit status %d, standard error\n%s", sig, got, said)
+		}
+		zhuque(t, dir, "", "image", "--verify", "long.image").want(t, 0)
+	}
+
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := exec.CommandContext(t.Context(), self, "run", "--image", "input.image", "--", "guest:upper")
+	pipe, err := next.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	next.Dir, next.Stdout, next.Stderr, next.Env = dir, &out, &errs, append(os.Environ(), asCommand+"=1")
+	if err := next.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(pipe, "first\n"); err != nil {
+		t.Fatal(err)
+	}
+	awaited(t, "the first line", func() bool { return strings.Contains(zhuqueImage(t, dir, "input.image"), "input consumed 6 bytes") })
+	if err := next.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	_ = next.Wait()
+	if got := next.ProcessState.ExitCode(); got != 128+int(syscall.SIGTERM) || !strings.Contains(errs.String(), "input.image holds the process") {
+		t.Fatalf("exit status %d, standard error\n%s", got, errs.String())
+	}
+	rest := zhuque(t, dir, "first\nsecond\n", "run", "--image", "input.image", "--", "guest:upper").want(t, 0, "resumed from input.image")
+	if all := out.String() + rest.stdout; all != "FIRST\nSECOND\nupper: bytes 13\n" {
+		t.Errorf("both runs together show %q", all)
+	}
+}
+
+// zhuqueImage shows an image that another process may be using.
+func zhuqueImage(t *testing.T, dir, name string) string {
+	if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+		return ""
+	}
+	return zhuque(t, dir, "", "image", name).stdout
+}
+
+// Two processes cannot run one image.
+func TestImageInUse(t *testing.T) {
+	dir := t.TempDir()
+	c, _ := inBackground(t, dir, "", "out", "run", "--image", "image", "--", "guest:bench-hashmap", "1000000")
+	awaited(t, "the image", func() bool { return zhuqueImage(t, dir, "image") != "" })
+	zhuque(t, dir, "", "run", "--image", "image", "--", "guest:bench-hashmap", "1000000").want(t, exitSimulator, "in use by another process")
+	if !killed(t, c, filepath.Join(dir, "image"), 1, 0) {
+		t.Error("it ended by itself")
+	}
+	zhuque(t, dir, "", "run", "--image", "image", "--max-instructions", "1", "--", "guest:bench-hashmap", "1000000").want(t, exitSimulator, "resumed from image", "instruction limit")
+}
+
+// What a killed writer had shown of its last output is told by the size of the file.
+func TestOutputBetweenCommitAndMark(t *testing.T) {
+	dir := t.TempDir()
+	line := []string{"run", "--image", "image", "--", "guest:counter"}
+	c, errs := inBackground(t, dir, "", "out", line...)
+	if err := c.Wait(); err != nil {
+		t.Fatalf("%v\n%s", err, errs)
+	}
+	whole, err := os.ReadFile(filepath.Join(dir, "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	image := filepath.Join(dir, "image")
+	data, err := os.ReadFile(image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reheader(data, func(b []byte) { b[32] = 0 }) // neither shown nor delivered
+	for _, n := range []int{0, 1, len(whole) / 2, len(whole)} {
+		if err := errors.Join(os.WriteFile(image, data, 0o644), os.Truncate(filepath.Join(dir, "out"), int64(n))); err != nil {
+			t.Fatal(err)
+		}
+		c, errs := inBackground(t, dir, "", "out", line...)
+		if err := c.Wait(); err != nil {
+			t.Fatalf("%v\n%s", err, errs)
+		}
+		if got, err := os.ReadFile(filepath.Join(dir, "out")); err != nil || !bytes.Equal(got, whole) {
+			t.Errorf("%d of %d bytes were shown, the file is then %q", n, len(whole), got)
+		}
+	}
+	// Elsewhere it is shown again, and the user is told.
+	if err := os.WriteFile(image, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := zhuque(t, dir, "", line...).want(t, 0, fmt.Sprintf("the first %d bytes of output", len(whole)))
+	if r.stdout != string(whole) {
+		t.Errorf("it shows %q", r.stdout)
+	}
+}
+
+// reheader changes the header of an image and makes its checksum right.
+func reheader(b []byte, change func(b []byte)) {
+	change(b)
+	binary.LittleEndian.PutUint64(b[56:], uint64(crc32.Checksum(b[:56], crc32.MakeTable(crc32.Castagnoli))))
+}
