@@ -45,6 +45,7 @@ type Setup struct {
 	Mutant   string
 	Energy   phys.NanoJoules // hold-up energy; 0: the platform's
 	PMEMRead phys.Nanos      // PMEM read latency; 0: the preset's
+	PMEMSize uint64          // of the persistent memory, in MiB
 
 	// MaxInstructions ends a run that does not end by itself.
 	MaxInstructions uint64
@@ -66,7 +67,7 @@ const GuestPrefix = "guest:"
 
 // DefaultSetup returns the settings that every verb starts from.
 func DefaultSetup() Setup {
-	return Setup{Memory: sim.Zhuque, Model: true, Cache: cachemodel.Presets()[0], Domain: eadr.EADR, Seed: 1, Cores: 1, Files: DurableFiles}
+	return Setup{Memory: sim.Zhuque, Model: true, Cache: cachemodel.Presets()[0], Domain: eadr.EADR, Seed: 1, Cores: 1, Files: DurableFiles, PMEMSize: 4096}
 }
 
 // Fields lists the settings by name, in the words of the command line and of
@@ -93,6 +94,7 @@ func (s *Setup) fields() map[string]string {
 		"quantum":          strconv.FormatUint(s.Quantum, 10),
 		"energy":           strconv.FormatUint(uint64(s.Energy), 10),
 		"pmem-read":        strconv.FormatUint(uint64(s.PMEMRead), 10),
+		"pmem-size":        strconv.FormatUint(s.PMEMSize, 10),
 		"max-instructions": strconv.FormatUint(s.MaxInstructions, 10),
 	}
 	return f
@@ -185,6 +187,13 @@ func (s *Setup) Set(name, value string) error {
 	case "pmem-read":
 		n, err = number()
 		s.PMEMRead = phys.Nanos(n)
+	case "pmem-size":
+		if n, err = number(); err == nil && (n < 1 || n > 1<<20) {
+			return fmt.Errorf("pmem-size %d: expected 1 to %d MiB", n, 1<<20)
+		}
+		if err == nil {
+			s.PMEMSize = n
+		}
 	case "max-instructions":
 		s.MaxInstructions, err = number()
 	default:
@@ -235,6 +244,7 @@ func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
 		Program: s.Program, Args: append([]string{s.Program}, s.Args...), Env: s.Env, Memory: s.Memory, Level: s.CPU, Model: s.Model,
 		Cache: cache, Power: power, Seed: s.Seed, Cores: s.Cores, Quantum: s.Quantum, WallBase: startWallClock,
 		Files: vfs.Options{Root: s.Root, Overlay: s.Overlay, Pools: s.PMEMDir}, PageCache: s.Files == PageCache, Dir: s.Dir, Console: console, MaxInstructions: s.MaxInstructions,
+		PMEMSize: phys.Bytes(s.PMEMSize) << 20,
 	}
 	if name, ok := strings.CutPrefix(s.Program, GuestPrefix); ok {
 		if s.Guest == nil {

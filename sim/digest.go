@@ -57,12 +57,15 @@ func registers(d *det.Digest, s *x86.State) {
 	}
 }
 
-// space hashes a process's mappings and memory.
+// space hashes a process's mappings and memory. How a mapping that grew is cut into
+// extents does not count: a restart changes it.
 func (m *Machine) space(d *det.Digest, s *mm.Space) {
-	for _, v := range s.VMAs() {
+	for _, v := range mm.Regions(s.VMAs()) {
 		for _, w := range []uint64{v.Start, v.End, uint64(v.Prot), uint64(v.Kind), v.Off} {
 			d.U64(w)
 		}
+	}
+	for _, v := range s.VMAs() {
 		m.memory(d, v)
 	}
 }

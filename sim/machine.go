@@ -12,6 +12,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -67,7 +68,12 @@ type Config struct {
 	Quantum uint64
 	// MaxInstructions stops a run that does not end, 0 for no limit.
 	MaxInstructions uint64
+	// PMEMSize is the size of the persistent memory; 0 for 4 GiB. File pages that
+	// mappings share lie in it beside that.
+	PMEMSize phys.Bytes
 }
+
+func (c *Config) pmemSize() phys.Bytes { return cmp.Or(c.PMEMSize, memorySize) }
 
 // volatile is lost at a power failure.
 type volatile struct {
@@ -231,7 +237,7 @@ func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *Machine) (*
 		return nil, err
 	}
 	m.cpu.Retired = d.Retired
-	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum, Cores: len(m.cores)})
+	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum, Cores: len(m.cores), MemTotal: memTotal(cfg)})
 	m.kernel.DeferInOut(rt != nil)
 	if !boot {
 		m.Attach()
@@ -254,12 +260,21 @@ func (m *Machine) Attach() {
 // Space returns an empty address space, for a process that is restored.
 func (m *Machine) Space() *mm.Space {
 	return mm.New(mm.Config{Placement: placement(m.cfg.Memory), DRAM: m.dram, PMEM: m.durable.PMEM, Files: m.durable.Files, Extents: m.extents, PMEMBase: dataBase(m.rt),
-		DRAMSize: memorySize, PMEMSize: memorySize})
+		DRAMSize: memorySize, PMEMSize: m.cfg.pmemSize()})
 }
 
-// memorySize is how much of each kind of memory there is: what /proc/meminfo tells.
+// memorySize is how much of each kind of memory there is when nobody says otherwise.
+// /proc/meminfo tells of that which holds the process.
 // A guest that touches more gets SIGBUS, and ENOMEM when it maps more at once.
 const memorySize = phys.Bytes(4) << 30
+
+// memTotal is the size of the memory that holds the process.
+func memTotal(cfg *Config) phys.Bytes {
+	if cfg.Memory == Native {
+		return memorySize
+	}
+	return cfg.pmemSize()
+}
 
 // preload puts executables into the file tree.
 func preload(fs *vfs.FS, files map[string][]byte) error {

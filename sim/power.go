@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"fmt"
+
 	"zhuque/cachemodel"
 	"zhuque/eadr"
 	"zhuque/sim/kernel"
@@ -173,6 +175,9 @@ type BootOptions struct {
 func Boot(d *Durable, cfg *Config, rt Runtime, opt BootOptions) (m *Machine, err error) {
 	if rt == nil {
 		return nil, &Detected{Reason: "no runtime: memory outside Zhuque does not survive a power failure"}
+	}
+	if used := d.PMEM.Touched(); used > int64(cfg.pmemSize()>>phys.PageShift) {
+		return nil, &Detected{Reason: fmt.Sprintf("the image holds %d pages, the persistent memory of this machine has %d", used, cfg.pmemSize()>>phys.PageShift)}
 	}
 	half := *d
 	half.from = nil

@@ -44,6 +44,7 @@ var settings = []struct {
 	{"mutant", "run with a deliberate defect (see zhuque mutants)", mutantNames},
 	{"energy", "hold-up energy in nanojoules (default: the platform's)", nil},
 	{"pmem-read", "PMEM read latency in nanoseconds (default: the preset's)", nil},
+	{"pmem-size", "size of the persistent memory in MiB", nil},
 	{"max-instructions", "end a run after so many instructions (default: no limit)", nil},
 }
 

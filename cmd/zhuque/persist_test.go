@@ -8,11 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -103,56 +103,96 @@ func stats(t *testing.T, dir string) (digest string) {
 // goes on until the program ends, with the output and the digest of a run that nobody
 // disturbed. When each kill comes is chance; what must follow is not.
 func TestKilledSimulatorGoesOn(t *testing.T) {
-	seed, input := uint64(1), strings.Repeat("some input\n", 2000)
-	r := det.Stream(seed, "kills")
+	input := strings.Repeat("some input\n", 2000)
 	total := 0
-	for _, args := range [][]string{ // the number of instructions between checkpoints first
-		{"5000", "guest:counter"}, {"4000", "guest:tls"}, {"3000", "guest:files"}, {"300", "guest:threads"}, {"300", "guest:processes"}, {"4000", "guest:pipes"}, {"200", "guest:upper"},
-		{"500", "--cores", "2", "guest:crowd"},
+	for every, args := range map[string][]string{
+		"5000": {"--", "guest:counter"}, "4000": {"--", "guest:tls"}, "3000": {"--", "guest:files"}, "300": {"--", "guest:threads"}, "301": {"--", "guest:processes"}, "4001": {"--", "guest:pipes"},
+		"200": {"--", "guest:upper"}, "500": {"--cores", "2", "--", "guest:crowd"},
 	} {
-		every, args := args[0], args[1:]
-		t.Run(strings.Join(args, " "), func(t *testing.T) {
-			dir := t.TempDir()
-			flags, program := args[:len(args)-1], args[len(args)-1:]
-			line := func(more ...string) []string {
-				return append(append(append([]string{"run", "--stats", "stats.json"}, more...), flags...), append([]string{"--"}, program...)...)
-			}
-			want := zhuque(t, dir, input, line()...).want(t, 0)
-			digest := stats(t, dir)
-			if err := os.Remove(filepath.Join(dir, "stats.json")); err != nil {
-				t.Fatal(err)
-			}
-			resumed, kills := 0, 0
-			for {
-				image := filepath.Join(dir, "image")
-				c, errs := inBackground(t, dir, input, "out", line("--image", "image", "--checkpoint", every)...)
-				again := killed(t, c, image, checkpoints(image)+1+r.Uint64N(12), time.Duration(r.Uint64N(1500))*time.Microsecond)
-				if strings.Contains(errs.String(), "resumed from") {
-					resumed++
-				}
-				if !again {
-					break
-				}
-				kills++
-			}
-			out, err := os.ReadFile(filepath.Join(dir, "out"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if string(out) != want.stdout {
-				t.Errorf("after %d kills the output is\n%.2000s\ninstead of\n%.2000s", kills, out, want.stdout)
-			}
-			if got := stats(t, dir); got != "" && got != digest {
-				t.Errorf("after %d kills the digest is %s instead of %s", kills, got, digest)
-			}
-			total += kills
-			t.Logf("seed %d: %d kills, %d times resumed", seed, kills, resumed)
-			zhuque(t, dir, input, line("--image", "image")...).want(t, 0, "has ended: exited with status 0")
-		})
+		t.Run(args[len(args)-1], func(t *testing.T) { total += killAgainAndAgain(t, every, input, args) })
 	}
 	if total < 8 {
 		t.Errorf("%d kills in all", total)
 	}
+}
+
+// The same with software of Debian's: threads of Python's, and a database file.
+func TestKilledSimulatorGoesOnWithRealPrograms(t *testing.T) {
+	root, err := filepath.Abs("../../.cache/real/root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "usr/bin/sqlite3")); err != nil {
+		if os.Getenv("CI") == "true" || os.Getenv("ZHUQUE_REAL") == "need" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	settings := []string{"--root", root, "--dir", "/tmp", "--env", "LC_ALL=C.UTF-8", "--env", "PYTHONHASHSEED=0", "--env", "PYTHONDONTWRITEBYTECODE=1", "--"}
+	threads := `
+import threading
+l, n = threading.Lock(), 0
+def work(k):
+    global n
+    for i in range(200):
+        with l:
+            n += k
+    print("thread", k, file=out)
+out = open("/tmp/out", "w+")
+all = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+for t in all: t.start()
+for t in all: t.join()
+out.seek(0)
+print(n, sorted(out.read().split()))
+`
+	killAgainAndAgain(t, "400000", "", append(slices.Clone(settings), "/usr/bin/python3.11", "-c", threads))
+	killAgainAndAgain(t, "400001", `create table t(a integer primary key, b text);
+with recursive n(i) as (select 1 union all select i+1 from n where i<300) insert into t select i, hex(i*7919) from n;
+update t set b = b || a where a % 3 = 0;
+delete from t where a % 7 = 0;
+select count(*), sum(length(b)) from t;
+pragma integrity_check;
+`, append(slices.Clone(settings), "/usr/bin/sqlite3", "words.db"))
+}
+
+// killAgainAndAgain runs a program whose simulator is killed until the program ends, and
+// returns how often that was.
+func killAgainAndAgain(t *testing.T, every, input string, args []string) (kills int) {
+	t.Helper()
+	seed := uint64(1)
+	r := det.Stream(seed, "kills "+every)
+	dir := t.TempDir()
+	line := func(more ...string) []string {
+		return slices.Concat([]string{"run", "--stats", "stats.json"}, more, args)
+	}
+	want := zhuque(t, dir, input, line()...).want(t, 0)
+	digest := stats(t, dir)
+	if err := os.Remove(filepath.Join(dir, "stats.json")); err != nil {
+		t.Fatal(err)
+	}
+	image, resumed := filepath.Join(dir, "image"), 0
+	for again := true; again; {
+		c, errs := inBackground(t, dir, input, "out", line("--image", "image", "--checkpoint", every)...)
+		if again = killed(t, c, image, checkpoints(image)+1+r.Uint64N(12), time.Duration(r.Uint64N(1500))*time.Microsecond); again {
+			kills++
+		}
+		if strings.Contains(errs.String(), "resumed from") {
+			resumed++
+		}
+	}
+	out, err := os.ReadFile(filepath.Join(dir, "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(out) != want.stdout {
+		t.Errorf("after %d kills the output is\n%.2000s\ninstead of\n%.2000s", kills, out, want.stdout)
+	}
+	if got := stats(t, dir); got != "" && got != digest {
+		t.Errorf("after %d kills the digest is %s instead of %s", kills, got, digest)
+	}
+	t.Logf("seed %d: %d kills, %d times resumed", seed, kills, resumed)
+	zhuque(t, dir, input, line("--image", "image")...).want(t, 0, "has ended: exited with status 0")
+	return kills
 }
 
 // awaited waits until something is so.
@@ -284,10 +324,4 @@ func TestOutputBetweenCommitAndMark(t *testing.T) {
 	if r.stdout != string(whole) {
 		t.Errorf("it shows %q", r.stdout)
 	}
-}
-
-// reheader changes the header of an image and makes its checksum right.
-func reheader(b []byte, change func(b []byte)) {
-	change(b)
-	binary.LittleEndian.PutUint64(b[56:], uint64(crc32.Checksum(b[:56], crc32.MakeTable(crc32.Castagnoli))))
 }
