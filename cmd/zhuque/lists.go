@@ -93,12 +93,24 @@ runs the campaign named here, which catches it.`,
 }
 
 func syscallsVerb() *cobra.Command {
-	return listVerb("syscalls", "List the system calls", `Syscalls prints the kernel's table: state, what is missing, and what a restart
-does with a call that was cut. A call that is not listed stops the run.`,
+	return listVerb("syscalls", "List the system calls", `Syscalls prints the kernel's table: state, what is missing, and under CUT what a
+power failure in the call leaves. A call takes effect as a whole when it commits:
+cut before, it is issued again; cut behind, its recorded result is returned.
+  pure   it changes nothing: the same answer again
+  once   effect and result are one commit
+  wait   it can wait; the wait is kept, and ends with EINTR only where the program
+         handles SIGPWR (or begins again, by SA_RESTART as signal(7) says)
+  count  a wait when a part is done: the rest follows, or with SIGPWR the count done
+  final  it does not return
+A call that is not listed stops the run.`,
 		[]string{"NR", "NAME", "ARGUMENTS", "STATE", "CUT", "REMARK"},
 		func() (rows [][]string) {
 			for _, c := range kernel.Table() {
-				rows = append(rows, []string{fmt.Sprint(c.Nr), c.Name, c.Args, c.State.String(), c.Class.String(), c.Reason})
+				cut := c.Class.String()
+				if c.State == kernel.Refused {
+					cut = "-"
+				}
+				rows = append(rows, []string{fmt.Sprint(c.Nr), c.Name, c.Args, c.State.String(), cut, c.Reason})
 			}
 			return rows
 		}, nil)

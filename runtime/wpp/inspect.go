@@ -271,7 +271,7 @@ func (in *inspector) callArea() {
 func (in *inspector) callCopies(call uint64) {
 	var s x86.State
 	if in.s.Committed >= call {
-		_, err := in.result(call, &s)
+		_, err := in.result(call, &s, false)
 		in.part("result", saveResult, saveResultSum+8-saveResult, damageOf(err), "of call %d", call)
 	}
 	if n, damage := in.guard(saveEntry); damage != "" || n == call {

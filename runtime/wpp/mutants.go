@@ -39,6 +39,9 @@ type Mutant struct {
 	TearSaveArea bool         // a thread that leaves the core gets its first registers stored only
 	NoAreaCheck  bool         // a restart does not look at the checksums of save areas
 	IgnoreCommit bool         // a restart goes on from the kernel-entry copy although the call took effect
+	SkipCall     bool         // a restart goes on behind a call that was cut, although the call had no effect
+	DropResult   bool         // a restart returns from a committed call with what was in RAX before
+	KeepFiles    bool         // a restart keeps what a call has done to files that had not committed
 	LateRecords  bool         // the commit does not cover the records of descriptors: they are written afterwards
 }
 
@@ -123,6 +126,9 @@ var mutants = []Mutant{
 	{Name: "wait-forgotten", Guest: "threads", Strategy: "random", Points: 20,
 		Broken: "What a thread waited for is forgotten: until when, and whether somebody had woken it.",
 		Forget: &kernel.Loss{Waits: true}},
+	{Name: "count-forgotten", Guest: "bulk", Strategy: "calls", Points: 100,
+		Broken: "How many bytes a call had moved before it waited is forgotten; they are moved again.",
+		Forget: &kernel.Loss{Counts: true}},
 	{Name: "robust-list-lost", Guest: "threads", Strategy: "random", Points: 20,
 		Broken: "The list of robust locks that a thread holds is not registered again.",
 		Forget: &kernel.Loss{RobustList: true}},
@@ -135,6 +141,15 @@ var mutants = []Mutant{
 	{Name: "entry-frame-after-commit", Guest: "pipes", Strategy: "calls", Points: 400,
 		Broken:       "A call that had taken effect is issued again from the registers at kernel entry.",
 		IgnoreCommit: true},
+	{Name: "call-not-issued-again", Guest: "maps", Strategy: "calls", Points: 50,
+		Broken:   "A call that was cut before it took effect is skipped; the program goes on behind it.",
+		SkipCall: true},
+	{Name: "result-not-recorded", Guest: "maps", Strategy: "calls", Points: 400,
+		Broken:     "A call that had taken effect returns, but not its result.",
+		DropResult: true},
+	{Name: "files-not-undone", Guest: "files", Strategy: "calls", Points: 200,
+		Broken:    "What a call did to files stays although the call had not committed, and is done again.",
+		KeepFiles: true},
 	{Name: "descriptor-recorded-late", Guest: "files", Strategy: "calls", Points: 400,
 		Broken:      "Descriptors are recorded after the call that opened, moved or closed them has committed.",
 		LateRecords: true},

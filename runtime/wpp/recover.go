@@ -57,7 +57,11 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 	}
 	*im = image{pmem: im.pmem}
 	files := m.Durable().Files
-	files.Resolve(im.counter(sbCommitted))
+	if r.bug.KeepFiles {
+		files.Resolve(im.counter(saveEntry))
+	} else {
+		files.Resolve(im.counter(sbCommitted))
+	}
 	files.ForgetRefs()
 	records, err := r.records(im)
 	if err != nil {
@@ -242,7 +246,7 @@ func (r *Runtime) registers(m *sim.Machine, im *image, last *callArea) error {
 	s = t.Regs
 	if im.counter(sbCommitted) >= call && !r.bug.IgnoreCommit {
 		r.call = call
-		again, err := im.result(call, &s)
+		again, err := im.result(call, &s, r.bug.DropResult)
 		if err != nil {
 			return err
 		}
@@ -259,6 +263,9 @@ func (r *Runtime) registers(m *sim.Machine, im *image, last *callArea) error {
 			}
 		}
 		s.RIP = reissue
+		if r.bug.SkipCall {
+			s.RIP += 2 // the length of SYSCALL
+		}
 	}
 	t.Regs = s
 	return nil
@@ -290,8 +297,8 @@ func (r *Runtime) thread(im *image, t *kernel.Thread) error {
 }
 
 // result lays the recorded result of the committed call over its entry state; again
-// tells that the call is to be issued again.
-func (im *image) result(call uint64, s *x86.State) (again bool, err error) {
+// tells that the call is to be issued again. dropped leaves RAX as it was.
+func (im *image) result(call uint64, s *x86.State, dropped bool) (again bool, err error) {
 	var f frame
 	kind, words := im.word(saveResult), f[:1]
 	switch kind {
@@ -309,7 +316,7 @@ func (im *image) result(call uint64, s *x86.State) (again bool, err error) {
 		return false, nil
 	}
 	err = im.entry(call, s)
-	if kind == resultRAX {
+	if kind == resultRAX && !dropped {
 		s.R[x86.RAX] = f[0]
 	}
 	return kind == resultAgain, err

@@ -31,6 +31,7 @@ var all = []Info{
 	{"bench-hashmap", "hash map with chains and a ring of pointers; argument: rounds", 1_098_960},
 	{"bench-nbody", "sun and planets in SSE2 arithmetic; argument: steps", 1_181_190},
 	{"bench-sha256", "SHA-256 in registers; argument: pieces of 4 KiB", 1_168_667},
+	{"bulk", "more to a pipe than it holds, so that a write waits with a part done", 0},
 	{"counter", "integer arithmetic and output", 996_227},
 	{"crowd", "threads that count and do not wait for each other; argument: threads", 0},
 	{"fase", "two threads, three locks, input and output between the critical sections, a large volatile array", 0},

@@ -14,6 +14,7 @@ type Loss struct {
 	AltStack     bool
 	TIDs         bool // of all threads but the first of each process
 	Waits        bool
+	Counts       bool // of what a call had moved before it waited
 	RobustList   bool
 	SplitOffset  bool // of a file mapping that continues the one below it
 	Watches      bool
@@ -84,6 +85,11 @@ func (t *Thread) lose(l *Loss) {
 	}
 	if l.Waits {
 		t.wait = nil
+	}
+	if l.Counts && t.wait != nil {
+		w := *t.wait
+		w.moved = 0
+		t.wait = &w
 	}
 	if l.RobustList {
 		t.robust = [2]uint64{}

@@ -20,23 +20,37 @@ func (s SupportState) String() string {
 	return [...]string{"works", "partly", "ENOSYS", "refused"}[s]
 }
 
-// Class tells what a restart does with a call that was cut before its commit.
+// Class tells what a power failure in a call leaves, and what its program gets.
 //
-// Every call takes effect as a whole at its commit and is issued again when it was
-// cut before; no call is ever partly effective, and none returns EINTR because of
-// a power failure. After the commit a restart returns the recorded result.
+// A call takes effect as a whole when it commits. Cut before, nothing of the first try
+// lasts and a restart issues it again; cut behind, a restart returns the result that the
+// commit recorded. So no call is effective in a way that its result does not tell, and none
+// returns EINTR only because the power failed: to a program that does not handle SIGPWR a
+// failure cannot be told from none. What that means for each call is its class.
 type Class uint8
 
 const (
-	Reissue Class = iota // nothing of the first try lasts: it is issued again
-	// Wait is Reissue for a call that can wait. A wait commits: after a restart it goes
-	// on as it was, until the same virtual time.
+	// Once: the call changes something. Its effect and its result are one commit.
+	Once Class = iota
+	// Pure: the call changes nothing but the memory that its caller gave it for the
+	// answer. Issued again it gives the same answer: nothing else happens meanwhile.
+	Pure
+	// Wait is Once for a call that can wait. That it waits, since when and whether
+	// somebody has woken it is a commit of its own: a restart waits on, until the same
+	// virtual time. If the program handles SIGPWR, the signal ends the wait as any
+	// signal does: with EINTR, or where Restart says so and SA_RESTART asks for it, by
+	// issuing the call again.
 	Wait
-	Final // it does not return and commits nothing: it is issued again
+	// Count is Wait for a call that may wait when it has moved a part of its bytes. What
+	// was moved is part of the commit of the wait; a restart moves the rest. If SIGPWR
+	// ends the wait, the call returns the count done.
+	Count
+	// Final: the call does not return; before the commit it is issued again.
+	Final
 )
 
 func (c Class) String() string {
-	return [...]string{"reissue", "wait", "final"}[c]
+	return [...]string{"once", "pure", "wait", "count", "final"}[c]
 }
 
 // Call is one row of the table of system calls.
@@ -141,7 +155,7 @@ func (r Call) class(c Class) Call {
 }
 
 func noSys(nr uint64, name, why string) Call {
-	return Call{Nr: nr, Name: name, State: NoSys, Reason: why}
+	return Call{Nr: nr, Name: name, State: NoSys, Class: Pure, Reason: why}
 }
 
 func refused(nr uint64, name, why string) Call {
@@ -151,20 +165,20 @@ func refused(nr uint64, name, why string) Call {
 func fileCalls() []Call {
 	return []Call{
 		works(0, "read", "fd,ptr,size", sysRead).class(Wait).restarts(),
-		works(1, "write", "fd,ptr,size", sysWrite).class(Wait).restarts(),
+		works(1, "write", "fd,ptr,size", sysWrite).class(Count).restarts(),
 		works(2, "open", "path,flags,mode", sysOpen),
 		works(3, "close", "fd", sysClose),
-		works(4, "stat", "path,ptr", sysStat),
-		works(5, "fstat", "fd,ptr", sysFstat),
-		works(6, "lstat", "path,ptr", sysLstat),
+		works(4, "stat", "path,ptr", sysStat).class(Pure),
+		works(5, "fstat", "fd,ptr", sysFstat).class(Pure),
+		works(6, "lstat", "path,ptr", sysLstat).class(Pure),
 		works(7, "poll", "ptr,num,num", sysPoll).class(Wait),
 		works(8, "lseek", "fd,off,num", sysLseek),
 		partly(16, "ioctl", "fd,num,ptr", "FIONREAD, FIONBIO, FIOCLEX; the settings of a terminal can be read, not changed", sysIoctl),
-		works(17, "pread64", "fd,ptr,size,off", sysPread64),
+		works(17, "pread64", "fd,ptr,size,off", sysPread64).class(Pure),
 		works(18, "pwrite64", "fd,ptr,size,off", sysPwrite64),
 		works(19, "readv", "fd,ptr,num", sysReadv).class(Wait).restarts(),
-		works(20, "writev", "fd,ptr,num", sysWritev).class(Wait).restarts(),
-		works(21, "access", "path,mode", sysAccess),
+		works(20, "writev", "fd,ptr,num", sysWritev).class(Count).restarts(),
+		works(21, "access", "path,mode", sysAccess).class(Pure),
 		works(22, "pipe", "ptr", sysPipe),
 		works(23, "select", "num,ptr,ptr,ptr,ptr", sysSelect).class(Wait),
 		works(32, "dup", "fd", sysDup),
@@ -172,11 +186,11 @@ func fileCalls() []Call {
 		works(40, "sendfile", "fd,fd,ptr,size", sysSendfile),
 		partly(72, "fcntl", "fd,num,num", "no leases, signals or seals", sysFcntl).class(Wait).restarts(),
 		works(73, "flock", "fd,num", sysFlock).class(Wait).restarts(),
-		works(74, "fsync", "fd", sysFsync),
-		works(75, "fdatasync", "fd", sysFsync),
+		works(74, "fsync", "fd", sysFsync).class(Pure),
+		works(75, "fdatasync", "fd", sysFsync).class(Pure),
 		works(76, "truncate", "path,size", sysTruncate),
 		works(77, "ftruncate", "fd,size", sysFtruncate),
-		works(79, "getcwd", "ptr,size", sysGetcwd),
+		works(79, "getcwd", "ptr,size", sysGetcwd).class(Pure),
 		works(80, "chdir", "path", sysChdir),
 		works(81, "fchdir", "fd", sysFchdir),
 		works(82, "rename", "path,path", sysRename),
@@ -186,7 +200,7 @@ func fileCalls() []Call {
 		works(86, "link", "path,path", sysLink),
 		works(87, "unlink", "path", sysUnlink),
 		works(88, "symlink", "path,path", sysSymlink),
-		works(89, "readlink", "path,ptr,size", sysReadlink),
+		works(89, "readlink", "path,ptr,size", sysReadlink).class(Pure),
 		works(90, "chmod", "path,mode", sysChmod),
 		works(91, "fchmod", "fd,mode", sysFchmod),
 		works(92, "chown", "path,num,num", sysChown),
@@ -195,14 +209,14 @@ func fileCalls() []Call {
 		works(95, "umask", "mode", sysUmask),
 		works(132, "utime", "path,ptr", sysUtime),
 		works(133, "mknod", "path,mode,num", sysMknod),
-		works(137, "statfs", "path,ptr", sysStatfs),
-		works(138, "fstatfs", "fd,ptr", sysFstatfs),
-		works(162, "sync", "", sysSync),
-		partly(170, "sethostname", "ptr,size", "EPERM, as without CAP_SYS_ADMIN", sysNotPermitted),
-		partly(171, "setdomainname", "ptr,size", "EPERM, as without CAP_SYS_ADMIN", sysNotPermitted),
+		works(137, "statfs", "path,ptr", sysStatfs).class(Pure),
+		works(138, "fstatfs", "fd,ptr", sysFstatfs).class(Pure),
+		works(162, "sync", "", sysSync).class(Pure),
+		partly(170, "sethostname", "ptr,size", "EPERM, as without CAP_SYS_ADMIN", sysNotPermitted).class(Pure),
+		partly(171, "setdomainname", "ptr,size", "EPERM, as without CAP_SYS_ADMIN", sysNotPermitted).class(Pure),
 		works(213, "epoll_create", "num", sysEpollCreate),
 		works(217, "getdents64", "fd,ptr,size", sysGetdents64),
-		works(221, "fadvise64", "fd,off,size,num", sysFadvise64),
+		works(221, "fadvise64", "fd,off,size,num", sysFadvise64).class(Pure),
 		works(232, "epoll_wait", "fd,ptr,num,num", sysEpollWait).class(Wait),
 		works(233, "epoll_ctl", "fd,num,fd,ptr", sysEpollCtl),
 		works(235, "utimes", "path,ptr", sysUtimes),
@@ -210,14 +224,14 @@ func fileCalls() []Call {
 		works(258, "mkdirat", "fd,path,mode", sysMkdirat),
 		works(259, "mknodat", "fd,path,mode,num", sysMknodat),
 		works(260, "fchownat", "fd,path,num,num,flags", sysFchownat),
-		works(262, "newfstatat", "fd,path,ptr,flags", sysNewfstatat),
+		works(262, "newfstatat", "fd,path,ptr,flags", sysNewfstatat).class(Pure),
 		works(263, "unlinkat", "fd,path,flags", sysUnlinkat),
 		works(264, "renameat", "fd,path,fd,path", sysRenameat),
 		works(265, "linkat", "fd,path,fd,path,flags", sysLinkat),
 		works(266, "symlinkat", "path,fd,path", sysSymlinkat),
-		works(267, "readlinkat", "fd,path,ptr,size", sysReadlinkat),
+		works(267, "readlinkat", "fd,path,ptr,size", sysReadlinkat).class(Pure),
 		works(268, "fchmodat", "fd,path,mode", sysFchmodat),
-		works(269, "faccessat", "fd,path,mode", sysFaccessat),
+		works(269, "faccessat", "fd,path,mode", sysFaccessat).class(Pure),
 		works(270, "pselect6", "num,ptr,ptr,ptr,ptr,ptr", sysSelect).class(Wait),
 		works(271, "ppoll", "ptr,num,ptr,ptr,size", sysPpoll).class(Wait),
 		works(280, "utimensat", "fd,path,ptr,flags", sysUtimensat),
@@ -228,16 +242,16 @@ func fileCalls() []Call {
 		works(291, "epoll_create1", "flags", sysEpollCreate1),
 		works(292, "dup3", "fd,fd,flags", sysDup3),
 		partly(293, "pipe2", "ptr,flags", "no packet mode", sysPipe2),
-		works(295, "preadv", "fd,ptr,num,off", sysPreadv),
+		works(295, "preadv", "fd,ptr,num,off", sysPreadv).class(Pure),
 		works(296, "pwritev", "fd,ptr,num,off", sysPwritev),
-		works(306, "syncfs", "fd", sysSyncfs),
+		works(306, "syncfs", "fd", sysSyncfs).class(Pure),
 		works(316, "renameat2", "fd,path,fd,path,flags", sysRenameat2),
 		works(319, "memfd_create", "ptr,flags", sysMemfdCreate),
 		works(326, "copy_file_range", "fd,ptr,fd,ptr,size,flags", sysCopyFileRange),
-		works(332, "statx", "fd,path,flags,num,ptr", sysStatx),
+		works(332, "statx", "fd,path,flags,num,ptr", sysStatx).class(Pure),
 		works(436, "close_range", "num,num,flags", sysCloseRange),
 		partly(437, "openat2", "fd,path,ptr,size", "no resolve flags", sysOpenat2),
-		works(439, "faccessat2", "fd,path,mode,flags", sysFaccessat2),
+		works(439, "faccessat2", "fd,path,mode,flags", sysFaccessat2).class(Pure),
 		works(441, "epoll_pwait2", "fd,ptr,num,ptr,ptr,size", sysEpollWait).class(Wait),
 		works(452, "fchmodat2", "fd,path,mode,flags", sysFchmodat2),
 	}
@@ -250,14 +264,14 @@ func memoryCalls() []Call {
 		works(11, "munmap", "ptr,size", sysMunmap),
 		works(12, "brk", "ptr", sysBrk),
 		partly(25, "mremap", "ptr,size,size,flags,ptr", "no MREMAP_DONTUNMAP, no duplication", sysMremap),
-		works(26, "msync", "ptr,size,flags", sysMsync),
-		works(27, "mincore", "ptr,size,ptr", sysMincore),
+		works(26, "msync", "ptr,size,flags", sysMsync).class(Pure),
+		works(27, "mincore", "ptr,size,ptr", sysMincore).class(Pure),
 		works(28, "madvise", "ptr,size,num", sysMadvise),
-		works(149, "mlock", "ptr,size", sysZero),
-		works(150, "munlock", "ptr,size", sysZero),
-		works(151, "mlockall", "flags", sysZero),
-		works(152, "munlockall", "", sysZero),
-		works(325, "mlock2", "ptr,size,flags", sysZero),
+		works(149, "mlock", "ptr,size", sysZero).class(Pure),
+		works(150, "munlock", "ptr,size", sysZero).class(Pure),
+		works(151, "mlockall", "flags", sysZero).class(Pure),
+		works(152, "munlockall", "", sysZero).class(Pure),
+		works(325, "mlock2", "ptr,size,flags", sysZero).class(Pure),
 	}
 }
 
@@ -265,74 +279,74 @@ func processCalls() []Call {
 	return []Call{
 		works(24, "sched_yield", "", sysSchedYield),
 		works(35, "nanosleep", "ptr,ptr", sysNanosleep).class(Wait),
-		works(36, "getitimer", "num,ptr", sysGetitimer),
+		works(36, "getitimer", "num,ptr", sysGetitimer).class(Pure),
 		works(37, "alarm", "num", sysAlarm),
 		works(38, "setitimer", "num,ptr,ptr", sysSetitimer),
-		works(39, "getpid", "", sysGetpid),
+		works(39, "getpid", "", sysGetpid).class(Pure),
 		partly(56, "clone", "flags,ptr,ptr,ptr,ptr", "threads, and processes that share nothing, or everything until they run another program", sysClone).class(Wait),
 		works(57, "fork", "", sysFork),
 		works(58, "vfork", "", sysVfork).class(Wait),
 		works(59, "execve", "path,ptr,ptr", sysExecve),
 		works(60, "exit", "num", sysExit).class(Final),
 		partly(61, "wait4", "num,ptr,flags,ptr", "no children that stop", sysWait4).class(Wait).restarts(),
-		works(63, "uname", "ptr", sysUname),
-		works(96, "gettimeofday", "ptr,ptr", sysGettimeofday),
-		works(97, "getrlimit", "num,ptr", sysGetrlimit),
-		partly(98, "getrusage", "num,ptr", "processor time only", sysGetrusage),
-		works(99, "sysinfo", "ptr", sysSysinfo),
-		works(100, "times", "ptr", sysTimes),
-		works(102, "getuid", "", sysZero),
-		works(104, "getgid", "", sysZero),
-		works(105, "setuid", "num", sysSetIDs),
-		works(106, "setgid", "num", sysSetIDs),
-		works(107, "geteuid", "", sysZero),
-		works(108, "getegid", "", sysZero),
+		works(63, "uname", "ptr", sysUname).class(Pure),
+		works(96, "gettimeofday", "ptr,ptr", sysGettimeofday).class(Pure),
+		works(97, "getrlimit", "num,ptr", sysGetrlimit).class(Pure),
+		partly(98, "getrusage", "num,ptr", "processor time only", sysGetrusage).class(Pure),
+		works(99, "sysinfo", "ptr", sysSysinfo).class(Pure),
+		works(100, "times", "ptr", sysTimes).class(Pure),
+		works(102, "getuid", "", sysZero).class(Pure),
+		works(104, "getgid", "", sysZero).class(Pure),
+		works(105, "setuid", "num", sysSetIDs).class(Pure),
+		works(106, "setgid", "num", sysSetIDs).class(Pure),
+		works(107, "geteuid", "", sysZero).class(Pure),
+		works(108, "getegid", "", sysZero).class(Pure),
 		works(109, "setpgid", "num,num", sysSetpgid),
-		works(110, "getppid", "", sysGetppid),
-		works(111, "getpgrp", "", sysGetpgrp),
+		works(110, "getppid", "", sysGetppid).class(Pure),
+		works(111, "getpgrp", "", sysGetpgrp).class(Pure),
 		works(112, "setsid", "", sysSetsid),
-		works(113, "setreuid", "num,num", sysSetIDs),
-		works(114, "setregid", "num,num", sysSetIDs),
-		works(115, "getgroups", "num,ptr", sysGetgroups),
-		partly(116, "setgroups", "num,ptr", "only to have none", sysSetgroups),
-		works(117, "setresuid", "num,num,num", sysSetIDs),
-		works(118, "getresuid", "ptr,ptr,ptr", sysGetresid),
-		works(119, "setresgid", "num,num,num", sysSetIDs),
-		works(120, "getresgid", "ptr,ptr,ptr", sysGetresid),
-		works(121, "getpgid", "num", sysOwnPID),
-		works(124, "getsid", "num", sysOwnPID),
-		works(140, "getpriority", "num,num", sysGetpriority),
+		works(113, "setreuid", "num,num", sysSetIDs).class(Pure),
+		works(114, "setregid", "num,num", sysSetIDs).class(Pure),
+		works(115, "getgroups", "num,ptr", sysGetgroups).class(Pure),
+		partly(116, "setgroups", "num,ptr", "only to have none", sysSetgroups).class(Pure),
+		works(117, "setresuid", "num,num,num", sysSetIDs).class(Pure),
+		works(118, "getresuid", "ptr,ptr,ptr", sysGetresid).class(Pure),
+		works(119, "setresgid", "num,num,num", sysSetIDs).class(Pure),
+		works(120, "getresgid", "ptr,ptr,ptr", sysGetresid).class(Pure),
+		works(121, "getpgid", "num", sysOwnPID).class(Pure),
+		works(124, "getsid", "num", sysOwnPID).class(Pure),
+		works(140, "getpriority", "num,num", sysGetpriority).class(Pure),
 		works(141, "setpriority", "num,num,num", sysSetpriority),
-		works(143, "sched_getparam", "num,ptr", sysSchedGetparam),
-		works(145, "sched_getscheduler", "num", sysZero),
-		works(146, "sched_get_priority_max", "num", sysSchedPriority),
-		works(147, "sched_get_priority_min", "num", sysSchedPriority),
+		works(143, "sched_getparam", "num,ptr", sysSchedGetparam).class(Pure),
+		works(145, "sched_getscheduler", "num", sysZero).class(Pure),
+		works(146, "sched_get_priority_max", "num", sysSchedPriority).class(Pure),
+		works(147, "sched_get_priority_min", "num", sysSchedPriority).class(Pure),
 		partly(157, "prctl", "num,num,num,num,num", "names, dumpable, capability bounds; the rest is EINVAL", sysPrctl),
 		works(158, "arch_prctl", "num,ptr", sysArchPrctl),
 		partly(160, "setrlimit", "num,ptr", "NOFILE, DATA and AS are enforced", sysSetrlimit),
-		works(186, "gettid", "", sysGettid),
-		works(201, "time", "ptr", sysTime),
+		works(186, "gettid", "", sysGettid).class(Pure),
+		works(201, "time", "ptr", sysTime).class(Pure),
 		partly(202, "futex", "ptr,num,num,ptr,ptr,num", "no priority inheritance", sysFutex).class(Wait).restarts(),
 		works(203, "sched_setaffinity", "num,size,ptr", sysSchedSetaffinity),
-		works(204, "sched_getaffinity", "num,size,ptr", sysSchedGetaffinity),
+		works(204, "sched_getaffinity", "num,size,ptr", sysSchedGetaffinity).class(Pure),
 		works(218, "set_tid_address", "ptr", sysSetTidAddress),
 		works(222, "timer_create", "num,ptr,ptr", sysTimerCreate),
 		works(223, "timer_settime", "num,flags,ptr,ptr", sysTimerSettime),
-		works(224, "timer_gettime", "num,ptr", sysTimerGettime),
-		works(225, "timer_getoverrun", "num", sysTimerGetoverrun),
+		works(224, "timer_gettime", "num,ptr", sysTimerGettime).class(Pure),
+		works(225, "timer_getoverrun", "num", sysTimerGetoverrun).class(Pure),
 		works(226, "timer_delete", "num", sysTimerDelete),
 		works(283, "timerfd_create", "num,flags", sysTimerfdCreate),
 		works(286, "timerfd_settime", "fd,flags,ptr,ptr", sysTimerfdSettime),
-		works(287, "timerfd_gettime", "fd,ptr", sysTimerfdGettime),
-		works(228, "clock_gettime", "num,ptr", sysClockGettime),
-		works(229, "clock_getres", "num,ptr", sysClockGetres),
+		works(287, "timerfd_gettime", "fd,ptr", sysTimerfdGettime).class(Pure),
+		works(228, "clock_gettime", "num,ptr", sysClockGettime).class(Pure),
+		works(229, "clock_getres", "num,ptr", sysClockGetres).class(Pure),
 		works(230, "clock_nanosleep", "num,flags,ptr,ptr", sysClockNanosleep).class(Wait),
 		works(231, "exit_group", "num", sysExitGroup).class(Final),
 		partly(247, "waitid", "num,num,ptr,flags,ptr", "no children that stop", sysWaitid).class(Wait).restarts(),
 		works(273, "set_robust_list", "ptr,size", sysSetRobustList),
-		works(274, "get_robust_list", "num,ptr,ptr", sysGetRobustList),
+		works(274, "get_robust_list", "num,ptr,ptr", sysGetRobustList).class(Pure),
 		partly(302, "prlimit64", "num,num,ptr,ptr", "NOFILE, DATA and AS are enforced", sysPrlimit64),
-		works(309, "getcpu", "ptr,ptr", sysGetcpu),
+		works(309, "getcpu", "ptr,ptr", sysGetcpu).class(Pure),
 		partly(435, "clone3", "ptr,size", "as clone", sysClone3).class(Wait),
 		works(318, "getrandom", "ptr,size,flags", sysGetrandom),
 	}
@@ -345,7 +359,7 @@ func signalCalls() []Call {
 		works(15, "rt_sigreturn", "", sysRtSigreturn),
 		works(34, "pause", "", sysPause).class(Wait),
 		works(62, "kill", "num,num", sysKill),
-		works(127, "rt_sigpending", "ptr,size", sysRtSigpending),
+		works(127, "rt_sigpending", "ptr,size", sysRtSigpending).class(Pure),
 		works(128, "rt_sigtimedwait", "ptr,ptr,ptr,size", sysRtSigtimedwait).class(Wait),
 		works(129, "rt_sigqueueinfo", "num,num,ptr", sysRtSigqueueinfo),
 		works(130, "rt_sigsuspend", "ptr,size", sysRtSigsuspend).class(Wait),
@@ -365,21 +379,21 @@ func socketCalls() []Call {
 			"EAFNOSUPPORT, with which C libraries, audit and coreutils cope; raw sockets: EPERM; UDP-Lite: EPROTONOSUPPORT. Families that nobody looks for stop the run", sysSocket),
 		works(42, "connect", "fd,ptr,size", sysConnect).class(Wait).restarts(),
 		works(43, "accept", "fd,ptr,ptr", sysAccept).class(Wait).restarts(),
-		partly(44, "sendto", "fd,ptr,size,flags,ptr,size", messages, sysSendto).class(Wait).restarts(),
-		partly(45, "recvfrom", "fd,ptr,size,flags,ptr,ptr", messages, sysRecvfrom).class(Wait).restarts(),
-		partly(46, "sendmsg", "fd,ptr,flags", messages, sysSendmsg).class(Wait).restarts(),
-		partly(47, "recvmsg", "fd,ptr,flags", messages, sysRecvmsg).class(Wait).restarts(),
+		partly(44, "sendto", "fd,ptr,size,flags,ptr,size", messages, sysSendto).class(Count).restarts(),
+		partly(45, "recvfrom", "fd,ptr,size,flags,ptr,ptr", messages, sysRecvfrom).class(Count).restarts(),
+		partly(46, "sendmsg", "fd,ptr,flags", messages, sysSendmsg).class(Count).restarts(),
+		partly(47, "recvmsg", "fd,ptr,flags", messages, sysRecvmsg).class(Count).restarts(),
 		works(48, "shutdown", "fd,num", sysShutdown),
 		works(49, "bind", "fd,ptr,size", sysBind),
 		works(50, "listen", "fd,num", sysListen),
-		works(51, "getsockname", "fd,ptr,ptr", sysGetsockname),
-		works(52, "getpeername", "fd,ptr,ptr", sysGetpeername),
+		works(51, "getsockname", "fd,ptr,ptr", sysGetsockname).class(Pure),
+		works(52, "getpeername", "fd,ptr,ptr", sysGetpeername).class(Pure),
 		works(53, "socketpair", "num,num,num,ptr", sysSocketpair),
 		partly(54, "setsockopt", "fd,num,num,ptr,size", "the usual options of the socket, IP, IPv6 and TCP levels; buffers keep their size", sysSetsockopt),
 		partly(55, "getsockopt", "fd,num,num,ptr,ptr", "the usual options of the socket, IP, IPv6 and TCP levels; no TCP_INFO", sysGetsockopt),
 		works(288, "accept4", "fd,ptr,ptr,flags", sysAccept4).class(Wait).restarts(),
-		partly(299, "recvmmsg", "fd,ptr,num,flags,ptr", messages, sysRecvmmsg).class(Wait).restarts(),
-		partly(307, "sendmmsg", "fd,ptr,num,flags", messages, sysSendmmsg).class(Wait).restarts(),
+		partly(299, "recvmmsg", "fd,ptr,num,flags,ptr", messages, sysRecvmmsg).class(Count).restarts(),
+		partly(307, "sendmmsg", "fd,ptr,num,flags", messages, sysSendmmsg).class(Count).restarts(),
 	}
 }
 

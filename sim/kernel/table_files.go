@@ -5,13 +5,13 @@ func rarerFileCalls() []Call {
 	const mounts = "the guest's file tree is as it is"
 	list := []Call{
 		works(78, "getdents", "fd,ptr,size", sysGetdents),
-		works(187, "readahead", "fd,off,size", sysReadahead),
+		works(187, "readahead", "fd,off,size", sysReadahead).class(Pure),
 		works(261, "futimesat", "fd,path,ptr", sysFutimesat),
 		partly(275, "splice", "fd,ptr,fd,ptr,size,flags", "between pipes, files and stream sockets", sysSplice).class(Wait).restarts(),
 		works(276, "tee", "fd,fd,size,flags", sysTee).class(Wait).restarts(),
-		works(277, "sync_file_range", "fd,off,size,flags", sysSyncFileRange),
+		works(277, "sync_file_range", "fd,off,size,flags", sysSyncFileRange).class(Pure),
 		partly(278, "vmsplice", "fd,ptr,num,flags", "copies", sysVmsplice).class(Wait).restarts(),
-		partly(303, "name_to_handle_at", "fd,path,ptr,ptr,flags", "EOPNOTSUPP, as on a file system without handles", sysNameToHandleAt),
+		partly(303, "name_to_handle_at", "fd,path,ptr,ptr,flags", "EOPNOTSUPP, as on a file system without handles", sysNameToHandleAt).class(Pure),
 		works(327, "preadv2", "fd,ptr,num,off,num,flags", sysPreadv2),
 		works(328, "pwritev2", "fd,ptr,num,off,num,flags", sysPwritev2),
 		refused(155, "pivot_root", mounts),
@@ -32,7 +32,7 @@ func rarerFileCalls() []Call {
 		{"listxattr", "path,ptr,size", sysXattrPath}, {"llistxattr", "path,ptr,size", sysXattrLpath}, {"flistxattr", "fd,ptr,size", sysXattrFd},
 		{"removexattr", "path,ptr", sysXattrPath}, {"lremovexattr", "path,ptr", sysXattrLpath}, {"fremovexattr", "fd,ptr", sysXattrFd},
 	} {
-		list = append(list, partly(188+uint64(i), row.name, row.args, why, row.run))
+		list = append(list, partly(188+uint64(i), row.name, row.args, why, row.run).class(Pure))
 	}
 	return list
 }
