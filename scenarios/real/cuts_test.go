@@ -43,6 +43,8 @@ var workloads = []workload{
 			`for w in one two three; do echo ${#w} ${w#*o}; done; exit 3`}},
 	{name: "tour-musl", program: "tour-musl", args: []string{"input"}, size: 64 << 10},
 	{name: "tour-glibc", program: "tour-glibc", args: []string{"input"}, size: 64 << 10},
+	{name: "jit", program: "jit"},
+	{name: "faults", program: "faults"},
 }
 
 // tree makes the workload's file tree, the same to the last file time wherever

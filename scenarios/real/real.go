@@ -1,6 +1,7 @@
-// Package real finds the programs of others, and our C program built with other
-// people's C libraries, that the tests run beside the guests: busybox, and
-// src/tour.c with musl and with glibc. They are not part of the repository; the
+// Package real finds the programs of others, and our C programs built with other
+// people's C libraries, that the tests run beside the guests: busybox,
+// src/tour.c with musl and with glibc, src/jit.c, which changes code as it runs, and
+// sim/testdata/faults.c, which raises every exception. They are not part of the repository; the
 // script fetch puts them into .cache/real at its top.
 //
 // The package imports sim/det and the standard library only.
@@ -19,7 +20,7 @@ import (
 )
 
 // Programs are the names that Path knows.
-var Programs = []string{"busybox", "tour-glibc", "tour-musl"}
+var Programs = []string{"busybox", "faults", "jit", "tour-glibc", "tour-musl"}
 
 // Case is one run of a real program.
 type Case struct {
@@ -52,6 +53,7 @@ var Cases = []Case{
 	{Name: "sh", Program: "busybox", Args: []string{"sh", "-c", "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); case $i in *00) echo $i ${#i};; esac; done; exit 3"}, Exit: 3},
 	{Name: "tour-musl", Program: "tour-musl", Args: []string{"INPUT"}},
 	{Name: "tour-glibc", Program: "tour-glibc", Args: []string{"INPUT"}},
+	{Name: "jit", Program: "jit"},
 }
 
 // Missing is the error for a program that has not been fetched.

@@ -31,7 +31,7 @@ func (r run) andHeavy() run { r.heavy = true; return r }
 func (r run) andCuts() run { r.cuts = true; return r }
 
 // runs is the table of what real software does in the simulator.
-var runs = slices.Concat(pythonRuns, languageRuns, databaseRuns, coreRuns, archiveRuns, cryptoRuns, compilerRuns)
+var runs = slices.Concat(pythonRuns, languageRuns, databaseRuns, coreRuns, archiveRuns, cryptoRuns, compilerRuns, jitRuns)
 
 var pythonRuns = []run{
 	{name: "python-version", args: []string{"/usr/bin/python3.11", "-c", "import sys; print(sys.version, sys.flags, sys.float_info)"}},
@@ -123,7 +123,7 @@ var coreRuns = []run{
 	tool("mkdir", "/bin/mkdir -vpm 750 a/b/c"), tool("truncate", "/usr/bin/truncate -s 100 input.txt"), tool("split", "/usr/bin/split -l 1000 --verbose rows.csv part-"),
 	tool("csplit", "/usr/bin/csplit -f cut- rows.csv 100 500 9000"), tool("install", "/usr/bin/install -v -m 640 -D input.txt deep/er/copy"),
 	tool("dd", "/bin/dd if=input.txt of=out bs=777 skip=3 seek=5 count=20 conv=ucase status=none").andCuts(), tool("no-such-file", "/bin/cat /no/such/file input.txt").exits(1),
-	tool("grep", "/bin/grep -nE (ab|cd)+[ef].*\\b(fa|eb) input.txt"), tool("grep-perl", "/bin/grep -oP (?<=a)b+(?!c) input.txt"), tool("grep-back", "/bin/grep -m 60 -n \\([a-f]\\)\\1[a-c] input.txt"),
+	tool("grep", "/bin/grep -nE (ab|cd)+[ef].*\\b(fa|eb) input.txt"), tool("grep-perl", "/bin/grep -oP (?<=a)b+(?!c) input.txt").andCuts(), tool("grep-back", "/bin/grep -m 60 -n \\([a-f]\\)\\1[a-c] input.txt"),
 	{name: "sed", args: []string{"/bin/sed", "-E", "-i.bak", `s/([a-c]+) ([d-f]+)/\2-\1/g; /^a/d; 5,20{s/e/E/2;y/abc/xyz/}; $!N; P; D`, "input.txt"}},
 	tool("find", "/usr/bin/find /usr/lib/python3.11/json /work/find -name decoder.py -size +2k -printf %s_%M_%d\\n"), tool("diff", "/usr/bin/diff -u /usr/lib/python3.11/json/encoder.py /usr/lib/python3.11/json/decoder.py").exits(1),
 	tool("cmp", "/usr/bin/cmp -l input.txt rows.csv").exits(1),
@@ -167,4 +167,12 @@ var compilerRuns = []run{
 	{name: "make-jobs", args: []string{"/usr/bin/make", "-f", "jobs.mk", "-j3", "--no-print-directory"}, scripts: []string{"jobs.mk"}, cuts: true, heavy: true},
 	{name: "make-fail", args: []string{"/usr/bin/make", "fail"}, scripts: []string{"Makefile"}, exit: 2},
 	tool("strings", "/usr/bin/strings -n 8 /bin/dash"), tool("nm", "/usr/bin/nm -D --defined-only /lib/x86_64-linux-gnu/libm.so.6"),
+}
+
+// jitRuns make machine code and run it. So does grep-perl, whose expressions PCRE2 compiles.
+var jitRuns = []run{
+	{name: "luajit", args: []string{"/usr/bin/luajit", "jit.lua"}, scripts: []string{"jit.lua"}, exit: 3, cuts: true},
+	{name: "tcc-run", args: []string{"/usr/bin/tcc", "-run", "jit.c", "input.txt"}, scripts: []string{"jit.c"}, exit: 6, cuts: true},
+	{name: "sbcl", args: []string{"/usr/bin/sbcl", "--noinform", "--no-sysinit", "--no-userinit", "--disable-debugger", "--load", "jit.lisp"}, scripts: []string{"jit.lisp"}, exit: 4, cuts: true, heavy: true},
+	{name: "node", args: []string{"/usr/bin/node", "jit.js"}, scripts: []string{"jit.js"}, exit: 5, long: true},
 }

@@ -59,7 +59,7 @@ func sysMmap(c *call) (uint64, error) {
 	r := mm.MapRequest{
 		Addr: c.a[0], Length: c.a[1], Prot: mm.Prot(c.a[2] & 7), Kind: mm.Anon, Off: c.a[5],
 		Fixed: flags&mapFixed != 0, NoReplace: flags&mapFixedNoreplace != 0,
-		NoReserve: flags&mapNoreserve != 0, Grows: flags&mapGrowsdown != 0,
+		NoReserve: flags&mapNoreserve != 0, Grows: flags&mapGrowsdown != 0, Low: flags&map32bit != 0,
 	}
 	switch flags & mapType {
 	case mapPrivate:
@@ -78,8 +78,6 @@ func sysMmap(c *call) (uint64, error) {
 		return 0, errno.EINVAL
 	case flags&mapHugetlb != 0:
 		return 0, errno.ENOMEM // no huge pages are reserved
-	case flags&map32bit != 0:
-		return 0, c.lacks("MAP_32BIT")
 	}
 	if flags&mapAnonymous == 0 {
 		if err := c.mapFile(&r); err != nil {
@@ -121,6 +119,25 @@ func (c *call) mapFile(r *mm.MapRequest) error {
 }
 
 func sysMunmap(c *call) (uint64, error) { return 0, c.MM.Unmap(c.a[0], c.a[1]) }
+
+// The processor has no protection keys (PKU): none can be had, and memory has none.
+
+func sysPkeyAlloc(c *call) (uint64, error) {
+	const accessRights = 3 // PKEY_DISABLE_ACCESS, PKEY_DISABLE_WRITE
+	if c.a[0] != 0 || c.a[1]&^accessRights != 0 {
+		return 0, errno.EINVAL
+	}
+	return 0, errno.ENOSPC
+}
+
+func sysPkeyFree(*call) (uint64, error) { return 0, errno.EINVAL }
+
+func sysPkeyMprotect(c *call) (uint64, error) {
+	if int32(c.a[3]) != -1 {
+		return 0, errno.EINVAL
+	}
+	return sysMprotect(c)
+}
 
 func sysMprotect(c *call) (uint64, error) {
 	if c.a[2]&^7 != 0 {

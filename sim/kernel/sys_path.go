@@ -221,7 +221,6 @@ func (c *call) openTmpfile(dirfd, p int, flags, mode uint32) (uint64, error) {
 	if id, err = c.FS.Anonymous("tmpfile", mode&vfs.ModePerm&^c.proc.umask); err != nil {
 		return 0, err
 	}
-	c.FS.Ref(id)
 	return c.openDesc(id, flags)
 }
 

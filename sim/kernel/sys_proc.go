@@ -366,7 +366,6 @@ func sysMemfdCreate(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	c.FS.Ref(id)
 	flags := uint32(oRdwr)
 	if c.a[1]&cloexec != 0 {
 		flags |= oCloexec

@@ -259,7 +259,7 @@ func fileCalls() []Call {
 
 func memoryCalls() []Call {
 	return []Call{
-		partly(9, "mmap", "ptr,size,num,flags,fd,off", "MAP_GROWSDOWN does not grow; no MAP_32BIT", sysMmap),
+		partly(9, "mmap", "ptr,size,num,flags,fd,off", "MAP_GROWSDOWN does not grow", sysMmap),
 		works(10, "mprotect", "ptr,size,num", sysMprotect),
 		works(11, "munmap", "ptr,size", sysMunmap),
 		works(12, "brk", "ptr", sysBrk),
@@ -272,6 +272,9 @@ func memoryCalls() []Call {
 		works(151, "mlockall", "flags", sysZero).class(Pure),
 		works(152, "munlockall", "", sysZero).class(Pure),
 		works(325, "mlock2", "ptr,size,flags", sysZero).class(Pure),
+		works(329, "pkey_mprotect", "ptr,size,num,num", sysPkeyMprotect),
+		works(330, "pkey_alloc", "flags,num", sysPkeyAlloc).class(Pure),
+		works(331, "pkey_free", "num", sysPkeyFree).class(Pure),
 	}
 }
 
@@ -315,6 +318,7 @@ func processCalls() []Call {
 		works(120, "getresgid", "ptr,ptr,ptr", sysGetresid).class(Pure),
 		works(121, "getpgid", "num", sysOwnPID).class(Pure),
 		works(124, "getsid", "num", sysOwnPID).class(Pure),
+		works(125, "capget", "ptr,ptr", sysCapget).class(Pure),
 		works(140, "getpriority", "num,num", sysGetpriority).class(Pure),
 		works(141, "setpriority", "num,num,num", sysSetpriority),
 		works(143, "sched_getparam", "num,ptr", sysSchedGetparam).class(Pure),

@@ -81,7 +81,7 @@ __asm__(".text\nrestorer: mov $15, %eax\nsyscall\n"
 	"mov %rdi, %rcx\n xor %edx, %edx\n xor %ebx, %ebx\n cld\n jmp *%rcx\n"
 	"recover: fninit\n push $0x1f80\n ldmxcsr (%rsp)\n pop %rcx\n"
 	"pop %r15; pop %r14; pop %r13; pop %r12; pop %rbp; pop %rbx\n ret\n"
-	".globl _start\n_start: mov %rsp, %rdi\n and $-16, %rsp\n call start\n");
+	".globl _start\n_start: and $-16, %rsp\n call start\n");
 
 /* try runs bytes, at the end of mapped memory if asked, with RAX and RSP. */
 static void try(const char *name, const char *code, int n, u64 rax, u64 rsp, int end)
@@ -308,7 +308,7 @@ static void calls32(void)
 	show = 0;
 }
 
-void start(u64 *sp)
+void start(void)
 {
 	static const int signals[] = {4, 5, 7, 8, 11};
 	struct { u64 handler, flags, restorer, mask; } act = {(u64)handler, 4 | 0x04000000 | 0x08000000, (u64)restorer, 0};
@@ -317,7 +317,7 @@ void start(u64 *sp)
 	call6(9, DATA, 4096, 3, 0x32, -1, 0);
 	call6(9, DATA + 0x10000, 0x10000, 3, 0x32, -1, 0);
 	call6(9, NONE, 4096, 0, 0x32, -1, 0);
-	long fd = call6(2, (long)sp[1], 0, 0, 0, 0, 0);
+	long fd = call6(2, (long)"/proc/self/exe", 0, 0, 0, 0, 0);
 	call6(9, FILE_, 0x400000, 3, 0x12, fd, 0);
 	call6(131, (long)&alt, 0, 0, 0, 0, 0);
 	for (int i = 0; i < 5; i++)

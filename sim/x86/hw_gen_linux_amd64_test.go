@@ -416,6 +416,7 @@ func (c *hwCase) adapt() bool {
 		}
 	case name == "MOVSXD" && slices.Contains(c.code, 0x66):
 		// With a 16-bit operand Intel's processors read two bytes, AMD's four.
+		c.flags &^= AC
 		return c.operand <= c.scratch+c.size-4
 	case feature == "SHA":
 		// Intel's manual demands alignment, AMD's processors do not.

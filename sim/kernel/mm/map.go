@@ -21,10 +21,17 @@ type MapRequest struct {
 	NoReplace bool // MAP_FIXED_NOREPLACE: EEXIST instead
 	NoReserve bool // MAP_NORESERVE
 	Grows     bool
+	Low       bool // MAP_32BIT: in the second gigabyte unless Fixed, from its lowest address on
 	Kind      Kind // Anon, Stack, File or Direct; a writable private File becomes a Copy
 	Node      vfs.NodeID
 	Off       uint64 // page-aligned
 }
+
+// Where MAP_32BIT looks for room.
+const (
+	lowStart = 1 << 30
+	lowEnd   = 2 << 30
+)
 
 func roundUp(n uint64) uint64 { return (n + phys.PageMask) &^ phys.PageMask }
 
@@ -86,11 +93,30 @@ func (s *Space) place(r *MapRequest, size uint64) (uint64, error) {
 	}
 	if r.Addr != 0 {
 		hint := max(roundUp(min(r.Addr, TaskSize)), MinAddr)
-		if lo, hi, ok := pageRange(hint, size); ok && s.overlap(lo, hi) == 0 {
+		if lo, hi, ok := pageRange(hint, size); ok && (!r.Low || hi <= lowEnd) && s.overlap(lo, hi) == 0 {
 			return lo, nil
 		}
 	}
+	if r.Low {
+		return s.lowGap(size)
+	}
 	return s.gap(size)
+}
+
+// lowGap returns the lowest free address with room for size bytes where MAP_32BIT
+// mappings lie.
+func (s *Space) lowGap(size uint64) (uint64, error) {
+	at := uint64(lowStart)
+	for v := range s.vmas.from(lowStart) {
+		if v.Start >= at+size {
+			break
+		}
+		at = max(at, v.End)
+	}
+	if at+size > lowEnd {
+		return 0, errno.ENOMEM
+	}
+	return at, nil
 }
 
 // gap returns the highest free address below the top of the mapping area that
