@@ -52,6 +52,7 @@ const (
 	FDEpoll
 	FDTimer
 	FDSignal // signals as data; its set of signals stands in the offset
+	FDPipeBoth // a pipe opened for reading and writing
 	fdKinds
 )
 
@@ -85,14 +86,19 @@ type pipe struct {
 	id               int
 	taken            uint64 // bytes ever read
 	data             []byte
-	readers, writers int // descriptions open
+	readers, writers int // descriptions open, and opens that wait
 	news             news
+	node             vfs.NodeID // of a FIFO, 0 for a pipe without a name
+	opened           [2]uint64  // how often for reading and for writing
 }
 
 // code passes what a pipe's record holds beside its bytes.
 func (p *pipe) code(c *codec) {
 	code(c, &p.taken)
 	p.news.code(c)
+	code(c, &p.node)
+	code(c, &p.opened[0])
+	code(c, &p.opened[1])
 }
 
 func (s *slot) code(c *codec) {
@@ -155,8 +161,12 @@ func (f *files) desc(id int) *desc {
 	return d
 }
 
+func (f *files) pipeIndex(id int) (i int, ok bool) {
+	return slices.BinarySearchFunc(f.pipes, id, func(p pipe, n int) int { return cmp.Compare(p.id, n) })
+}
+
 func (f *files) pipe(id int) *pipe {
-	i, ok := slices.BinarySearchFunc(f.pipes, id, func(p pipe, n int) int { return cmp.Compare(p.id, n) })
+	i, ok := f.pipeIndex(id)
 	if !ok {
 		panic("BUG: pipe end without a pipe")
 	}
@@ -249,8 +259,11 @@ func (k *Kernel) unrefDesc(id int) {
 	switch d.kind {
 	case FDNode:
 		k.unref = append(k.unref, d.node)
-	case FDPipeRead, FDPipeWrite:
-		k.closePipeEnd(d)
+	case FDPipeRead, FDPipeWrite, FDPipeBoth:
+		if d.node != 0 {
+			k.unref = append(k.unref, d.node)
+		}
+		k.leavePipe(d.pipe, d.kind)
 	case FDEpoll:
 		k.watch(d, nil)
 	}
@@ -267,25 +280,10 @@ func (k *Kernel) unrefDesc(id int) {
 	}
 }
 
-func (k *Kernel) closePipeEnd(d *desc) {
-	p := k.files.pipe(d.pipe)
-	if d.kind == FDPipeRead {
-		p.readers--
-	} else {
-		p.writers--
-	}
-	p.news.both()
-	if p.readers+p.writers == 0 {
-		i := slices.IndexFunc(k.files.pipes, func(q pipe) bool { return q.id == p.id })
-		k.files.pipes = slices.Delete(k.files.pipes, i, i+1)
-	}
-	k.touchPipe(d.pipe)
-}
-
 // newPipe makes a pipe and returns its two descriptions, not yet installed.
 func (k *Kernel) newPipe(flags uint32) (r, w desc) {
 	id := k.newID()
-	k.files.pipes = append(k.files.pipes, pipe{id: id, readers: 1, writers: 1})
+	k.files.pipes = append(k.files.pipes, pipe{id: id, readers: 1, writers: 1, opened: [2]uint64{1, 1}})
 	k.touchPipe(id)
 	return desc{kind: FDPipeRead, pipe: id, flags: flags}, desc{kind: FDPipeWrite, pipe: id, flags: flags | oWronly}
 }

@@ -238,7 +238,7 @@ func (k *Kernel) listFDs(task vfs.Task) []vfs.FD {
 	out := make([]vfs.FD, 0, len(v.p.slots))
 	for _, s := range v.p.slots {
 		d := k.files.desc(s.desc)
-		if d.kind == FDNode {
+		if d.node != 0 {
 			out = append(out, vfs.FD{Num: s.num, Node: d.node})
 			continue
 		}
@@ -250,7 +250,7 @@ func (k *Kernel) listFDs(task vfs.Task) []vfs.FD {
 // targetOf is the text of the link to a description that is no node.
 func (k *Kernel) targetOf(d *desc) string {
 	switch d.kind {
-	case FDPipeRead, FDPipeWrite:
+	case FDPipeRead, FDPipeWrite, FDPipeBoth:
 		return fmt.Sprintf("pipe:[%d]", d.pipe)
 	case FDEvent, FDSemaphore:
 		return "anon_inode:[eventfd]"
@@ -288,7 +288,7 @@ func (k *Kernel) fdInfo(task vfs.Task, num int) []byte {
 		flags |= oCloexec
 	}
 	ino := uint64(d.node)
-	if d.kind != FDNode {
+	if ino == 0 {
 		ino = uint64(d.pipe)
 	}
 	b := fmt.Appendf(nil, "pos:\t%d\nflags:\t0%o\nmnt_id:\t%d\nino:\t%d\n", pos, flags, 15, ino)

@@ -154,7 +154,7 @@ func (k *restorer) restore(r Record) error {
 		if err := k.read(&r, d); err != nil {
 			return err
 		}
-		if d.kind == FDNode {
+		if d.node != 0 {
 			k.FS.Ref(d.node)
 		}
 	case KindPipe:
@@ -162,7 +162,13 @@ func (k *restorer) restore(r Record) error {
 		if len(p.data) > PipeCapacity {
 			return bad("%v holds %d bytes", r.Key, len(p.data))
 		}
-		return k.read(&r, appended(&k.files.pipes, p, k.alike))
+		at := appended(&k.files.pipes, p, k.alike)
+		if err := k.read(&r, at); err != nil {
+			return err
+		}
+		if at.node != 0 {
+			k.FS.Ref(at.node)
+		}
 	case KindWatch:
 		d := k.files.find(int(r.Key.A))
 		if d == nil {
@@ -243,6 +249,15 @@ func (k *Kernel) consistent() error {
 			return err
 		}
 	}
+	for _, t := range k.threads {
+		if w := t.wait; w != nil && w.fifo.pipe != 0 {
+			i, ok := k.files.pipeIndex(w.fifo.pipe)
+			if !ok {
+				return bad("thread %d waits for pipe %d, which is not there", t.tid, w.fifo.pipe)
+			}
+			k.files.pipes[i].count(w.fifo.kind, 1)
+		}
+	}
 	for _, p := range k.files.pipes {
 		if p.readers+p.writers == 0 {
 			return bad("pipe %d has no ends", p.id)
@@ -288,17 +303,13 @@ func (k *Kernel) checkDesc(d *desc) error {
 	if d.kind == FDEpoll && k.nesting(d, 0) > maxNesting {
 		return bad("epoll instance %d watches itself", d.id)
 	}
-	if d.kind != FDPipeRead && d.kind != FDPipeWrite {
+	if !d.isPipe() {
 		return nil
 	}
-	i := slices.IndexFunc(k.files.pipes, func(p pipe) bool { return p.id == d.pipe })
-	if i < 0 {
+	i, ok := k.files.pipeIndex(d.pipe)
+	if !ok {
 		return bad("description %d belongs to no pipe", d.id)
 	}
-	if d.kind == FDPipeRead {
-		k.files.pipes[i].readers++
-	} else {
-		k.files.pipes[i].writers++
-	}
+	k.files.pipes[i].count(d.kind, 1)
 	return nil
 }

@@ -163,7 +163,7 @@ func sysFcntl(c *call) (uint64, error) {
 	case fGetlk, fSetlk, fSetlkw, fOfdGetlk, fOfdSetlk, fOfdWait:
 		return c.fileLock(d, cmd)
 	case 1032: // F_GETPIPE_SZ
-		if d.kind == FDPipeRead || d.kind == FDPipeWrite {
+		if d.isPipe() {
 			return PipeCapacity, nil
 		}
 		return 0, errno.EBADF
@@ -193,7 +193,7 @@ func sysIoctl(c *call) (uint64, error) {
 	case 0x541b: // FIONREAD
 		n := 0
 		switch d.kind {
-		case FDPipeRead, FDPipeWrite:
+		case FDPipeRead, FDPipeWrite, FDPipeBoth:
 			n = len(c.files.pipe(d.pipe).data)
 		case FDStdin:
 			n = c.console.avail()
@@ -360,24 +360,8 @@ func (k *Kernel) ready(d *desc) uint16 {
 		return pollIn | 0x040
 	case FDStdout, FDStderr:
 		return pollOut | 0x100
-	case FDPipeRead:
-		p, ev := k.files.pipe(d.pipe), uint16(0)
-		if len(p.data) > 0 {
-			ev = pollIn | 0x040
-		}
-		if p.writers == 0 {
-			ev |= pollHup
-		}
-		return ev
-	case FDPipeWrite:
-		p, ev := k.files.pipe(d.pipe), uint16(0)
-		if PipeCapacity-len(p.data) >= pipeBuf {
-			ev = pollOut | 0x100
-		}
-		if p.readers == 0 {
-			ev |= pollErr
-		}
-		return ev
+	case FDPipeRead, FDPipeWrite, FDPipeBoth:
+		return k.pipeReady(d)
 	case FDEvent, FDSemaphore:
 		ev := uint16(0)
 		if d.off != 0 {
@@ -410,6 +394,28 @@ func (k *Kernel) ready(d *desc) uint16 {
 		return k.socketReady(k.sockOf(d))
 	}
 	return pollAll
+}
+
+// pipeReady is ready for pipes.
+func (k *Kernel) pipeReady(d *desc) uint16 {
+	p, ev := k.files.pipe(d.pipe), uint16(0)
+	if d.pipeReader() {
+		if len(p.data) > 0 {
+			ev = pollIn | 0x040
+		}
+		if p.writers == 0 && p.opened[1] != uint64(d.off) {
+			ev |= pollHup
+		}
+	}
+	if d.pipeWriter() {
+		if PipeCapacity-len(p.data) >= pipeBuf {
+			ev |= pollOut | 0x100
+		}
+		if p.readers == 0 {
+			ev |= pollErr
+		}
+	}
+	return ev
 }
 
 func sysPoll(c *call) (uint64, error) {

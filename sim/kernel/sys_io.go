@@ -17,7 +17,7 @@ func (c *call) peek(d *desc, n int, off int64) ([]byte, error) {
 	switch d.kind {
 	case FDStdin, FDStdout, FDStderr:
 		return c.console.peek(n)
-	case FDPipeRead:
+	case FDPipeRead, FDPipeBoth:
 		return c.peekPipe(d, n)
 	case FDSocket:
 		return c.peekSocket(d, n)
@@ -66,7 +66,7 @@ func (c *call) consume(d *desc, n int) {
 	switch d.kind {
 	case FDStdin, FDStdout, FDStderr:
 		c.console.ahead += n
-	case FDPipeRead:
+	case FDPipeRead, FDPipeBoth:
 		p := c.files.pipe(d.pipe)
 		full := PipeCapacity-len(p.data) < pipeBuf
 		p.data, p.taken = p.data[n:], p.taken+uint64(n)
@@ -191,7 +191,7 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 	case FDStderr:
 		c.console.write(1, data)
 		return len(data), nil
-	case FDPipeWrite:
+	case FDPipeWrite, FDPipeBoth:
 		return c.sinkPipe(d, data)
 	case FDSocket:
 		n, err := c.sendStream(d, c.sockOf(d), c.plain(d, data))
@@ -424,7 +424,7 @@ func (c *call) more(d *desc) bool {
 		return c.ready(d)&pollIn != 0
 	case FDEvent, FDSemaphore:
 		return d.off != 0
-	case FDPipeRead:
+	case FDPipeRead, FDPipeBoth:
 		return len(c.files.pipe(d.pipe).data) > 0
 	}
 	return c.console.avail() > 0

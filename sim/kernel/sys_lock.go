@@ -28,10 +28,10 @@ const (
 // the file tree is locked by its own number.
 func lockKey(d *desc) vfs.NodeID {
 	const noNode, isPipe = 1 << 60, 1 << 59
-	switch d.kind {
-	case FDNode:
+	switch {
+	case d.node != 0:
 		return d.node
-	case FDPipeRead, FDPipeWrite:
+	case d.isPipe():
 		return vfs.NodeID(noNode | isPipe | d.pipe)
 	}
 	return vfs.NodeID(noNode | d.id)

@@ -76,7 +76,7 @@ func (c *call) target(dirfd, p int, flags uint64) (id vfs.NodeID, d *desc, err e
 			return c.proc.cwd, nil, nil
 		}
 		if empty {
-			if d, err = c.desc(dirfd); err != nil || d.kind != FDNode {
+			if d, err = c.desc(dirfd); err != nil || d.node == 0 {
 				return 0, d, err
 			}
 			return d.node, nil, nil
@@ -128,6 +128,9 @@ func sysOpenat2(c *call) (uint64, error) {
 }
 
 func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
+	if w := c.thread.wait; w != nil && w.fifo.pipe != 0 {
+		return c.reopenFIFO(w.fifo, flags)
+	}
 	if flags&oPath != 0 {
 		flags &= oPath | oDirectory | oNofollow | oCloexec
 	}
@@ -155,8 +158,6 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 		return 0, err
 	}
 	switch {
-	case st.Mode&vfs.ModeType == vfs.ModeFIFO && flags&oPath == 0:
-		return 0, c.lacks("a FIFO, for which the other end has to be waited for")
 	case st.Link() && flags&oPath == 0:
 		return 0, errno.ELOOP
 	case flags&oDirectory != 0 && !st.Dir(), pl.DirOnly && !st.Dir():
@@ -171,6 +172,10 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 		c.FS.Ref(id)
 	} else if err := c.FS.Open(id, write); err != nil {
 		return 0, err
+	}
+	if st.Mode&vfs.ModeType == vfs.ModeFIFO && flags&oPath == 0 {
+		c.unref = append(c.unref, id)
+		return c.openFIFO(id, flags)
 	}
 	if flags&oTrunc != 0 && write && !created && st.Regular() {
 		if err := c.truncate(id, 0); err != nil {
@@ -243,23 +248,14 @@ func (c *call) reopen(d *desc, flags uint32) (uint64, error) {
 	switch d.kind {
 	case FDSocket, FDEvent, FDSemaphore, FDEpoll:
 		return 0, errno.ENXIO
-	case FDPipeRead, FDPipeWrite:
-		n.kind = FDPipeRead
-		switch flags & oAccmode {
-		case oWronly:
-			n.kind = FDPipeWrite
-		case oRdwr:
-			return 0, c.lacks("a pipe opened for reading and writing at once")
+	case FDPipeRead, FDPipeWrite, FDPipeBoth:
+		if n.kind = pipeKind(flags); n.kind == 0 {
+			return 0, errno.EINVAL
 		}
 		if c.proc.free(0) >= c.fdLimit() {
 			return 0, errno.EMFILE
 		}
-		p := c.files.pipe(d.pipe)
-		if n.kind == FDPipeRead {
-			p.readers++
-		} else {
-			p.writers++
-		}
+		c.enterPipe(c.files.pipe(d.pipe), n.kind)
 	}
 	got, err := c.install(n, flags&oCloexec != 0)
 	return uint64(got), err
@@ -450,7 +446,7 @@ func (c *call) chmod(dirfd, p int, mode uint64) (uint64, error) {
 }
 
 func sysFchmod(c *call) (uint64, error) {
-	d, err := c.opened(0, errno.EINVAL)
+	d, err := c.inode(0, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
@@ -491,7 +487,7 @@ func (c *call) setOwner(id vfs.NodeID, uid, gid uint64) error {
 }
 
 func sysFchown(c *call) (uint64, error) {
-	d, err := c.opened(0, errno.EINVAL)
+	d, err := c.inode(0, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
@@ -513,7 +509,7 @@ func sysUtimensat(c *call) (uint64, error) {
 	var id vfs.NodeID
 	var err error
 	if c.a[1] == 0 {
-		d, e := c.node(0, errno.EINVAL)
+		d, e := c.inode(0, errno.EINVAL)
 		if e != nil {
 			return 0, e
 		}

@@ -44,7 +44,7 @@ func sysSplice(c *call) (uint64, error) {
 		return 0, err
 	}
 	n, nonblock := min(c.a[4], chunk), c.a[5]&spliceNonblock != 0
-	fromPipe, toPipe := in.kind == FDPipeRead, out.kind == FDPipeWrite
+	fromPipe, toPipe := in.pipeReader(), out.pipeWriter()
 	switch {
 	case c.a[5]&^spliceFlags != 0:
 		return 0, errno.EINVAL
@@ -63,7 +63,7 @@ func sysSplice(c *call) (uint64, error) {
 		if d.kind == FDSocket && !c.sockOf(d).stream() {
 			return 0, errno.EINVAL
 		}
-		if d.kind != FDSocket && d.kind != FDNode && d.kind != FDPipeRead && d.kind != FDPipeWrite {
+		if d.kind != FDSocket && d.kind != FDNode && !d.isPipe() {
 			return 0, c.lacks("splice with what is neither a pipe, a file nor a socket")
 		}
 		if st := (vfs.Stat{}); d.kind == FDNode {
@@ -127,7 +127,7 @@ func sysTee(c *call) (uint64, error) {
 		return 0, errno.EINVAL
 	case c.a[2] == 0:
 		return 0, nil
-	case in.kind != FDPipeRead || out.kind != FDPipeWrite || in.pipe == out.pipe:
+	case !in.pipeReader() || !out.pipeWriter() || in.pipe == out.pipe:
 		return 0, errno.EINVAL
 	}
 	if err := c.pipeFilled(in, nonblock); err != nil {
@@ -156,9 +156,9 @@ func sysVmsplice(c *call) (uint64, error) {
 		return 0, err
 	case c.a[3]&^spliceFlags != 0:
 		return 0, errno.EINVAL
-	case d.kind == FDPipeRead:
+	case d.kind.reads() && !d.kind.writes():
 		return c.readVector(ownOffset)
-	case d.kind == FDPipeWrite:
+	case d.pipeWriter():
 		if c.a[3]&spliceNonblock != 0 {
 			if _, err := c.pipeRoom(d, true); err != nil {
 				return 0, err

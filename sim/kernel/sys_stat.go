@@ -35,7 +35,7 @@ func (c *call) stat(id vfs.NodeID) (vfs.Stat, uint64, error) {
 
 // statOf describes what a description refers to.
 func (c *call) statOf(d *desc) (vfs.Stat, uint64, error) {
-	if d.kind == FDNode {
+	if d.node != 0 {
 		return c.stat(d.node)
 	}
 	switch d.kind {

@@ -132,6 +132,9 @@ func (k *Kernel) addThread(t *Thread) {
 
 // removeThread forgets a thread that ended.
 func (k *Kernel) removeThread(t *Thread) {
+	if w := t.wait; w != nil && w.fifo.pipe != 0 {
+		k.leavePipe(w.fifo.pipe, w.fifo.kind)
+	}
 	i := slices.Index(k.threads, t)
 	k.threads = slices.Delete(k.threads, i, i+1)
 	k.touchThread(t)

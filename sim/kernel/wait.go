@@ -25,6 +25,7 @@ type wait struct {
 	vfork    int32      // this child has memory of its own, or is gone; no signal ends the wait
 	signals  uint64     // any of these is pending, blocked or not
 	lock     *lockWait  // a lock that others hold
+	fifo     fifoWait   // the other end is opened
 	deadline phys.Nanos // virtual time at which the wait is over, forever for never
 	order    uint64     // waits begin in this order
 
@@ -71,6 +72,7 @@ func (w *wait) code(c *codec) {
 	code(c, &w.vfork)
 	code(c, &w.signals)
 	w.codeLock(c)
+	w.fifo.code(c)
 	code(c, &w.deadline)
 	code(c, &w.order)
 	c.flag(&w.woken)
@@ -94,6 +96,8 @@ func (w *wait) String() string {
 		what = fmt.Sprintf("process %d to leave its memory", w.vfork)
 	case w.lock != nil:
 		what = w.lock.String()
+	case w.fifo.pipe != 0:
+		what = fmt.Sprintf("the other end of pipe %d, a FIFO", w.fifo.pipe)
 	}
 	if w.deadline != forever {
 		what += fmt.Sprintf(" until %d ns", w.deadline)
@@ -235,7 +239,7 @@ func (k *Kernel) runnable(t *Thread) bool {
 		return true
 	case t.pending()&w.signals != 0:
 		return true
-	case w.lock != nil && k.lockFree(w.lock):
+	case w.lock != nil && k.lockFree(w.lock), w.fifo.pipe != 0 && k.fifoOpen(w.fifo):
 		return true
 	}
 	for _, i := range w.on {
