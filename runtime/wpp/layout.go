@@ -5,17 +5,8 @@ import (
 	"zhuque/sim/phys"
 )
 
-// The persistent image, byte by byte. Offsets are from phys.PMEMBase; every
-// field is a little-endian 64-bit word, the unit of power-fail atomicity.
-//
-//	0x0000_0000  superblock
-//	0x0000_0200  call area: what the power-fail handler says of the cores, the copy
-//	             of the registers at kernel entry, the result of the call in flight
-//	0x0000_2000  redo log
-//	0x0010_0000  save areas of threads, 4 KiB each
-//	0x0400_0000  record table: cells of 8 words
-//	0x0800_0000  rings of 64 KiB: what pipes hold
-//	0x1000_0000  first frame that holds process memory
+// The persistent image; the package comment documents it byte by byte. Offsets are from
+// phys.PMEMBase.
 const (
 	superblockOff = 0x0000_0000
 	saveOff       = 0x0000_0200 // in the page of the superblock, which a power failure writes too

@@ -1,14 +1,3 @@
-// Package wpp is the Zhuque runtime: whole-process persistence at the
-// system-call boundary. It keeps the persistent image (layout.go), saves and
-// restores registers, and rebuilds a process from the image alone.
-//
-// Every word it writes while the machine runs goes through the cache model as an
-// 8-byte store, so the runtime itself can be cut in half anywhere. A system call
-// becomes effective for the process by one such store, of its number into
-// sbCommitted; the table updates that belong to it stand in the redo log by then
-// and are put in place afterwards, or by the recovery.
-//
-// It must not import crashinject.
 package wpp
 
 import (
