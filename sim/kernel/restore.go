@@ -34,6 +34,7 @@ func (k *Kernel) Restore(records []Record, space func() *mm.Space, saved Schedul
 				into.alike++
 			}
 		}
+		into.last = i == len(list)-1 || !list[i+1].Key.besides(r.Key)
 		if err := into.restore(r); err != nil {
 			return err
 		}
@@ -71,6 +72,8 @@ type restorer struct {
 	process processRecord
 	thread  threadRecord
 	mapping mapping
+	vmas    []mm.VMA // read, not installed yet
+	last    bool     // no record follows that ends up in the same list
 }
 
 // besides reports whether two records end up in the same list.
@@ -195,8 +198,13 @@ func (k *restorer) restore(r Record) error {
 		if err := k.read(&r, &k.mapping); err != nil {
 			return err
 		}
-		if err := p.MM.Install(k.mapping.VMA); err != nil {
-			return bad("%v: %v", r.Key, err)
+		appended(&k.vmas, k.mapping.VMA, k.alike)
+		if k.last {
+			err := p.MM.Install(k.vmas...)
+			k.vmas = k.vmas[:0]
+			if err != nil {
+				return bad("%v", err)
+			}
 		}
 	default:
 		return bad("a record of unknown kind %d", uint8(r.Key.Kind))

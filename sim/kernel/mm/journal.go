@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"cmp"
 	"slices"
 
 	"zhuque/sim/kernel/vfs"
@@ -73,47 +74,78 @@ func (s *Space) ReleaseFreed() {
 	s.unref = s.unref[:0]
 }
 
-// Install adds a mapping with the extent it already has: recovery rebuilds the
-// address space with it, in any order. The allocators continue behind the highest
-// extent. Installed mappings do not appear in TakeChanges.
-func (s *Space) Install(v VMA) error {
-	if v.Start >= v.End || (v.Start|v.End|uint64(v.Phys))&phys.PageMask != 0 || v.End > TaskSize || v.Kind < Anon || v.Kind > Heap {
-		return &BadMapping{VMA: v, Why: "its fields make no mapping"}
+// Install adds mappings, in order, with the extents that they already have: recovery
+// rebuilds the address space with it. The allocators continue behind the highest extent.
+// Installed mappings do not appear in TakeChanges.
+func (s *Space) Install(vmas ...VMA) error {
+	for i := range vmas {
+		v := &vmas[i]
+		if err := s.possible(v); err != nil {
+			return err
+		}
+		if i > 0 && v.Start < vmas[i-1].End || s.overlap(v.Start, v.End) != 0 {
+			return &BadMapping{VMA: *v, Why: "it overlaps another mapping"}
+		}
 	}
-	if s.overlap(v.Start, v.End) != 0 {
-		return &BadMapping{VMA: v, Why: "it overlaps another mapping"}
+	for i := range vmas {
+		s.install(&vmas[i])
+	}
+	if len(vmas) == 0 {
+		return nil
+	}
+	lo, hi := vmas[0].Start, vmas[len(vmas)-1].End
+	left, rest := s.vmas.root.split(func(v *VMA) bool { return v.End <= lo })
+	if rest != nil && rest.first < hi {
+		all := append(s.vmas.flat(), vmas...)
+		slices.SortFunc(all, func(a, b VMA) int { return cmp.Compare(a.Start, b.Start) })
+		s.vmas.root = build(all)
+	} else {
+		s.vmas.root = concat(concat(left, build(slices.Clone(vmas))), rest)
+	}
+	s.journal, s.flat = s.vmas, nil
+	s.notify()
+	return nil
+}
+
+// possible says why a mapping of an image cannot be.
+func (s *Space) possible(v *VMA) error {
+	if v.Start >= v.End || (v.Start|v.End|uint64(v.Phys))&phys.PageMask != 0 || v.End > TaskSize || v.Kind < Anon || v.Kind > Heap {
+		return &BadMapping{VMA: *v, Why: "its fields make no mapping"}
 	}
 	if (v.Kind == Direct) != (v.Phys == 0) || (v.Kind == Copy) != (v.Seen != 0) || v.Seen&phys.PageMask != 0 {
-		return &BadMapping{VMA: v, Why: "it has not the extents of its kind"}
+		return &BadMapping{VMA: *v, Why: "it has not the extents of its kind"}
 	}
 	for _, at := range [...]phys.Addr{v.Phys, v.Seen} {
-		if at == 0 {
-			continue
-		}
 		m, end := DRAM, at+phys.Addr(v.Size())
 		if at.IsPMEM() {
 			m = PMEM
 		}
-		if at < s.base(m) || end < at || end > vfs.FrameBase || end.IsPMEM() != at.IsPMEM() && end != phys.PMEMBase {
-			return &BadMapping{VMA: v, Why: "its extent lies outside the memory"}
+		if at != 0 && (at < s.base(m) || end < at || end > vfs.FrameBase || end.IsPMEM() != at.IsPMEM() && end != phys.PMEMBase) {
+			return &BadMapping{VMA: *v, Why: "its extent lies outside the memory"}
+		}
+	}
+	return nil
+}
+
+// install accounts for a mapping of an image.
+func (s *Space) install(v *VMA) {
+	for _, at := range [...]phys.Addr{v.Phys, v.Seen} {
+		m := DRAM
+		if at.IsPMEM() {
+			m = PMEM
 		}
 		next := &s.cfg.Extents.next[m]
-		*next = max(*next, end)
+		*next = max(*next, at+phys.Addr(v.Size()))
 	}
-	if v.hasNode() && !s.maps(v.Node) {
-		s.cfg.Files.Ref(v.Node)
+	if v.hasNode() {
+		if !s.maps(v.Node) {
+			s.cfg.Files.Ref(v.Node)
+		}
+		s.uses.add(v, 1)
 	}
 	if v.Shared && !v.hasNode() && s.cfg.Extents.spaces > 1 {
 		s.cfg.Extents.cloned = true // an image does not say who else has it
 	}
-	p := s.vmas.find(v.Start)
-	s.vmas = s.vmas.exchange(p, p, []VMA{v})
-	s.vmas.n++
-	s.vmas.bytes += v.Size()
-	s.uses.change(nil, []VMA{v})
-	s.journal, s.flat = s.vmas, nil
-	s.notify()
-	return nil
 }
 
 func (s *Space) base(m Medium) phys.Addr {

@@ -3,85 +3,177 @@ package mm
 import (
 	"iter"
 	"slices"
-	"sort"
 
 	"zhuque/sim/kernel/vfs"
 )
 
 // list is an ascending list of mappings that do not overlap. It is a value: a
-// change makes a new list, which shares all chunks but the ones it touches, so that
-// forks and the journal keep theirs at no cost and a change costs the square root
-// of the length.
-type list struct {
-	chunks []chunk
-	n      int
-	bytes  uint64 // mapped in all
+// change makes a new list, which shares all nodes but those on the way to the ones it
+// touches, so that forks and the journal keep theirs at no cost, and a change costs the
+// logarithm of the length. It is a balanced tree (Adelson-Velsky and Landis), whose
+// changes are splits and joins of trees.
+type list struct{ root *node }
+
+// node is a tree, never changed. Its mapping lies between those on its left and on its
+// right.
+type node struct {
+	vma         *VMA
+	left, right *node
+	height, n   int
+	bytes       uint64 // mapped in all
+	first, last uint64 // address of the first mapping, end of the last one
+	gap         uint64 // largest hole between neighbours in it
 }
 
-// chunk is a stretch of a list, never empty and never changed.
-type chunk struct {
-	vmas []VMA
-	gap  uint64 // largest hole between neighbours in it
-}
-
-const maxChunk = 256
-
-// place is a position in a list; the chunk of its end is len(chunks).
-type place struct{ c, i int }
-
-// find returns the place of the first mapping that ends after va.
-func (l *list) find(va uint64) place {
-	c := sort.Search(len(l.chunks), func(c int) bool {
-		v := l.chunks[c].vmas
-		return v[len(v)-1].End > va
-	})
-	if c == len(l.chunks) {
-		return place{c, 0}
+func height(n *node) int {
+	if n == nil {
+		return 0
 	}
-	v := l.chunks[c].vmas
-	return place{c, sort.Search(len(v), func(i int) bool { return v[i].End > va })}
+	return n.height
 }
 
-// at returns the mapping at a place, nil at the end.
-func (l *list) at(p place) *VMA {
-	if p.c == len(l.chunks) {
+// tree returns the tree of two trees, whose heights differ by one at most, and what lies
+// between them.
+func tree(l *node, v *VMA, r *node) *node {
+	n := &node{vma: v, left: l, right: r, height: 1 + max(height(l), height(r)), n: 1, bytes: v.Size(), first: v.Start, last: v.End}
+	if l != nil {
+		n.n, n.bytes, n.first = n.n+l.n, n.bytes+l.bytes, l.first
+		n.gap = max(l.gap, v.Start-l.last)
+	}
+	if r != nil {
+		n.n, n.bytes, n.last = n.n+r.n, n.bytes+r.bytes, r.last
+		n.gap = max(n.gap, r.gap, r.first-v.End)
+	}
+	return n
+}
+
+// balanced is tree where the heights may differ by two.
+func balanced(l *node, v *VMA, r *node) *node {
+	switch hl, hr := height(l), height(r); {
+	case hl > hr+1 && height(l.left) >= height(l.right):
+		return tree(l.left, l.vma, tree(l.right, v, r))
+	case hl > hr+1:
+		return tree(tree(l.left, l.vma, l.right.left), l.right.vma, tree(l.right.right, v, r))
+	case hr > hl+1 && height(r.right) >= height(r.left):
+		return tree(tree(l, v, r.left), r.vma, r.right)
+	case hr > hl+1:
+		return tree(tree(l, v, r.left.left), r.left.vma, tree(r.left.right, r.vma, r.right))
+	}
+	return tree(l, v, r)
+}
+
+// link is tree for any heights.
+func link(l *node, v *VMA, r *node) *node {
+	switch hl, hr := height(l), height(r); {
+	case hl > hr+1:
+		return balanced(l.left, l.vma, link(l.right, v, r))
+	case hr > hl+1:
+		return balanced(link(l, v, r.left), r.vma, r.right)
+	}
+	return tree(l, v, r)
+}
+
+// concat returns the tree of two trees, one behind the other.
+func concat(l, r *node) *node {
+	if r == nil {
+		return l
+	}
+	v, rest := r.cutFirst()
+	return link(l, v, rest)
+}
+
+// cutFirst takes the first mapping off a tree.
+func (n *node) cutFirst() (*VMA, *node) {
+	if n.left == nil {
+		return n.vma, n.right
+	}
+	v, rest := n.left.cutFirst()
+	return v, balanced(rest, n.vma, n.right)
+}
+
+// cutLast takes the last mapping off a tree.
+func (n *node) cutLast() (*node, *VMA) {
+	if n.right == nil {
+		return n.left, n.vma
+	}
+	rest, v := n.right.cutLast()
+	return balanced(n.left, n.vma, rest), v
+}
+
+// split divides a tree: mappings for which low is true come before those for which it is
+// not.
+func (n *node) split(low func(*VMA) bool) (l, r *node) {
+	switch {
+	case n == nil:
+		return nil, nil
+	case low(n.vma):
+		m, r := n.right.split(low)
+		return link(n.left, n.vma, m), r
+	}
+	l, m := n.left.split(low)
+	return l, link(m, n.vma, n.right)
+}
+
+// build returns the tree of mappings in order, which it keeps.
+func build(vmas []VMA) *node {
+	if len(vmas) == 0 {
 		return nil
 	}
-	return &l.chunks[p.c].vmas[p.i]
+	i := len(vmas) / 2
+	return tree(build(vmas[:i]), &vmas[i], build(vmas[i+1:]))
 }
 
-func (l *list) next(p place) place {
-	if p.i++; p.i == len(l.chunks[p.c].vmas) {
-		return place{p.c + 1, 0}
-	}
-	return p
+// each yields all mappings of a tree in order, and reports whether yield wants more.
+func (n *node) each(yield func(*VMA) bool) bool {
+	return n == nil || n.left.each(yield) && yield(n.vma) && n.right.each(yield)
 }
 
-// prev returns the place before p, and p itself at the beginning.
-func (l *list) prev(p place) place {
+// from yields the mappings that end after va, in order.
+func (n *node) from(va uint64, yield func(*VMA) bool) bool {
 	switch {
-	case p.i > 0:
-		return place{p.c, p.i - 1}
-	case p.c > 0:
-		return place{p.c - 1, len(l.chunks[p.c-1].vmas) - 1}
+	case n == nil || n.last <= va:
+		return true
+	case n.first > va:
+		return n.each(yield)
 	}
-	return p
+	return n.left.from(va, yield) && (n.vma.End <= va || yield(n.vma)) && n.right.from(va, yield)
+}
+
+func (l *list) len() int {
+	if l.root == nil {
+		return 0
+	}
+	return l.root.n
+}
+
+// bytes returns how much is mapped in all.
+func (l *list) bytes() uint64 {
+	if l.root == nil {
+		return 0
+	}
+	return l.root.bytes
+}
+
+// find returns the first mapping that ends after va, nil for none.
+func (l *list) find(va uint64) (v *VMA) {
+	for n := l.root; n != nil; {
+		if n.vma.End > va {
+			v, n = n.vma, n.left
+		} else {
+			n = n.right
+		}
+	}
+	return v
 }
 
 // from yields the mappings that end after va, in order.
 func (l *list) from(va uint64) iter.Seq[*VMA] {
-	return func(yield func(*VMA) bool) {
-		for p := l.find(va); p.c < len(l.chunks); p = l.next(p) {
-			if !yield(l.at(p)) {
-				return
-			}
-		}
-	}
+	return func(yield func(*VMA) bool) { l.root.from(va, yield) }
 }
 
 // starting returns the mapping that starts at va, nil for none.
 func (l *list) starting(va uint64) *VMA {
-	if v := l.at(l.find(va)); v != nil && v.Start == va {
+	if v := l.find(va); v != nil && v.Start == va {
 		return v
 	}
 	return nil
@@ -89,33 +181,48 @@ func (l *list) starting(va uint64) *VMA {
 
 // flat returns all mappings in one slice.
 func (l *list) flat() []VMA {
-	out := make([]VMA, 0, l.n)
-	for _, c := range l.chunks {
-		out = append(out, c.vmas...)
-	}
+	out := make([]VMA, 0, l.len())
+	l.root.each(func(v *VMA) bool {
+		out = append(out, *v)
+		return true
+	})
 	return out
 }
 
 // below returns the highest free range of size bytes that ends at top or lower and
 // starts at floor or higher.
 func (l *list) below(top, floor, size uint64) (at uint64, ok bool) {
-	p := l.find(top - 1)
-	if v := l.at(p); v != nil {
-		top = min(top, v.Start)
-	}
-	for p != (place{}) {
-		p = l.prev(p)
-		c := &l.chunks[p.c]
-		v := &c.vmas[p.i]
-		if top >= v.End && top-v.End >= size {
-			return top - size, top-size >= floor
-		}
-		top = v.Start
-		if p.i == len(c.vmas)-1 && c.gap < size {
-			p.i, top = 0, c.vmas[0].Start // nothing in this chunk is wide enough
-		}
+	if l.root.below(&top, size) {
+		return top - size, top-size >= floor
 	}
 	return top - size, top >= floor && top-floor >= size
+}
+
+// below lowers top to the end of the highest hole of size bytes that ends there or lower
+// and reports true, or to the beginning of the lowest mapping there and reports false.
+func (n *node) below(top *uint64, size uint64) bool {
+	if n == nil || n.first >= *top {
+		return false
+	}
+	if n.last <= *top {
+		if *top-n.last >= size {
+			return true
+		}
+		if n.gap < size {
+			*top = n.first
+			return false
+		}
+	}
+	if n.right.below(top, size) {
+		return true
+	}
+	if v := n.vma; v.Start < *top {
+		if *top >= v.End && *top-v.End >= size {
+			return true
+		}
+		*top = v.Start
+	}
+	return n.left.below(top, size)
 }
 
 // replace returns the list with repl, which lies inside [lo, hi) and is in order,
@@ -123,80 +230,31 @@ func (l *list) below(top, floor, size uint64) (at uint64, ok bool) {
 // joined. old and now are the mappings that differ from one list to the other,
 // with their neighbours.
 func (l *list) replace(lo, hi uint64, repl []VMA) (r list, old, now []VMA) {
-	first := l.find(lo)
-	left := l.prev(first)
-	if left != first {
-		v := *l.at(left)
-		old, now = append(old, v), append(now, v)
+	left, rest := l.root.split(func(v *VMA) bool { return v.End <= lo })
+	inside, right := rest.split(func(v *VMA) bool { return v.Start < hi })
+	if left != nil {
+		var v *VMA
+		left, v = left.cutLast()
+		old, now = append(old, *v), append(now, *v)
 	}
-	p := first
-	if v := l.at(p); v != nil && v.Start < lo {
-		now = append(now, v.Part(0, lo))
-	}
-	var rest []VMA
-	for ; ; p = l.next(p) {
-		v := l.at(p)
-		if v == nil {
-			break
-		}
+	var behind []VMA
+	inside.each(func(v *VMA) bool {
 		old = append(old, *v)
+		if v.Start < lo {
+			now = append(now, v.Part(0, lo))
+		}
 		if v.End > hi {
-			rest = append(rest, v.Part(max(hi, v.Start), v.End))
+			behind = append(behind, v.Part(hi, v.End))
 		}
-		if v.Start >= hi {
-			p = l.next(p) // the right neighbour, which may be joined
-			break
-		}
+		return true
+	})
+	if right != nil {
+		var v *VMA
+		v, right = right.cutFirst()
+		old, behind = append(old, *v), append(behind, *v)
 	}
-	now = join(append(append(now, repl...), rest...))
-	r = l.exchange(left, p, now)
-	r.n += len(now) - len(old)
-	for _, v := range old {
-		r.bytes -= v.Size()
-	}
-	for _, v := range now {
-		r.bytes += v.Size()
-	}
-	return r, old, now
-}
-
-// exchange returns the list with now in place of [from, to).
-func (l *list) exchange(from, to place, now []VMA) list {
-	r := list{n: l.n, bytes: l.bytes}
-	var head, tail []VMA
-	lastChunk := to.c
-	if from.c < len(l.chunks) {
-		head = l.chunks[from.c].vmas[:from.i]
-	}
-	if to.c < len(l.chunks) && to.i > 0 {
-		tail = l.chunks[to.c].vmas[to.i:]
-		lastChunk++
-	}
-	firstChunk := from.c
-	size := len(head) + len(now) + len(tail)
-	if firstChunk > 0 && size+len(l.chunks[firstChunk-1].vmas) <= maxChunk {
-		firstChunk--
-		size += len(l.chunks[firstChunk].vmas)
-		head = slices.Concat(l.chunks[firstChunk].vmas, head)
-	}
-	all := make([]VMA, 0, size)
-	all = append(append(append(all, head...), now...), tail...)
-	pieces := (size + maxChunk - 1) / maxChunk
-	r.chunks = make([]chunk, 0, len(l.chunks)-(lastChunk-firstChunk)+pieces)
-	r.chunks = append(r.chunks, l.chunks[:firstChunk]...)
-	for i := range pieces {
-		r.chunks = append(r.chunks, newChunk(all[i*size/pieces:(i+1)*size/pieces]))
-	}
-	r.chunks = append(r.chunks, l.chunks[lastChunk:]...)
-	return r
-}
-
-func newChunk(vmas []VMA) chunk {
-	c := chunk{vmas: vmas}
-	for i := 1; i < len(vmas); i++ {
-		c.gap = max(c.gap, vmas[i].Start-vmas[i-1].End)
-	}
-	return c
+	now = join(append(append(now, repl...), behind...))
+	return list{concat(concat(left, build(slices.Clone(now))), right)}, old, now
 }
 
 // join merges neighbours in place.

@@ -78,17 +78,33 @@ func checkList(t *testing.T, what string, l *list, model []*VMA) {
 		}
 	}
 	want = join(want)
-	if got := l.flat(); !slices.Equal(got, want) || l.n != len(want) || l.bytes != bytes {
-		t.Fatalf("%s: %d mappings (n %d, %d bytes), want %d (%d bytes)", what, len(got), l.n, l.bytes, len(want), bytes)
+	if got := l.flat(); !slices.Equal(got, want) || l.len() != len(want) || l.bytes() != bytes {
+		t.Fatalf("%s: %d mappings (n %d, %d bytes), want %d (%d bytes)", what, len(got), l.len(), l.bytes(), len(want), bytes)
 	}
-	for i := range l.chunks {
-		c := l.chunks[i]
-		if len(c.vmas) == 0 || len(c.vmas) > maxChunk || newChunk(c.vmas).gap != c.gap {
-			t.Fatalf("%s: chunk %d of %d mappings, gap %d", what, i, len(c.vmas), c.gap)
+	checkTree(t, what, l.root)
+}
+
+// checkTree looks at what each node says of its tree.
+func checkTree(t *testing.T, what string, n *node) {
+	t.Helper()
+	if n == nil {
+		return
+	}
+	checkTree(t, what, n.left)
+	checkTree(t, what, n.right)
+	if d := height(n.left) - height(n.right); d < -1 || d > 1 {
+		t.Fatalf("%s: a node has heights %d and %d below it", what, height(n.left), height(n.right))
+	}
+	all := (&list{n}).flat()
+	gap, bytes := uint64(0), uint64(0)
+	for i, v := range all {
+		bytes += v.Size()
+		if i > 0 {
+			gap = max(gap, v.Start-all[i-1].End)
 		}
 	}
-	if len(l.chunks) > 8+4*l.n/maxChunk {
-		t.Fatalf("%s: %d chunks for %d mappings", what, len(l.chunks), l.n)
+	if n.n != len(all) || n.bytes != bytes || n.gap != gap || n.first != all[0].Start || n.last != all[len(all)-1].End {
+		t.Fatalf("%s: a node says %d mappings, %d bytes, gap %d, from %#x to %#x of %v", what, n.n, n.bytes, n.gap, n.first, n.last, all)
 	}
 }
 
@@ -109,6 +125,37 @@ func plainGap(model []*VMA, top, floor, size, at uint64) bool {
 		}
 	}
 	return false
+}
+
+// A change and a search among 100,000 mappings cost the logarithm of their number: what
+// they allocate tells, and how deep the tree is.
+func TestMappingsCostTheLogarithm(t *testing.T) {
+	long := func(n uint64) *list {
+		vmas := make([]VMA, n)
+		for i := range vmas {
+			at := uint64(i) * 2 * phys.PageSize
+			vmas[i] = VMA{Start: at, End: at + phys.PageSize, Prot: Read, Kind: Anon, Phys: phys.PMEMBase + phys.Addr(at)}
+		}
+		return &list{build(vmas)}
+	}
+	cost := func(l *list, n uint64) float64 {
+		rng := det.Stream(1, "mm/cost")
+		return testing.AllocsPerRun(200, func() {
+			at := rng.Uint64N(n) * 2 * phys.PageSize
+			*l, _, _ = l.replace(at, at+phys.PageSize, nil)
+			if hole, ok := l.below(at+phys.PageSize, 0, phys.PageSize); !ok || hole != at {
+				t.Fatalf("the hole at %#x is found at %#x", at, hole)
+			}
+			*l, _, _ = l.replace(at, at+phys.PageSize, []VMA{{Start: at, End: at + phys.PageSize, Prot: Write, Kind: Anon, Phys: phys.PMEMBase + phys.Addr(at)}})
+		})
+	}
+	few, many := long(100), long(100_000)
+	if a, b := cost(few, 100), cost(many, 100_000); b > 4*a {
+		t.Errorf("%v allocations among 100 mappings, %v among 100,000", a, b)
+	}
+	if h := height(many.root); h > 24 {
+		t.Errorf("100,000 mappings are %d deep", h)
+	}
 }
 
 // BenchmarkMappings maps and unmaps a page among many mappings, as a call does:

@@ -144,7 +144,7 @@ func (s *Space) afford(r *MapRequest, size, replaced uint64) error {
 	if s.cfg.AddressLimit != 0 && s.Mapped()-replaced+size > s.cfg.AddressLimit {
 		return errno.ENOMEM
 	}
-	if s.vmas.n >= maxVMAs {
+	if s.vmas.len() >= maxVMAs {
 		return errno.ENOMEM
 	}
 	m := s.medium(VMA{Kind: r.Kind, Prot: r.Prot, Shared: r.Shared})
@@ -246,7 +246,7 @@ func (s *Space) Unmap(addr, length uint64) error {
 	if len(pieces) == 0 {
 		return nil
 	}
-	if s.vmas.n+1 > maxVMAs && len(pieces) == 1 {
+	if s.vmas.len()+1 > maxVMAs && len(pieces) == 1 {
 		return errno.ENOMEM
 	}
 	s.release(pieces)
@@ -267,7 +267,7 @@ func (s *Space) Protect(addr, length uint64, prot Prot) error {
 		return errno.ENOMEM
 	case lo == hi:
 		return nil
-	case s.vmas.n+2 > maxVMAs:
+	case s.vmas.len()+2 > maxVMAs:
 		return errno.ENOMEM
 	}
 	pieces := s.clip(lo, hi)

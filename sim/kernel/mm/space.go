@@ -278,11 +278,11 @@ func (s *Space) VMAs() []VMA {
 }
 
 // Len returns the number of mappings.
-func (s *Space) Len() int { return s.vmas.n }
+func (s *Space) Len() int { return s.vmas.len() }
 
 // find returns the mapping that holds va, nil for none.
 func (s *Space) find(va uint64) *VMA {
-	if v := s.vmas.at(s.vmas.find(va)); v != nil && v.Start <= va {
+	if v := s.vmas.find(va); v != nil && v.Start <= va {
 		return v
 	}
 	return nil
@@ -297,7 +297,7 @@ func (s *Space) Find(va uint64) (VMA, bool) {
 }
 
 // Mapped returns the total size of all mappings in bytes.
-func (s *Space) Mapped() uint64 { return s.vmas.bytes }
+func (s *Space) Mapped() uint64 { return s.vmas.bytes() }
 
 // Translate implements mem.AddressSpace. A store to untouched memory beyond the
 // configured size of the medium is a bus error, as on a full DAX file system.
