@@ -172,6 +172,26 @@ func TestDamagedImageFilesAreRefused(t *testing.T) {
 	try("nothing", nil)
 }
 
+// A machine with too little memory for a process refuses its image; one with just enough
+// does not.
+func TestTooLittleMemory(t *testing.T) {
+	cfg := testrig.Config(t, "footprint")
+	cfg.Args = append(cfg.Args, "4")
+	file := image(t, cfg, 20_000, "")
+	small := *cfg
+	small.PMEMSize = 4 << 20
+	_, err := resume(t, &small, file)
+	if why := detected(err); !strings.Contains(why, "pages, the persistent memory of this machine has room for 1024") {
+		t.Errorf("4 MiB of memory and a stack in a machine of 4 MiB: %v", err)
+	}
+	small.PMEMSize = 5 << 20
+	if m, err := resume(t, &small, file); err != nil {
+		t.Error(err)
+	} else if stop := m.Run(); stop.ExitCode() != 0 {
+		t.Error(stop)
+	}
+}
+
 func flip(b []byte, bit int) []byte {
 	c := bytes.Clone(b)
 	c[bit/8] ^= 1 << (bit % 8)

@@ -176,8 +176,8 @@ func Boot(d *Durable, cfg *Config, rt Runtime, opt BootOptions) (m *Machine, err
 	if rt == nil {
 		return nil, &Detected{Reason: "no runtime: memory outside Zhuque does not survive a power failure"}
 	}
-	if used := d.PMEM.Touched(); used > int64(cfg.pmemSize()>>phys.PageShift) {
-		return nil, &Detected{Reason: fmt.Sprintf("the image holds %d pages, the persistent memory of this machine has %d", used, cfg.pmemSize()>>phys.PageShift)}
+	if used, there := processPages(d.PMEM, rt), int64(cfg.pmemSize()>>phys.PageShift); used > there {
+		return nil, &Detected{Reason: fmt.Sprintf("the process has %d pages, the persistent memory of this machine has room for %d", used, there)}
 	}
 	half := *d
 	half.from = nil
@@ -206,6 +206,17 @@ func Boot(d *Durable, cfg *Config, rt Runtime, opt BootOptions) (m *Machine, err
 	m.booting = false
 	m.stepAt = 0
 	return m, nil
+}
+
+// processPages counts the pages beside those of the runtime.
+func processPages(pmem *mem.Store, rt Runtime) int64 {
+	n := pmem.Touched()
+	lo, hi := rt.Owned()
+	pmem.Each(lo, hi, func(phys.Frame, *mem.Page) bool {
+		n--
+		return true
+	})
+	return n
 }
 
 // TellPowerFailure sends SIGPWR to a restarted program that handles it, before

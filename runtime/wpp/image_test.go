@@ -21,7 +21,12 @@ import (
 )
 
 // guest starts an embedded guest under the runtime, in an empty file tree.
-func guest(t testing.TB, name string) *sim.Machine {
+func guest(t testing.TB, name string, args ...string) *sim.Machine {
+	t.Helper()
+	return guestUnder(t, fresh(t), name, args...)
+}
+
+func guestUnder(t testing.TB, rt *Runtime, name string, args ...string) *sim.Machine {
 	t.Helper()
 	cache, err := cachemodel.Preset("")
 	if err != nil {
@@ -35,11 +40,11 @@ func guest(t testing.TB, name string) *sim.Machine {
 	if err := os.Mkdir(filepath.Join(root, "tmp"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	cfg := &sim.Config{Program: "/guest", Args: []string{name}, Memory: sim.Zhuque, Model: true, Cache: cache, Power: eadr.Default(eadr.EADR),
+	cfg := &sim.Config{Program: "/guest", Args: append([]string{name}, args...), Memory: sim.Zhuque, Model: true, Cache: cache, Power: eadr.Default(eadr.EADR),
 		Files: vfs.Options{Root: root}, Preload: map[string][]byte{"/guest": elf}}
 	cfg.Console = kernel.NewConsole(bytes.NewReader(nil), nil, nil)
 	cfg.Console.Capture()
-	m, err := sim.New(cfg, fresh(t))
+	m, err := sim.New(cfg, rt)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +62,7 @@ func fresh(t testing.TB) *Runtime {
 
 // cutImage is what a power cut left, to be damaged and booted again and again.
 type cutImage struct {
-	t    *testing.T
+	t    testing.TB
 	d    *sim.Durable
 	cfg  *sim.Config
 	want string // the undamaged image's machine

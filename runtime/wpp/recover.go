@@ -17,9 +17,11 @@ type image struct {
 	pmem  *mem.Store
 	frame phys.Frame
 	page  *mem.Page
+	read  uint64 // bytes, in all
 }
 
 func (im *image) word(off uint64) uint64 {
+	im.read += 8
 	a := phys.PMEMBase + phys.Addr(off)
 	if f := a.Frame(); f != im.frame {
 		im.frame, im.page = f, im.pmem.ReadPage(f)
@@ -55,7 +57,7 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 	if err := r.redo(m, im); err != nil {
 		return err
 	}
-	*im = image{pmem: im.pmem}
+	im.frame = 0 // what is in it has changed
 	files := m.Durable().Files
 	if r.bug.KeepFiles {
 		files.Resolve(im.counter(saveEntry))
@@ -102,9 +104,13 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 	r.generation = im.word(sbGeneration) + 1
 	put(m, sbGeneration, r.generation)
 	fence(m)
-	r.recovering = false
+	r.recovering, r.recoveryRead = false, im.read
 	return nil
 }
+
+// RecoveryRead returns how many bytes of persistent memory the recovery read, 0 when
+// there was none.
+func (r *Runtime) RecoveryRead() uint64 { return r.recoveryRead }
 
 // verify checks that the image is one, is this program's, and is whole.
 func (r *Runtime) verify(m *sim.Machine, im *image) error {

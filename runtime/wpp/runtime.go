@@ -20,6 +20,8 @@ type Runtime struct {
 	generation uint64
 	recovering bool
 
+	recoveryRead uint64 // bytes
+
 	table table
 
 	log  []update // of the call being committed; kept for its capacity
