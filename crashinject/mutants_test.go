@@ -14,13 +14,15 @@ func TestEveryMutantIsCaught(t *testing.T) {
 	seen := map[string]*result.Campaign{}
 	for _, m := range wpp.Mutants() {
 		t.Run(m.Name, func(t *testing.T) {
-			strategy, err := StrategyFor(m)
+			c, err := Exposing(m, guestSetup(t, m.Guest))
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := Campaign{Setup: guestSetup(t, m.Guest), Strategy: strategy}
-			c.Setup.CPU, c.Setup.Cores = m.CPU, max(m.Cores, 1)
-			key := fmt.Sprint(m.Guest, " ", strategy, " ", m.CPU, " ", m.Cores)
+			strategy := c.Strategy
+			c.Setup.Mutant = ""
+			plain := c.Setup
+			plain.Root = ""
+			key := fmt.Sprint(plain.Program, plain.Fields(), strategy)
 			if seen[key] == nil {
 				seen[key] = c.mustRun(t)
 			}

@@ -43,6 +43,7 @@ type Setup struct {
 	Dir      string // working directory in the guest tree, "" for /
 	Stdin    string // host file, "" for none
 	Mutant   string
+	SIGPWR   string          // who is told of a power failure: SIGPWRProcess or SIGPWRPerThread
 	Energy   phys.NanoJoules // hold-up energy; 0: the platform's
 	PMEMRead phys.Nanos      // PMEM read latency; 0: the preset's
 	PMEMSize uint64          // of the persistent memory, in MiB
@@ -62,12 +63,19 @@ const (
 	PageCache    = "pagecache"
 )
 
+// Who is told of a power failure, of a program that handles SIGPWR: one thread of each
+// process, or all of its threads.
+const (
+	SIGPWRProcess   = "process"
+	SIGPWRPerThread = "per-thread"
+)
+
 // GuestPrefix marks a program that comes with the simulator.
 const GuestPrefix = "guest:"
 
 // DefaultSetup returns the settings that every verb starts from.
 func DefaultSetup() Setup {
-	return Setup{Memory: sim.Zhuque, Model: true, Cache: cachemodel.Presets()[0], Domain: eadr.EADR, Seed: 1, Cores: 1, Files: DurableFiles, PMEMSize: 4096}
+	return Setup{Memory: sim.Zhuque, Model: true, Cache: cachemodel.Presets()[0], Domain: eadr.EADR, Seed: 1, Cores: 1, Files: DurableFiles, SIGPWR: SIGPWRProcess, PMEMSize: 4096}
 }
 
 // Fields lists the settings by name, in the words of the command line and of
@@ -89,7 +97,7 @@ func (s *Setup) fields() map[string]string {
 	}
 	f := map[string]string{
 		"memory": string(s.Memory), "cpu": s.CPU.String(), "model": model, "cache": s.Cache, "domain": s.Domain.String(),
-		"seed": strconv.FormatUint(s.Seed, 10), "dir": s.Dir, "root": s.Root, "overlay": s.Overlay, "pmem-dir": s.PMEMDir, "files": s.Files, "stdin": s.Stdin, "mutant": s.Mutant,
+		"seed": strconv.FormatUint(s.Seed, 10), "dir": s.Dir, "root": s.Root, "overlay": s.Overlay, "pmem-dir": s.PMEMDir, "files": s.Files, "stdin": s.Stdin, "mutant": s.Mutant, "sigpwr": s.SIGPWR,
 		"cores":            strconv.Itoa(max(s.Cores, 1)),
 		"quantum":          strconv.FormatUint(s.Quantum, 10),
 		"energy":           strconv.FormatUint(uint64(s.Energy), 10),
@@ -173,6 +181,11 @@ func (s *Setup) Set(name, value string) error {
 			return fmt.Errorf("files %q: expected %s or %s", value, DurableFiles, PageCache)
 		}
 		s.Files = value
+	case "sigpwr":
+		if value != SIGPWRProcess && value != SIGPWRPerThread {
+			return fmt.Errorf("sigpwr %q: expected %s or %s", value, SIGPWRProcess, SIGPWRPerThread)
+		}
+		s.SIGPWR = value
 	case "pmem-dir":
 		s.PMEMDir = value
 	case "stdin":
@@ -242,7 +255,7 @@ func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
 	}
 	cfg := &sim.Config{
 		Program: s.Program, Args: append([]string{s.Program}, s.Args...), Env: s.Env, Memory: s.Memory, Level: s.CPU, Model: s.Model,
-		Cache: cache, Power: power, Seed: s.Seed, Cores: s.Cores, Quantum: s.Quantum, WallBase: startWallClock,
+		Cache: cache, Power: power, Seed: s.Seed, Cores: s.Cores, Quantum: s.Quantum, SIGPWRPerThread: s.SIGPWR == SIGPWRPerThread, WallBase: startWallClock,
 		Files: vfs.Options{Root: s.Root, Overlay: s.Overlay, Pools: s.PMEMDir}, PageCache: s.Files == PageCache, Dir: s.Dir, Console: console, MaxInstructions: s.MaxInstructions,
 		PMEMSize: phys.Bytes(s.PMEMSize) << 20,
 	}

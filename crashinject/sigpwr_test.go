@@ -7,7 +7,9 @@ import (
 
 	"zhuque/crashinject/result"
 	"zhuque/scenarios/guests"
+	"zhuque/sim"
 	"zhuque/sim/kernel"
+	"zhuque/sim/x86"
 )
 
 // "From the application's perspective, power failure is delivered as an
@@ -64,5 +66,63 @@ func TestCampaignOverAProgramThatHandlesSIGPWR(t *testing.T) {
 	r, err := c.Run(context.Background())
 	if err != nil || r.Counts.Pass != 40 {
 		t.Errorf("%+v, %v", r.Counts, err)
+	}
+}
+
+// In both modes, on one core and on two, the handlers of several threads are cut
+// everywhere, and the next failure comes while they run: the threads are all there, and
+// none goes on before (the guest looks).
+func TestHandlersOfSeveralThreads(t *testing.T) {
+	for _, mode := range []string{SIGPWRProcess, SIGPWRPerThread} {
+		for cores := 1; cores <= 2; cores++ {
+			s := guestSetup(t, "handlers")
+			s.SIGPWR, s.Cores = mode, cores
+			r := newRig(t, s)
+			main := r.at(9000)
+			for n := uint64(0); n < 1500; n += 23 {
+				p := At(9000)
+				p.Cuts = append(p.Cuts, At(n).Cuts[0], At(n % 5).Cuts[0])
+				if got := r.judge(main, p, n%10 == 0); got.Verdict != result.Pass {
+					t.Fatalf("%s on %d cores: %v: %v: %s", mode, cores, p, got.Verdict, got.Reason)
+				}
+			}
+		}
+	}
+}
+
+// Each instruction of a handler, and of the delivery and the return around it, is
+// followed by the next failure, which comes once more in the restart.
+func TestEveryInstructionOfAHandler(t *testing.T) {
+	r := newRig(t, guestSetup(t, "power"))
+	main := r.at(5000)
+	for n := range uint64(40) { // the handler takes 17
+		p := At(5000)
+		p.Cuts = append(p.Cuts, At(n).Cuts[0], At(n % 3).Cuts[0])
+		p.Cuts[1].Recovery = []uint64{1 + n%4}
+		if got := r.judge(main, p, true); got.Verdict != result.Pass || !got.Tail {
+			t.Fatalf("%v: %v: %s", p, got.Verdict, got.Reason)
+		}
+	}
+}
+
+// Every program that is told is told how often the power has failed, the failures in
+// its restarts included.
+func TestHandlerIsToldTheCount(t *testing.T) {
+	s := guestSetup(t, "power")
+	r := newRig(t, s)
+	d, _ := r.at(5000).PowerCut(sim.Cut{KeepStores: sim.Drain})
+	rt, err := s.runtime()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := sim.Boot(d, r.cfg, rt, sim.BootOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.TellPowerFailure(7)
+	m.RunUntil(5000)
+	var code [4]byte
+	if err := m.Port().ReadBytes(m.CPU().R[x86.RSI]+8, code[:]); err != nil || code != [4]byte{7} {
+		t.Errorf("si_code is %v, %v", code, err)
 	}
 }

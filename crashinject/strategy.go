@@ -2,6 +2,7 @@ package crashinject
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 
@@ -60,10 +61,17 @@ func (s Strategy) String() string {
 	return fmt.Sprintf("%s %d", s.Kind, s.Points)
 }
 
-// StrategyFor returns the strategy that exposes a mutant on its guest.
-func StrategyFor(m wpp.Mutant) (Strategy, error) {
+// Exposing returns the campaign that exposes a mutant on its guest. setup is what else
+// there is to the machine.
+func Exposing(m wpp.Mutant, setup Setup) (c Campaign, err error) {
+	setup.Program, setup.Mutant, setup.CPU, setup.Cores = GuestPrefix+m.Guest, m.Name, m.CPU, max(m.Cores, 1)
+	for _, name := range slices.Sorted(maps.Keys(m.Settings)) {
+		if err := setup.Set(name, m.Settings[name]); err != nil {
+			return c, err
+		}
+	}
 	kind, err := ParseStrategy(m.Strategy)
-	return Strategy{Kind: kind, Points: m.Points, Seed: 1}, err
+	return Campaign{Name: m.Guest, Setup: setup, Strategy: Strategy{Kind: kind, Points: m.Points, Seed: 1}}, err
 }
 
 // pointSet is the crash points of a campaign in ascending order of their first cut.

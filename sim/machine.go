@@ -59,6 +59,8 @@ type Config struct {
 	PageCache bool
 	Console   *kernel.Console   // standard streams; forks and booted machines capture instead
 	Preload   map[string][]byte // executables placed in the file tree before the start, by absolute path
+	// SIGPWRPerThread tells every thread of a power failure, not one of each process.
+	SIGPWRPerThread bool
 	// Strace is told of every system call with the thread that made it; may be nil.
 	Strace func(tid int32, nr uint64, args [6]uint64, result uint64)
 	// Cores is how many cores the machine has, and the program sees; 0 for one.
@@ -127,6 +129,8 @@ type Call struct {
 	Retired uint64         // instructions retired before it
 	Counted bool           // it belongs to an instruction that is retired once it took effect
 	Before  kernel.Schedule
+
+	Failures uint64 // Kind Failed: how many there have been
 }
 
 // CallKind says what brought the core into the kernel.
@@ -137,6 +141,7 @@ const (
 	Exception
 	Signal // the delivery of one pending signal
 	Turn   // time that passes while all threads wait
+	Failed // the processes are told of a power failure that they survived
 )
 
 // Runtime stands between the program and the kernel.
@@ -237,7 +242,7 @@ func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *Machine) (*
 		return nil, err
 	}
 	m.cpu.Retired = d.Retired
-	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum, Cores: len(m.cores), MemTotal: memTotal(cfg)})
+	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum, Cores: len(m.cores), MemTotal: memTotal(cfg), SIGPWRPerThread: cfg.SIGPWRPerThread})
 	m.kernel.DeferInOut(rt != nil)
 	if !boot {
 		m.Attach()

@@ -220,9 +220,15 @@ func processPages(pmem *mem.Store, rt Runtime) int64 {
 }
 
 // TellPowerFailure sends SIGPWR to a restarted program that handles it, before
-// it goes on; see kernel.SendPowerFailure.
+// it goes on, and reports whether it did; see kernel.PowerFailed.
 func (m *Machine) TellPowerFailure(failures uint64) bool {
-	return m.ended == nil && m.kernel.SendPowerFailure(failures)
+	if m.ended != nil || !m.kernel.ToldOfPowerFailures() {
+		return false
+	}
+	c := m.begin(Failed, m.cpu.RIP, m.cpu.Retired)
+	c.Failures = failures
+	m.enter(c)
+	return true
 }
 
 // Free gives the memory of a machine's volatile parts back; m must not be used

@@ -247,6 +247,8 @@ func (m *Machine) Dispatch(c *Call) kernel.Outcome {
 		return m.kernel.Exception(m.cpu, c.Exc)
 	case Signal:
 		return m.kernel.DeliverOne(m.cpu)
+	case Failed:
+		return m.kernel.PowerFailed(m.cpu.Retired, c.Failures)
 	case Turn:
 		return m.kernel.Turn(m.cpu.Retired)
 	}

@@ -137,18 +137,14 @@ func (f *campaignFlags) mutant(c *cobra.Command) (camp crashinject.Campaign, err
 	if m.Name == "" {
 		return camp, errors.New("--mutant \"\": expected a mutant's name, a scenario, or -- PROG ARG…")
 	}
-	if camp.Setup, err = f.setup.setup(c, []string{crashinject.GuestPrefix + m.Guest}); err != nil {
+	setup, err := f.setup.setup(c, []string{crashinject.GuestPrefix + m.Guest})
+	if err != nil {
 		return camp, err
 	}
-	if !c.Flags().Changed("cpu") {
-		camp.Setup.CPU = m.CPU
+	if camp, err = crashinject.Exposing(m, setup); err != nil {
+		return camp, err
 	}
-	if m.Cores != 0 && !c.Flags().Changed("cores") {
-		camp.Setup.Cores = m.Cores
-	}
-	camp.Name = m.Guest
-	camp.Strategy, err = crashinject.StrategyFor(m)
-	return camp, err
+	return camp, f.setup.apply(c, &camp.Setup)
 }
 
 // layOut changes a strategy as the flags that were given say.

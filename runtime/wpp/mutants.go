@@ -22,7 +22,8 @@ type Mutant struct {
 	// of crashinject.ParseStrategy.
 	Strategy string
 	Points   uint64
-	Cores    int // of the machine; 0 for one
+	Cores    int               // of the machine; 0 for one
+	Settings map[string]string // that differ from the defaults, in the words of crashinject.Setup.Set
 
 	Registers       func(*x86.State)   // what the power-fail handler loses
 	Platform        func(*eadr.Config) // how the power-fail sequence is wrong
@@ -162,6 +163,9 @@ var mutants = []Mutant{
 	{Name: "timers-lost", Guest: "processes", Strategy: "random", Points: 40,
 		Broken: "Interval timers and POSIX timers are not armed again.",
 		Forget: &kernel.Loss{Timers: true}},
+	{Name: "handler-before-barrier", Guest: "handlers", Strategy: "fuzz", Points: 60, Settings: map[string]string{"sigpwr": "per-thread"},
+		Broken: "Each thread runs its power-failure handler and goes on when it has been made, although others have not been.",
+		Forget: &kernel.Loss{Barrier: true}},
 	{Name: "zombie-lost", Guest: "processes", Strategy: "random", Points: 40,
 		Broken: "A child that ended and was not waited for is forgotten.",
 		Forget: &kernel.Loss{Zombies: true}},

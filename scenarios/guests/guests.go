@@ -38,6 +38,7 @@ var all = []Info{
 	{"files", "files written, read, renamed and removed under /tmp", 577_232},
 	{"footprint", "one store to each page of a large memory, then scattered rounds; argument: megabytes", 599_526},
 	{"fpu", "x87 and SSE state live over long loops", 658_774},
+	{"handlers", "threads that handle SIGPWR on stacks of their own, and look where the others are", 0},
 	{"hello", "one line of output, position-independent", 37},
 	{"list", "linked list with nodes from brk and mmap", 1_420_540},
 	{"litmus", "two threads with the classic tests of a memory model, for cuts that lose store buffers", 0},

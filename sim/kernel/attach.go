@@ -39,19 +39,6 @@ func (k *Kernel) DeliverOne(c *x86.CPU) Outcome {
 	return cl.end()
 }
 
-// SendPowerFailure makes SIGPWR pending for each process that handles it; its
-// si_code is the number of failures survived. A process with the default
-// disposition is not told. It reports whether the signal was sent.
-func (k *Kernel) SendPowerFailure(failures uint64) bool {
-	sent := false
-	for _, p := range k.procs {
-		if p.actions[SIGPWR].Handler > sigIgn {
-			sent = k.Send(p, Queued{Signal: SIGPWR, Code: int32(min(failures, 1<<30))}) == nil || sent
-		}
-	}
-	return sent
-}
-
 // Own connects the file tree of a forked kernel with it at once, so that nothing
 // leads to the kernel that it was forked from any more. Otherwise the fork's first
 // call does that.

@@ -104,6 +104,7 @@ func (c *call) settle(err error) (again bool, out Outcome) {
 	switch {
 	case err == errBlocked:
 		t.wait = c.pause
+		c.handled(0)
 	case t.wait != nil:
 		t.wait = nil
 		c.touchThread(t)

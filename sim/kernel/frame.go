@@ -70,6 +70,7 @@ func (c *call) pushFrame(q Queued, t trap, act Action) bool {
 	n.V, n.FPU, n.MXCSR = [16]x86.Vec{}, x86.X87{CW: defaultFCW}, defaultMXCSR
 	c.cpu.SetState(&n)
 	c.useSaved = false
+	c.entered(q, at)
 	return true
 }
 
@@ -126,6 +127,7 @@ func sysRtSigreturn(c *call) (uint64, error) {
 	c.thread.mask = le.Uint64(b[frameMask:]) &^ unblockable
 	c.touchThread(c.thread)
 	c.cpu.SetState(&s)
+	c.handled(at)
 	return 0, nil
 }
 

@@ -45,6 +45,8 @@ type Config struct {
 	// that each delivery can be committed by itself: a delivery may overwrite what
 	// the call before it has read, and must not make that call unrepeatable.
 	DeferSignals bool
+	// SIGPWRPerThread tells every thread of a power failure, not one of each process.
+	SIGPWRPerThread bool
 	// Strace, when set, is called after every system call with the thread, the
 	// call's number, its arguments and its result.
 	Strace func(tid int32, nr uint64, args [6]uint64, result uint64)
@@ -79,6 +81,7 @@ type Kernel struct {
 	spare  call // of the last call, for its memory
 
 	deferring bool
+	noBarrier bool // see Loss.Barrier
 	inOut     []InOut
 	born      []int32 // threads made by the last call
 }

@@ -20,6 +20,7 @@ type Loss struct {
 	Watches      bool
 	Timers       bool
 	Zombies      bool
+	Barrier      bool // threads go on before others have handled the power failure, and those that have not are not there yet
 }
 
 // Damage changes the records of mappings before Restore reads them.
@@ -64,6 +65,7 @@ func (k *Kernel) Lose(l *Loss) (renumbered map[int32]int32) {
 		p.lose(l)
 	}
 	k.loseFiles(l)
+	k.noBarrier = l.Barrier
 	if l.Zombies {
 		k.procs = slices.DeleteFunc(k.procs, func(p *Process) bool { return p.dead })
 	}

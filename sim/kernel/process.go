@@ -75,6 +75,8 @@ type Process struct {
 
 	timers []timer // ascending by identity
 
+	held bool // some threads may have to wait for others to handle a power failure; see Kernel.held
+
 	slots []slot // descriptors, ascending by number
 }
 

@@ -46,6 +46,7 @@ func (k *Kernel) Restore(records []Record, space func() *mm.Space, saved Schedul
 	for _, p := range k.procs {
 		p.MM.SetAddressLimit(finite(p.rlimits[rlimitAS][0]))
 		p.MM.TakeChanges()
+		p.held = true
 		if p.dead {
 			continue
 		}

@@ -405,7 +405,7 @@ func (c *call) exec(path string, args, env []string) (uint64, error) {
 			_ = c.closeFD(s.num)
 		}
 	}
-	t.alt, t.clearTID, t.robust = AltStack{Flags: ssDisable}, 0, [2]uint64{}
+	t.alt, t.clearTID, t.robust, t.handling = AltStack{Flags: ssDisable}, 0, [2]uint64{}, 0
 	c.letGo(p)
 	if err := c.start(c.cpu, path, args, env); err != nil {
 		if c.fatal(err) && !isGuestsProgram(err) {

@@ -73,6 +73,9 @@ func sysRtSigprocmask(c *call) (uint64, error) {
 		if mask &^= unblockable; mask != old {
 			c.thread.mask = mask
 			c.touchThread(c.thread)
+			if old&^mask&bit(SIGPWR) != 0 {
+				c.handled(0)
+			}
 		}
 	}
 	if c.a[2] == 0 {
@@ -180,7 +183,7 @@ func sysTkill(c *call) (uint64, error) {
 		return 0, errno.EINVAL
 	}
 	t := c.findThread(int32(c.a[0]))
-	if t == nil {
+	if t == nil || c.unborn(t) {
 		return 0, errno.ESRCH
 	}
 	return c.send(t.proc, t, int(int32(c.a[1])), Queued{Code: siTkill})
@@ -188,7 +191,7 @@ func sysTkill(c *call) (uint64, error) {
 
 // threadOf returns a thread if it belongs to the process that is named with it.
 func (k *Kernel) threadOf(pid, tid int32) *Thread {
-	if t := k.findThread(tid); t != nil && t.proc.pid == pid {
+	if t := k.findThread(tid); t != nil && t.proc.pid == pid && !k.unborn(t) {
 		return t
 	}
 	return nil

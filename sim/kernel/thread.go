@@ -25,6 +25,7 @@ type Thread struct {
 	robust   [2]uint64 // head, length
 	comm     [16]byte
 	affinity uint64 // cores that it may run on, bit by bit; 0 for all
+	handling uint64 // the frame of the handler of a power failure that it is in, 0 for none
 	wait     *wait  // nil unless it waits; never changed in place: forks share it
 }
 
@@ -48,6 +49,7 @@ func (t *threadRecord) code(c *codec) {
 	code(c, &t.robust[0])
 	code(c, &t.robust[1])
 	code(c, &t.affinity)
+	code(c, &t.handling)
 	for i := 0; i < len(t.comm); i += 8 {
 		w := le.Uint64(t.comm[i:])
 		code(c, &w)
@@ -69,8 +71,8 @@ func (t *threadRecord) code(c *codec) {
 
 // String shows a thread's record.
 func (t *threadRecord) String() string {
-	text := fmt.Sprintf("{process %d mask %#x alternate stack %+v clear %#x robust %#x cores %#x name %q pending %v",
-		t.pid, t.mask, t.alt, t.clearTID, t.robust, t.affinity, cString(t.comm[:]), t.queue)
+	text := fmt.Sprintf("{process %d mask %#x alternate stack %+v clear %#x robust %#x cores %#x handles a failure at %#x name %q pending %v",
+		t.pid, t.mask, t.alt, t.clearTID, t.robust, t.affinity, t.handling, cString(t.comm[:]), t.queue)
 	if t.wait != nil {
 		text += " " + t.wait.String()
 	}

@@ -229,6 +229,8 @@ func (k *Kernel) runnable(t *Thread) bool {
 	defer func() { k.viewer = nil }()
 	w := t.wait
 	switch {
+	case k.held(t):
+		return false
 	case w == nil, w.woken, w.deadline <= k.mono():
 		return true
 	case w.vfork != 0:
