@@ -302,7 +302,8 @@ func (s *survivor) ends(want, got sim.Stop) bool {
 }
 
 func (s *survivor) stuck(stop sim.Stop) bool {
-	if stop.Reason == sim.OutOfBudget {
+	var deadlock *kernel.Deadlock
+	if stop.Reason == sim.OutOfBudget || errors.As(stop.Err, &deadlock) {
 		return s.fail(result.Timeout, "%v", stop)
 	}
 	return s.fail(result.Unsupported, "%v", stop)

@@ -17,6 +17,7 @@ import (
 	"zhuque/crashinject"
 	"zhuque/crashinject/result"
 	"zhuque/sim"
+	"zhuque/sim/kernel"
 	"zhuque/sim/x86"
 )
 
@@ -103,13 +104,15 @@ func classify(err error) error {
 		unsound *crashinject.Unsound
 		unsup   *x86.Unsupported
 		refused *sim.Detected
+
+		deadlock *kernel.Deadlock
 	)
 	switch {
 	case err == nil || errors.As(err, &e):
 		return err
 	case errors.As(err, &refused):
 		return exit(result.Detected.ExitCode(), "%v", err)
-	case errors.As(err, &unsound) && unsound.Stop.Reason == sim.OutOfBudget:
+	case errors.As(err, &unsound) && (unsound.Stop.Reason == sim.OutOfBudget || errors.As(unsound.Stop.Err, &deadlock)):
 		return exit(result.Timeout.ExitCode(), "%v", err)
 	case errors.As(err, &unsound) && errors.As(unsound.Stop.Err, &unsup), errors.As(err, &unsup):
 		return exit(result.Unsupported.ExitCode(), "%v", err)

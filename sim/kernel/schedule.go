@@ -240,7 +240,8 @@ func (k *Kernel) setCurrent() {
 	}
 }
 
-// Deadlock says that every thread waits for something that cannot come.
+// Deadlock says that every thread waits for something that cannot come: who waits for
+// what, one sentence for each thread.
 type Deadlock struct{ Waits []string }
 
 func (d *Deadlock) Error() string { return "deadlock: " + strings.Join(d.Waits, "; ") }
@@ -248,7 +249,59 @@ func (d *Deadlock) Error() string { return "deadlock: " + strings.Join(d.Waits, 
 func (k *Kernel) deadlock() *Deadlock {
 	d := &Deadlock{}
 	for _, t := range k.threads {
-		d.Waits = append(d.Waits, fmt.Sprintf("thread %d %v", t.tid, t.wait))
+		d.Waits = append(d.Waits, fmt.Sprintf("thread %d of process %d waits for %s", t.tid, t.proc.pid, k.awaited(t)))
 	}
 	return d
+}
+
+// awaited says what a thread waits for, in words.
+func (k *Kernel) awaited(t *Thread) string {
+	w := t.wait
+	switch {
+	case w == nil:
+		return "others to handle a power failure"
+	case w.futex != 0:
+		return fmt.Sprintf("a wake-up of the futex at %#x", w.futex)
+	case len(w.on) > 0:
+		var list []string
+		for _, i := range w.on {
+			list = append(list, k.awaitedEvents(t, i))
+		}
+		return strings.Join(list, " or ")
+	case w.child && w.which > 0:
+		return fmt.Sprintf("the end of process %d", w.which)
+	case w.child:
+		return "the end of a child"
+	case w.vfork != 0:
+		return fmt.Sprintf("process %d to leave its memory", w.vfork)
+	case w.signals != 0:
+		return fmt.Sprintf("one of the signals %#x", w.signals)
+	}
+	return "a signal"
+}
+
+// awaitedEvents says what a thread waits for at a description, which it may know by
+// several descriptors.
+func (k *Kernel) awaitedEvents(t *Thread, i interest) string {
+	what := "something"
+	if d := k.files.find(i.desc); d != nil {
+		what = [...]string{FDNode: "a file", FDPipeRead: "a pipe", FDPipeWrite: "a pipe", FDSocket: "a socket", FDEvent: "an eventfd",
+			FDSemaphore: "an eventfd", FDEpoll: "an epoll instance", FDTimer: "a timer", FDSignal: "a signalfd", fdKinds: ""}[d.kind]
+		if what == "" {
+			what = "the console"
+		}
+	}
+	for _, s := range t.proc.slots {
+		if s.desc == i.desc {
+			what += fmt.Sprintf(" (descriptor %d)", s.num)
+			break
+		}
+	}
+	switch {
+	case i.need == needBacklog:
+		return what + " to accept a connection"
+	case i.need > 0, i.events&(pollIn|pollOut) == pollOut:
+		return what + " to have room"
+	}
+	return what + " to have something to read"
 }
