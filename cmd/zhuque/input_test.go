@@ -30,7 +30,7 @@ func TestRunRefuses(t *testing.T) {
 	place(t, dir, "short-code", good[:len(good)-3])
 	place(t, dir, "elf32", elf32)
 	place(t, dir, "arm", machine(0xb7))
-	place(t, dir, "selector", program(selector, ""))
+	place(t, dir, "code32", program(code32, ""))
 	place(t, dir, "forever", program(forever, ""))
 	place(t, dir, "undefined", program(undefined, ""))
 	if err := os.WriteFile(filepath.Join(dir, "plain"), good, 0o644); err != nil {
@@ -56,7 +56,7 @@ func TestRunRefuses(t *testing.T) {
 		{"-- ./arm", 126, "machine"},
 		{"-- ./plain", 126, "execute"},
 		{"-- ./undefined", 128 + 4, ""},
-		{"-- ./selector", 125, "unsupported: load of a segment register"},
+		{"-- ./code32", 125, "unsupported: 32-bit code"},
 		{"--max-instructions 5000 -- ./forever", 125, "limit"},
 		{"", 125, "no program"},
 		{"--no-such-flag -- ./good", 125, "no-such-flag"},

@@ -23,8 +23,8 @@ func TestLockstepVerb(t *testing.T) {
 	if got.Verdict != "pass" || got.From != 100 || got.Compared+got.Mirrored != 500 || len(got.Forms) == 0 || got.Difference != nil || got.End == "" {
 		t.Errorf("%s", r.stdout)
 	}
-	place(t, dir, "selector", program(selector, ""))
-	zhuque(t, dir, "", "lockstep", "--", "./selector").want(t, 12, "unsupported", "load of a segment register")
+	place(t, dir, "code32", program(code32, ""))
+	zhuque(t, dir, "", "lockstep", "--", "./code32").want(t, 12, "unsupported", "32-bit code")
 	zhuque(t, dir, "", "lockstep", "--memory-every", "0", "--", "guest:hello").want(t, 2, "--memory-every 0: expected at least 1")
 	zhuque(t, dir, "", "lockstep", "--from", "1000", "--", "guest:hello").want(t, 2, "does not reach instruction 1000", "exited with status 0 after 37")
 	zhuque(t, dir, "", "lockstep").want(t, 2, "no program")

@@ -74,7 +74,7 @@ func lastLine(s string) string {
 // Machine code of small programs. data follows the code at label 0: see program.
 var (
 	forever     = []byte{0xeb, 0xfe}
-	selector    = []byte{0xb8, 0x2b, 0, 0, 0, 0x8e, 0xd8} // mov eax, 0x2b; mov ds, eax
+	code32      = []byte{0x6a, 0x23, 0x6a, 0, 0x48, 0xcb} // push 0x23; push 0; retfq
 	undefined   = []byte{0x0f, 0x0b}                      // ud2
 	exitSyscall = []byte{0xb8, 60, 0, 0, 0, 0x0f, 0x05}   // mov eax, exit; syscall
 )

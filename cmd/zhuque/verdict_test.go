@@ -16,7 +16,7 @@ import (
 // command that repeats it.
 func TestVerdictsAndReplay(t *testing.T) {
 	dir := t.TempDir()
-	place(t, dir, "selector", program(selector, ""))
+	place(t, dir, "code32", program(code32, ""))
 	place(t, dir, "forever", program(forever, ""))
 	for _, tc := range []struct {
 		args   string
@@ -28,12 +28,12 @@ func TestVerdictsAndReplay(t *testing.T) {
 		{"campaign --strategy random --points 5 --mutant fs-base-not-saved -- guest:tls", 10, true},
 		{"campaign --points 10 list-adr", 11, true},
 		{"campaign --strategy random --points 5 --memory pmem -- guest:hello", 11, true},
-		{"campaign -- ./selector", 12, false},
+		{"campaign -- ./code32", 12, false},
 		{"campaign --max-instructions 5000 -- ./forever", 14, false},
 		{"crash --at 5 -- guest:hello", 0, false},
 		{"crash --at 300000 --mutant x87-not-saved -- guest:fpu", 10, false},
 		{"crash --at 5 --domain adr -- guest:hello", 11, false},
-		{"crash --at 0 -- ./selector", 12, false},
+		{"crash --at 0 -- ./code32", 12, false},
 		{"crash --at 10 --max-instructions 5000 -- ./forever", 14, false},
 	} {
 		t.Run(tc.args, func(t *testing.T) {

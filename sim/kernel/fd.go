@@ -51,7 +51,7 @@ const (
 	FDSemaphore // an eventfd that is a semaphore
 	FDEpoll
 	FDTimer
-	FDSignal // signals as data; its set of signals stands in the offset
+	FDSignal   // signals as data; its set of signals stands in the offset
 	FDPipeBoth // a pipe opened for reading and writing
 	fdKinds
 )
