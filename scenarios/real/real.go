@@ -79,6 +79,19 @@ func Path(name string) (string, error) {
 	return path, nil
 }
 
+// Root returns the directory that Debian's packages are unpacked in. Errors: *Missing.
+func Root() (string, error) {
+	dir, err := cache()
+	if err != nil {
+		return "", err
+	}
+	root := filepath.Join(dir, "root")
+	if info, err := os.Stat(root); err != nil || !info.IsDir() {
+		return "", &Missing{"root", root}
+	}
+	return root, nil
+}
+
 // Input returns the path of the input file, which it makes when it is not there:
 // a mebibyte of words, the same everywhere.
 func Input() (string, error) {

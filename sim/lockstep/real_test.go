@@ -26,6 +26,11 @@ func TestRealPrograms(t *testing.T) {
 		{"busybox-awk", "busybox", []string{"awk", "{ n[length($1)] += NR / 3 } END { for (i in n) printf \"%d %.10g\\n\", i, n[i] }", input}, []uint64{1_000_000}},
 		{"tour-musl", "tour-musl", []string{input}, []uint64{0, 3_000_000}},
 		{"tour-glibc", "tour-glibc", []string{input}, []uint64{0, 1_000_000}},
+		{"jit-border", "jit", []string{"protection", "border"}, []uint64{20_000}},
+		{"jit-ahead", "jit", []string{"ahead"}, []uint64{0, 30_000}},
+		{"jit-elsewhere", "jit", []string{"middle", "elsewhere"}, []uint64{30_000}},
+		{"jit-compiler", "jit", []string{"hot", "compiler"}, []uint64{100_000, 700_000}},
+		{"faults", "faults", nil, []uint64{0, 200_000}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path, err := real.Path(c.program)

@@ -13,7 +13,7 @@ import (
 // With -record the programs run longer, all of them must be there, and the
 // instructions compared are written where zhuque isa finds them:
 //
-//	go test ./sim/lockstep -run 'TestGuests|TestRealPrograms' -record -timeout 30m
+//	go test ./sim/lockstep -run 'TestGuests|TestReal' -record -timeout 30m
 var record = flag.Bool("record", false, "write what was compared to ../x86/oracle_lockstep.csv")
 
 // recordTimes is how much longer programs run with -record.
