@@ -129,12 +129,8 @@ type CPU struct {
 	Retired uint64 // instructions completed since the program's first; a REP string instruction counts once
 
 	Entropy uint64 // what RDRAND and RDSEED draw from, besides Retired: see draw
-	TSCAux  uint32 // what RDTSCP and RDPID return: the core's number, on Linux
 
 	Port *mem.Port
-
-	sel  Selectors
-	trap bool // State.Trap
 
 	level Level // see SetLevel
 
@@ -145,6 +141,11 @@ type CPU struct {
 	rep     uint64     // iterations a REP string instruction may still execute
 	entry   Reason     // the block ended with SYSCALL or INT 0x80
 	partial bool       // a REP string instruction ran out of iterations
+
+	// What few instructions need lies behind what all need.
+	TSCAux uint32 // what RDTSCP and RDPID return: the core's number, on Linux
+	sel    Selectors
+	trap   bool // State.Trap
 }
 
 // Inst is one decoded instruction, laid out flat for the hot path.
