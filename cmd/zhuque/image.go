@@ -32,7 +32,7 @@ superblock, the counters, the redo log, what the power failure found, the table 
 records by kind, the threads' save areas, mappings, descriptors and signals; and the
 counts. What is damaged is named with its place. It boots nothing and changes nothing.
 
---verify prints the damage only. --all prints every record and all registers.
+--verify prints one line, or the damage. --all prints every record and all registers.
 
 The exit status is 11 when anything is damaged, or when the image is one that a restart
 refuses.`,
@@ -53,7 +53,7 @@ refuses.`,
 		},
 	}
 	form.register(c)
-	c.Flags().BoolVar(&verify, "verify", false, "print what is damaged and nothing else")
+	c.Flags().BoolVar(&verify, "verify", false, "print whether the image is whole, or what is damaged, and nothing else")
 	c.Flags().BoolVar(&all, "all", false, "print every record and all registers")
 	return c
 }
@@ -61,10 +61,10 @@ refuses.`,
 // imageInfo is the JSON form of an image. Of a damaged file it has File and Damage only.
 type imageInfo struct {
 	Program string            `json:"program,omitempty"`
-	Args    []string          `json:"args,omitempty"`
-	Config  map[string]string `json:"config,omitempty"` // settings that differ from the defaults
-	Plan    string            `json:"plan,omitempty"`   // the power failures that led to it
-	State   string            `json:"state,omitempty"`  // of the program
+	Args    []string          `json:"args"`
+	Config  map[string]string `json:"config"`          // settings that differ from the defaults
+	Plan    string            `json:"plan,omitempty"`  // the power failures that led to it
+	State   string            `json:"state,omitempty"` // of the program
 	*sim.ImageFacts
 	File   []imagefile.Part `json:"file"`
 	Memory *wpp.Survey      `json:"memory,omitempty"`
@@ -117,6 +117,9 @@ func showImage(name string, asJSON, verify, all bool) error {
 	case asJSON:
 		err = writeJSON(out, info)
 	case verify:
+		if len(info.Damage) == 0 {
+			fmt.Fprintf(out, "whole: checkpoint %d, program %s\n", info.Checkpoint, info.State)
+		}
 	case info.ImageFacts == nil:
 		info.parts(out)
 	default:

@@ -20,13 +20,13 @@
 // persistent memory holds is believed, as on the real machine; in an image file each
 // page has one (sim/imagefile). What a restart does with all this is Recover's.
 //
-//	0x00000000  superblock
-//	0x00000200  call area
-//	0x00002000  redo log
-//	0x00100000  save areas of threads, 0x1000 bytes each
-//	0x04000000  record table: cells of 0x40 bytes
-//	0x08000000  rings of 0x10000 bytes: what pipes hold, byte n of all that went through one at n modulo its size
-//	0x10000000  process memory, by the extents that mapping records name
+//	0x0000_0000  superblock
+//	0x0000_0200  call area
+//	0x0000_2000  redo log
+//	0x0010_0000  save areas of threads, 0x1000 bytes each
+//	0x0400_0000  record table: cells of 0x40 bytes
+//	0x0800_0000  rings of 0x10000 bytes: what pipes hold, byte n of all that went through one at n modulo its size
+//	0x1000_0000  process memory, by the extents that mapping records name
 //
 // # Superblock
 //

@@ -20,7 +20,7 @@ func documented(t *testing.T) map[string]map[uint64]string {
 		t.Fatal(err)
 	}
 	tables, title := map[string]map[uint64]string{}, ""
-	row := regexp.MustCompile(`^//\t *(0x[0-9a-f]+|\d+) +(.*)$`)
+	row := regexp.MustCompile(`^//\t *(0x[0-9a-f_]+|\d+) +(.*)$`)
 	for _, line := range strings.Split(string(doc), "\n") {
 		if text, ok := strings.CutPrefix(line, "// # "); ok {
 			title = text
