@@ -50,7 +50,7 @@ func refuses(t *testing.T, dir string, file []byte, what string, status int, say
 	if err != nil || !bytes.Equal(after, file) {
 		t.Errorf("%s: the image was changed", what)
 	}
-	if left, err := filepath.Glob(filepath.Join(dir, ".*.tmp")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(dir, ".*")); err != nil || len(left) > 0 {
 		t.Errorf("%s: %v is left", what, left)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -118,17 +119,7 @@ func TestKilledSimulatorGoesOn(t *testing.T) {
 
 // The same with software of Debian's: threads of Python's, and a database file.
 func TestKilledSimulatorGoesOnWithRealPrograms(t *testing.T) {
-	root, err := filepath.Abs("../../.cache/real/root")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(root, "usr/bin/sqlite3")); err != nil {
-		if os.Getenv("CI") == "true" || os.Getenv("ZHUQUE_REAL") == "need" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	settings := []string{"--root", root, "--dir", "/tmp", "--env", "LC_ALL=C.UTF-8", "--env", "PYTHONHASHSEED=0", "--env", "PYTHONDONTWRITEBYTECODE=1", "--"}
+	settings := realSettings(t)
 	threads := `
 import threading
 l, n = threading.Lock(), 0
@@ -153,6 +144,111 @@ delete from t where a % 7 = 0;
 select count(*), sum(length(b)) from t;
 pragma integrity_check;
 `, append(slices.Clone(settings), "/usr/bin/sqlite3", "words.db"))
+}
+
+// realSettings are the flags for software of Debian's, which a test without it is skipped.
+func realSettings(t *testing.T) []string {
+	t.Helper()
+	root, err := filepath.Abs("../../.cache/real/root")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(root, "usr/bin/sqlite3")); err != nil {
+		if os.Getenv("CI") == "true" || os.Getenv("ZHUQUE_REAL") == "need" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	return []string{"--root", root, "--dir", "/tmp", "--env", "LC_ALL=C.UTF-8", "--env", "PYTHONHASHSEED=0", "--env", "PYTHONDONTWRITEBYTECODE=1", "--"}
+}
+
+// countingServer answers each request with how many it has got, and ends after one of
+// "end".
+const countingServer = `
+import socket
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("0.0.0.0", 80))
+s.listen()
+n, more = 0, True
+while more:
+    try:
+        c, _ = s.accept()
+        with c:
+            while more and (got := c.recv(100)):
+                n += 1
+                more = got != b"end"
+                c.sendall(b"%d\n" % n)
+    except ConnectionResetError:
+        pass
+`
+
+// A server whose simulator is killed between its answers: a client that connects again
+// finds that every request that was answered counts, and no request counts twice.
+func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
+	settings := realSettings(t)
+	dir := t.TempDir()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := free.Addr().String()
+	free.Close()
+	line := slices.Concat([]string{"run", "--image", "image", "--publish", addr + ":80"}, settings, []string{"/usr/bin/python3.11", "-c", countingServer})
+	answered, sent := 0, 0
+	// ask sends one request and returns the answer, 0 when the connection broke.
+	ask := func(c net.Conn, what string) int {
+		sent++
+		if _, err := io.WriteString(c, what); err != nil {
+			return 0
+		}
+		var n int
+		if _, err := fmt.Fscanf(c, "%d\n", &n); err != nil {
+			return 0
+		}
+		if n <= answered || n > sent {
+			t.Fatalf("request %d is answered with %d, the last answer was %d", sent, n, answered)
+		}
+		answered, sent = n, n
+		return n
+	}
+	r := det.Stream(1, "kill a server")
+	for life := range 6 {
+		c, errs := inBackground(t, dir, "", "out", line...)
+		var client net.Conn
+		for range 3000 {
+			if client, err = net.Dial("tcp", addr); err == nil {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		if client == nil {
+			t.Fatalf("nobody answers: %s", errs)
+		}
+		for range 3 + r.IntN(5) {
+			if ask(client, "more") == 0 {
+				t.Fatalf("life %d: the connection broke", life)
+			}
+		}
+		if life == 5 {
+			if ask(client, "end") == 0 {
+				t.Error("no last answer")
+			}
+			if err := c.Wait(); err != nil {
+				t.Errorf("%v\n%s", err, errs)
+			}
+		} else {
+			go func() {
+				time.Sleep(time.Duration(r.IntN(8)) * time.Millisecond)
+				_ = c.Process.Kill()
+			}()
+			for ask(client, "more") != 0 {
+			}
+			_ = c.Wait() // it was killed
+		}
+		client.Close()
+	}
+	t.Logf("%d requests were answered", answered)
 }
 
 // killAgainAndAgain runs a program whose simulator is killed until the program ends, and

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Write writes a file with one checkpoint, which pages completes with all pages of Memory
@@ -57,7 +58,7 @@ type InUse struct{ Path string }
 func (e *InUse) Error() string { return e.Path + " is in use by another process" }
 
 // Open opens a file and reads it. Its errors: fs.ErrNotExist, *InUse, *Refused. It
-// changes nothing.
+// changes nothing, but for removing what a writer left that was killed in Replace.
 func Open(path string) (*File, *Contents, error) {
 	h, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
@@ -68,7 +69,23 @@ func Open(path string) (*File, *Contents, error) {
 	if err != nil {
 		return nil, nil, errors.Join(err, h.Close())
 	}
+	if err := f.sweep(); err != nil {
+		return nil, nil, errors.Join(err, h.Close())
+	}
 	return f, c, nil
+}
+
+// sweep removes what killed writers left: as this process has the file, no other is at it.
+func (f *File) sweep() error {
+	dir := filepath.Dir(f.path)
+	all, err := os.ReadDir(dir)
+	before, after, _ := strings.Cut(unfinished(f.path), "*")
+	for _, e := range all {
+		if strings.HasPrefix(e.Name(), before) && strings.HasSuffix(e.Name(), after) {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+		}
+	}
+	return err
 }
 
 func (f *File) read() (*Contents, error) {
@@ -96,9 +113,12 @@ func Create(path string, sync bool, c *Checkpoint, tree []byte, pages func(*Page
 	return f, f.Replace(c, tree, pages)
 }
 
+// unfinished is the pattern of the names that files have before Replace gives them theirs.
+func unfinished(path string) string { return "." + filepath.Base(path) + ".*.new" }
+
 // Replace is Append with a complete checkpoint, in place of all that the file holds.
 func (f *File) Replace(c *Checkpoint, tree []byte, pages func(*Pages)) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(f.path), "."+filepath.Base(f.path)+".*.tmp")
+	tmp, err := os.CreateTemp(filepath.Dir(f.path), unfinished(f.path))
 	if err != nil {
 		return err
 	}

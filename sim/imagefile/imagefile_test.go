@@ -233,7 +233,8 @@ func TestGoingOn(t *testing.T) {
 		}
 		if step%2 == 0 {
 			left := append(readFile(t, path), binaryBeginning(l.c.Number+1)...)
-			if err := os.WriteFile(path, left, 0o644); err != nil {
+			killed := filepath.Join(filepath.Dir(path), ".image.123.new")
+			if err := errors.Join(os.WriteFile(path, left, 0o644), os.WriteFile(killed, left[:100], 0o644)); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -24,10 +24,11 @@ func refuse(format string, a ...any) error { return &Refused{fmt.Sprintf(format,
 
 // Part is a stretch of a file that was looked at.
 type Part struct {
-	Name         string `json:"name"`
-	Offset, Size int64
-	Pages        int    `json:"pages"`            // of a checkpoint
-	Damage       string `json:"damage,omitempty"` // what is wrong with it
+	Name   string `json:"name"`
+	Offset int64  `json:"offset"`
+	Size   int64  `json:"size"`
+	Pages  int    `json:"pages"`            // of a checkpoint
+	Damage string `json:"damage,omitempty"` // what is wrong with it
 }
 
 // Contents is what a file holds.
