@@ -103,7 +103,7 @@ func readAll(t *testing.T, dir string) string {
 // contained is shown.
 func TestFailedCheckpointShowsNothing(t *testing.T) {
 	dir := t.TempDir()
-	p, _ := persistent(t, dir, 1000)
+	p, _ := persistent(t, dir, 300_000)
 	if err := p.open(t, "counter", ""); err != nil {
 		t.Fatal(err)
 	}
