@@ -88,10 +88,10 @@ func (cl *call) syscall(nr uint64) Outcome {
 	return cl.end()
 }
 
-// end is the end of every entry into the kernel: a thread that is gone leaves the
-// core to another.
+// end is the end of every entry into the kernel: a thread that is gone or stopped
+// leaves the core to another.
 func (c *call) end() Outcome {
-	if c.gone && !c.out.Stops() {
+	if (c.gone || c.proc.stopped != 0) && !c.out.Stops() {
 		c.reschedule()
 	}
 	return c.out
@@ -101,6 +101,9 @@ func (c *call) end() Outcome {
 // issued again: it waits, or it starts anew behind the handler of a signal.
 func (c *call) settle(err error) (again bool, out Outcome) {
 	t := c.thread
+	if err == errInterrupted && c.stopsHere() {
+		err = errBlocked
+	}
 	switch {
 	case err == errBlocked:
 		t.wait = c.pause

@@ -70,6 +70,9 @@ type Process struct {
 	space      int   // identity of MM: a child of vfork lives in its parent's
 	exitSignal int32 // sent to the parent at the end
 	vfork      bool  // the parent waits until it leaves the parent's memory
+	stopped    int32 // by this signal, 0 while it runs
+	change     int32 // the last stop, or goesOn, that no wait has told of
+	adopted    bool  // its parent has ended, and the first process is the parent now
 	dead       bool  // it has ended and waits to be waited for
 	status     int32 // then: as wait4(2) tells it
 
@@ -97,6 +100,9 @@ func (p *processRecord) code(c *codec) {
 	code(c, &p.space)
 	code(c, &p.exitSignal)
 	c.flag(&p.vfork)
+	code(c, &p.stopped)
+	code(c, &p.change)
+	c.flag(&p.adopted)
 	c.flag(&p.dead)
 	code(c, &p.status)
 	code(c, &p.argStart)
@@ -121,8 +127,8 @@ func (p *processRecord) code(c *codec) {
 
 // String shows a process's record.
 func (p *processRecord) String() string {
-	return fmt.Sprintf("{parent %d group %d session %d memory %d vfork %v dead %v status %#x arguments %#x-%#x directory %d program %d umask %#o nice %d limits %v pending %v}",
-		p.ppid, p.pgid, p.sid, p.space, p.vfork, p.dead, p.status, p.argStart, p.argEnd, p.cwd, p.exe, p.umask, p.nice, p.rlimits, p.queue)
+	return fmt.Sprintf("{parent %d group %d session %d memory %d vfork %v stopped %d untold %d dead %v status %#x arguments %#x-%#x directory %d program %d umask %#o nice %d limits %v pending %v}",
+		p.ppid, p.pgid, p.sid, p.space, p.vfork, p.stopped, p.change, p.dead, p.status, p.argStart, p.argEnd, p.cwd, p.exe, p.umask, p.nice, p.rlimits, p.queue)
 }
 
 // mapping is a mapping of a process, as its record holds it.

@@ -85,6 +85,8 @@ func (v view) state() (letter, word string) {
 	switch {
 	case v.p.dead:
 		return "Z", "zombie"
+	case v.p.stopped != 0:
+		return "T", "stopped"
 	case v.t != v.thread && !v.runnable(v.t), v.sys.current == 0:
 		return "S", "sleeping"
 	}

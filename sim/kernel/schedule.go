@@ -249,7 +249,11 @@ func (d *Deadlock) Error() string { return "deadlock: " + strings.Join(d.Waits, 
 func (k *Kernel) deadlock() *Deadlock {
 	d := &Deadlock{}
 	for _, t := range k.threads {
-		d.Waits = append(d.Waits, fmt.Sprintf("thread %d of process %d waits for %s", t.tid, t.proc.pid, k.awaited(t)))
+		how := "waits for " + k.awaited(t)
+		if t.proc.stopped != 0 {
+			how = fmt.Sprintf("is stopped by signal %d", t.proc.stopped)
+		}
+		d.Waits = append(d.Waits, fmt.Sprintf("thread %d of process %d %s", t.tid, t.proc.pid, how))
 	}
 	return d
 }
@@ -285,7 +289,7 @@ func (k *Kernel) awaited(t *Thread) string {
 func (k *Kernel) awaitedEvents(t *Thread, i interest) string {
 	what := "something"
 	if d := k.files.find(i.desc); d != nil {
-		what = [...]string{FDNode: "a file", FDPipeRead: "a pipe", FDPipeWrite: "a pipe", FDSocket: "a socket", FDEvent: "an eventfd",
+		what = [...]string{FDNode: "a file", FDPipeRead: "a pipe", FDPipeWrite: "a pipe", FDPipeBoth: "a pipe", FDSocket: "a socket", FDEvent: "an eventfd",
 			FDSemaphore: "an eventfd", FDEpoll: "an epoll instance", FDTimer: "a timer", FDSignal: "a signalfd", fdKinds: ""}[d.kind]
 		if what == "" {
 			what = "the console"

@@ -8,6 +8,7 @@ import (
 
 // Signal numbers of x86-64 that the kernel itself uses.
 const (
+	SIGHUP  = 1
 	SIGILL  = 4
 	SIGTRAP = 5
 	SIGBUS  = 7
@@ -101,7 +102,7 @@ func ignoredByDefault(sig int) bool {
 }
 
 func stopsByDefault(sig int) bool {
-	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU
+	return stopSignals&bit(sig) != 0
 }
 
 func dumpsCore(sig int) bool {
@@ -123,6 +124,7 @@ func (c *call) ignored(sig int) bool { return c.proc.ignores(sig) }
 // Send makes a signal pending for a process: whichever of its threads does not
 // block it gets it.
 func (k *Kernel) Send(p *Process, q Queued) error {
+	k.prepare(p, q.Signal)
 	blocked := ^uint64(0)
 	for _, t := range k.members(p) {
 		blocked &= t.mask
@@ -136,6 +138,7 @@ func (k *Kernel) Send(p *Process, q Queued) error {
 
 // sendThread makes a signal pending for one thread.
 func (k *Kernel) sendThread(t *Thread, q Queued) error {
+	k.prepare(t.proc, q.Signal)
 	sent, err := t.proc.enqueue(&t.queue, q, t.mask)
 	if sent {
 		k.touchThread(t)
@@ -192,6 +195,10 @@ func (k *Kernel) next(mask uint64) (q Queued, ok bool) {
 func take(queue *[]Queued, mask uint64) (q Queued, ok bool) {
 	best := -1
 	for i, p := range *queue {
+		if p.Signal == SIGKILL {
+			best = i
+			break
+		}
 		if mask&bit(p.Signal) == 0 && (best < 0 || p.Signal < (*queue)[best].Signal) {
 			best = i
 		}
@@ -233,6 +240,9 @@ func (c *call) deliver() {
 		if c.handle(q, trap{}); c.out.Stops() || c.gone {
 			return
 		}
+		if c.proc.stopped != 0 {
+			break
+		}
 	}
 	if c.useSaved {
 		c.thread.mask, c.useSaved = c.savedMask, false
@@ -247,7 +257,7 @@ func (c *call) handle(q Queued, t trap) {
 	case c.ignored(q.Signal):
 		return
 	case act.Handler == sigDfl && stopsByDefault(q.Signal):
-		c.out.Unsupported = &x86.Unsupported{What: "a signal that stops the process", RIP: c.cpu.RIP}
+		c.stop(q.Signal)
 		return
 	case act.Handler == sigDfl:
 		c.kill(q.Signal)

@@ -331,7 +331,7 @@ func TestDamagedState(t *testing.T) {
 		"current thread not there": word(KindSystem, 0, 4, 77),
 		"numbers":                  word(KindSystem, 0, 1, 1),
 		"watch of nothing":         word(KindWatch, 0, 1, 77),
-		"heap":                     word(KindProcess, 0, 13, 1<<40),
+		"heap":                     word(KindProcess, 0, 16, 1<<40),
 		"mapping without size":     word(KindMapping, 0, 0, 0),
 		"half a record": func(l list) list {
 			r := find(l, KindProcess, 0)

@@ -59,7 +59,7 @@ func (c *call) forkProcess(a cloneArgs) (uint64, error) {
 	}
 	old := c.proc
 	p := old.fork(old.MM)
-	p.timers = nil
+	p.timers, p.change, p.adopted = nil, 0, false
 	p.pid, p.ppid, p.queue, p.exitSignal, p.vfork = c.newTID(), old.pid, nil, int32(a.signal), f&cloneVfork != 0
 	if !shares {
 		p.space = c.newID()
@@ -143,12 +143,15 @@ func (c *call) endProcess(status, sig int) {
 	c.leaveSpace(p)
 	p.MM, p.space = c.newSpace(), 0
 	c.letGo(p)
+	var orphans []*Process
 	for _, q := range c.procs {
 		if q.ppid == p.pid {
-			q.ppid = c.procs[0].pid
+			q.ppid, q.adopted = c.procs[0].pid, true
+			orphans = append(orphans, q)
 			c.touchProcess(q)
 		}
 	}
+	c.leaveJobs(p, orphans)
 	p.vfork, p.dead, p.status = false, true, int32(status<<8)
 	info := Queued{Signal: int(p.exitSignal), Code: cldExited, PID: p.pid, Value: uint64(status)}
 	if sig != 0 {
@@ -207,9 +210,11 @@ func (k *Kernel) leaveSpace(p *Process) {
 func (p *Process) ended() bool { return p.dead }
 
 // isChild reports whether p is a child of parent that a wait for which is for.
-func (p *Process) isChild(parent *Process, which int32) bool {
+func (p *Process) isChild(parent *Process, which int32, options uint64) bool {
 	switch {
 	case p.ppid != parent.pid || p == parent:
+		return false
+	case options&waitAll == 0 && (p.exitSignal != SIGCHLD) != (options&waitClone != 0):
 		return false
 	case which == anyChild:
 		return true
@@ -221,19 +226,24 @@ func (p *Process) isChild(parent *Process, which int32) bool {
 	return p.pgid == -which
 }
 
-// childChanged reports whether a child that is waited for has ended.
-func (k *Kernel) childChanged(parent *Process, which int32) bool {
-	return slices.ContainsFunc(k.procs, func(p *Process) bool { return p.dead && p.isChild(parent, which) })
+// childChanged reports whether something has happened to a child that is waited for.
+func (k *Kernel) childChanged(parent *Process, which int32, options uint64) bool {
+	return slices.ContainsFunc(k.procs, func(p *Process) bool {
+		_, ok := p.changed(options)
+		return ok && p.isChild(parent, which, options)
+	})
 }
 
-// await returns a child that has ended; nil with WNOHANG while none has.
+// await returns a child to which something has happened; nil with WNOHANG while
+// nothing has. Who has ended is no child for a wait that does not ask for that.
 func (c *call) await(which int32, options uint64) (*Process, error) {
 	any := false
 	for _, p := range c.procs {
-		if p.isChild(c.proc, which) {
-			if any = true; p.dead {
+		if p.isChild(c.proc, which, options) {
+			if _, ok := p.changed(options); ok {
 				return p, nil
 			}
+			any = any || !p.dead
 		}
 	}
 	switch {
@@ -242,19 +252,20 @@ func (c *call) await(which int32, options uint64) (*Process, error) {
 	case options&waitNohang != 0:
 		return nil, nil
 	}
-	return nil, c.waitFor(wait{child: true, which: which, deadline: forever})
+	return nil, c.waitFor(wait{child: true, which: which, options: options, deadline: forever})
 }
 
 func sysWait4(c *call) (uint64, error) {
-	if c.a[2]&^(waitNohang|waitUntraced|waitContinued|waitNothread|waitAll|waitClone) != 0 {
+	options := c.a[2] & 0xffff_ffff
+	if options&^(waitNohang|waitUntraced|waitContinued|waitNothread|waitAll|waitClone) != 0 {
 		return 0, errno.EINVAL
 	}
-	p, err := c.await(int32(c.a[0]), c.a[2])
+	p, err := c.await(int32(c.a[0]), options|waitExited)
 	if err != nil || p == nil {
 		return 0, err
 	}
 	if c.a[1] != 0 {
-		if err := c.put32(c.a[1], uint32(p.status)); err != nil {
+		if err := c.put32(c.a[1], p.waitStatus()); err != nil {
 			return 0, err
 		}
 	}
@@ -263,7 +274,7 @@ func sysWait4(c *call) (uint64, error) {
 			return 0, err
 		}
 	}
-	c.removeProcess(p)
+	c.toldOf(p)
 	return uint64(p.pid), nil
 }
 
@@ -283,12 +294,9 @@ func sysWaitid(c *call) (uint64, error) {
 	default:
 		return 0, errno.EINVAL
 	}
-	options := c.a[3]
+	options := c.a[3] & 0xffff_ffff
 	if options&^(waitNohang|waitUntraced|waitExited|waitContinued|waitNowait|waitNothread|waitAll|waitClone) != 0 || options&(waitExited|waitUntraced|waitContinued) == 0 {
 		return 0, errno.EINVAL
-	}
-	if options&waitExited == 0 {
-		return 0, c.lacks("waiting for children that stop or go on")
 	}
 	p, err := c.await(which, options)
 	if err != nil {
@@ -297,14 +305,15 @@ func sysWaitid(c *call) (uint64, error) {
 	if c.a[2] != 0 {
 		info := make([]byte, 128)
 		if p != nil {
-			info = siginfo(p.obituary())
+			q, _ := p.changed(options)
+			info = siginfo(q)
 		}
 		if err := c.store(c.a[2], info); err != nil {
 			return 0, err
 		}
 	}
 	if p != nil && options&waitNowait == 0 {
-		c.removeProcess(p)
+		c.toldOf(p)
 	}
 	return 0, nil
 }

@@ -22,7 +22,7 @@ func sysRtSigaction(c *call) (uint64, error) {
 		}
 		c.touchAction(sig)
 		if c.ignored(sig) {
-			c.discard(sig)
+			c.discard(c.proc, bit(sig))
 		}
 	}
 	if c.a[2] == 0 {
@@ -34,14 +34,14 @@ func sysRtSigaction(c *call) (uint64, error) {
 	return 0, c.store(c.a[2], le.AppendUint64(b, old.Mask))
 }
 
-// discard forgets the pending instances of a signal that the process ignores now.
-func (k *Kernel) discard(sig int) {
-	other := func(q Queued) bool { return q.Signal == sig }
-	if slices.ContainsFunc(k.proc.queue, other) {
-		k.proc.queue = slices.DeleteFunc(slices.Clone(k.proc.queue), other)
-		k.touchProcess(k.proc)
+// discard forgets the pending instances of some signals of a process.
+func (k *Kernel) discard(p *Process, signals uint64) {
+	other := func(q Queued) bool { return signals&bit(q.Signal) != 0 }
+	if slices.ContainsFunc(p.queue, other) {
+		p.queue = slices.DeleteFunc(slices.Clone(p.queue), other)
+		k.touchProcess(p)
 	}
-	for _, t := range k.members(k.proc) {
+	for _, t := range k.members(p) {
 		if slices.ContainsFunc(t.queue, other) {
 			t.queue = slices.DeleteFunc(slices.Clone(t.queue), other)
 			k.touchThread(t)

@@ -20,8 +20,9 @@ type wait struct {
 	shared   bool       // the futex may be in other processes too
 	bits     uint32     // of FUTEX_WAIT_BITSET
 	on       []interest // descriptions that become ready
-	child    bool       // a child of the process ends
+	child    bool       // a child of the process ends, stops or goes on
 	which    int32      // which one, as waitpid(2) says it
+	options  uint64     // and its options
 	vfork    int32      // this child has memory of its own, or is gone; no signal ends the wait
 	signals  uint64     // any of these is pending, blocked or not
 	lock     *lockWait  // a lock that others hold
@@ -69,6 +70,7 @@ func (w *wait) code(c *codec) {
 	}
 	c.flag(&w.child)
 	code(c, &w.which)
+	code(c, &w.options)
 	code(c, &w.vfork)
 	code(c, &w.signals)
 	w.codeLock(c)
@@ -126,7 +128,9 @@ func (c *call) waitFor(w wait) error {
 		c.touchSystem()
 		w.order = c.sys.waits
 	}
+	w.masked, w.mask = c.masked, c.oldMask
 	if c.deliverable(c.thread) && w.vfork == 0 {
+		c.pause = &w
 		return errInterrupted
 	}
 	if w.deadline <= c.mono() {
@@ -139,7 +143,6 @@ func (c *call) waitFor(w wait) error {
 	if len(w.on) > maxInterests {
 		return c.lacks("waiting for %d descriptors at once, at most %d are possible", len(w.on), maxInterests)
 	}
-	w.masked, w.mask = c.masked, c.oldMask
 	c.pause = &w
 	return errBlocked
 }
@@ -229,7 +232,7 @@ func (k *Kernel) runnable(t *Thread) bool {
 	defer func() { k.viewer = nil }()
 	w := t.wait
 	switch {
-	case k.held(t):
+	case t.proc.stopped != 0, k.held(t):
 		return false
 	case w == nil, w.woken, w.deadline <= k.mono():
 		return true
@@ -237,7 +240,7 @@ func (k *Kernel) runnable(t *Thread) bool {
 		return k.ownMemory(w.vfork)
 	case k.deliverable(t):
 		return true
-	case w.child && k.childChanged(t.proc, w.which):
+	case w.child && k.childChanged(t.proc, w.which, w.options):
 		return true
 	case t.pending()&w.signals != 0:
 		return true

@@ -71,7 +71,7 @@ static void asleep(pid_t pid)
 		usleep(500);
 }
 
-static void reap(pid_t pid)
+__attribute__((unused)) static void reap(pid_t pid)
 {
 	int status;
 	if (waitpid(pid, &status, 0) != pid || status != 0)
