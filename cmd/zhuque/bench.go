@@ -39,7 +39,7 @@ same. An engine must print what the simulator prints.`,
 		RunE: func(*cobra.Command, []string) error { return f.run() },
 	}
 	names := workloadNames(bench.Workloads())
-	c.Long += "\n\nDebian's python3 and sqlite3 are among the programs where " + bench.SoftwareTree + "\nholds them, seen from the working directory: ./check unpacks them there."
+	c.Long += "\n\nDebian's python3, sqlite3, memcached and redis are among the programs where " + bench.SoftwareTree + "\nholds them, seen from the working directory: ./check unpacks them there."
 	c.Flags().StringSliceVar(&f.programs, "programs", names, "programs to run")
 	c.Flags().StringVar(&f.plugin, "qemu-plugin", "", "QEMU's cache plugin, `FILE` libcache.so (default: where systems put it)")
 	c.Flags().StringVar(&f.format, "format", "text", "text, json or csv")

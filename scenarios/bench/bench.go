@@ -5,8 +5,9 @@
 // It looks at the clock, as the model never does, and models nothing. Seconds are
 // processor time, which a busy machine changes less than time on the clock: of a
 // whole process, its start included, and for the simulator from the making of the
-// machine to its end. A workload with rounds is given so many that a run takes
-// about Options.Target. Engines take turns, so that what disturbs one disturbs all.
+// machine to its end; of a server without its client, except in the simulator, where
+// both are one process. A workload with rounds is given so many that a run takes about
+// Options.Target. Engines take turns, so that what disturbs one disturbs all.
 //
 // Instructions are those that the simulator retires for the same work. An engine
 // that counts by itself reports its own count beside that.
@@ -38,6 +39,9 @@ type Workload struct {
 	// Rounds is how often the smallest run does the work; "ROUNDS" among Args
 	// stands for the number. 0: the work is always the same.
 	Rounds uint64
+	// Client, for a server, is what it is measured with; "PORT" among Args stands for
+	// the port where the server listens.
+	Client Client
 }
 
 // Workloads are the programs that zhuque bench knows.
@@ -49,7 +53,7 @@ func Workloads() []Workload {
 		small("sha256", "SHA-256: rotations, logic and additions in registers", 40),
 		small("hashmap", "hash map with chains: loads that depend on loads", 10),
 		small("nbody", "n-body: SSE2 arithmetic in double precision", 10_000),
-	}, software()...)
+	}, software(1)...)
 }
 
 // Process is one run of a workload.
@@ -59,6 +63,7 @@ type Process struct {
 	Args    []string
 	Env     []string // nil for that of this process
 	Stdin   string
+	Client  Client
 }
 
 // Outcome is what an engine tells of a run.
@@ -108,8 +113,8 @@ const SoftwareTree = ".cache/real/root"
 
 // software are programs of others, which the loader of their own tree starts with the
 // libraries of that tree, so that every engine runs the very same files. There are none
-// where they were not fetched.
-func software() []Workload {
+// where they were not fetched. Servers get a part of their full load.
+func software(part int) []Workload {
 	tree, err := filepath.Abs(SoftwareTree)
 	if err != nil {
 		return nil
@@ -118,18 +123,24 @@ func software() []Workload {
 	libraries := filepath.Join(tree, "lib/x86_64-linux-gnu") + ":" + filepath.Join(tree, "usr/lib/x86_64-linux-gnu")
 	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "PYTHONHOME=" + filepath.Join(tree, "usr"), "PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1"}
 	var list []Workload
-	add := func(name, about, program string, args ...string) {
-		file := filepath.Join(tree, program)
-		if _, err := os.Stat(file); err == nil {
-			list = append(list, Workload{Name: name, About: about, Program: loader, Env: env, Args: append([]string{"--library-path", libraries, file}, args...)})
+	command := func(program string, args ...string) []string {
+		return append([]string{"--library-path", libraries, filepath.Join(tree, program)}, args...)
+	}
+	serve := func(name, about string, client Client, program string, args ...string) {
+		if _, err := os.Stat(filepath.Join(tree, program)); err == nil {
+			list = append(list, Workload{Name: name, About: about, Program: loader, Env: env, Args: command(program, args...), Client: client})
 		}
 	}
+	add := func(name, about, program string, args ...string) { serve(name, about, nil, program, args...) }
 	add("python-start", "python3: its start", "usr/bin/python3.11", "-c", "pass")
 	add("python-json", "python3: 20,000 dictionaries to JSON and back", "usr/bin/python3.11", "-c",
 		"import json; d = [{'n': i, 'name': 'item %d' % i, 'half': i / 2, 'odd': i % 2 == 1} for i in range(20000)]; print(json.loads(json.dumps(d)) == d)")
 	add("sqlite", "sqlite3: 20,000 rows inserted and summed", "usr/bin/sqlite3", ":memory:",
 		"create table t(a integer primary key, b); with recursive c(i) as (select 1 union all select i + 1 from c where i < 20000) "+
 			"insert into t select i, i * i % 97 from c; select count(*), sum(b) from t;")
+	servers(tree, part, serve, func(program string, args ...string) []string {
+		return append([]string{loader}, command(program, args...)...)
+	})
 	return list
 }
 
@@ -191,7 +202,7 @@ func (b *benchmark) run(ctx context.Context, e *Engine, rounds uint64) (Outcome,
 			args[i] = strconv.FormatUint(rounds, 10)
 		}
 	}
-	out, err := e.Run(ctx, Process{b.work.Program, b.file, args, b.work.Env, b.work.Stdin})
+	out, err := e.Run(ctx, Process{b.work.Program, b.file, args, b.work.Env, b.work.Stdin, b.work.Client})
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

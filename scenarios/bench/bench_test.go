@@ -124,6 +124,41 @@ func TestRealEngines(t *testing.T) {
 	}
 }
 
+// A server in the simulator answers its client as on the host, and ends when it is asked
+// to. A client that fails is no figure, and leaves no server behind.
+func TestServers(t *testing.T) {
+	t.Chdir("../..")
+	o := Options{Engines: Engines("")[:2], Counter: Simulated(false), Target: 1, Repeat: 1, Progress: func(string) {}}
+	for _, w := range software(25) {
+		if w.Client != nil {
+			o.Workloads = append(o.Workloads, w)
+		}
+	}
+	if len(o.Workloads) == 0 {
+		if os.Getenv("CI") == "true" || os.Getenv("ZHUQUE_REAL") == "need" {
+			t.Fatal("no servers in " + SoftwareTree)
+		}
+		t.Skip("no servers in " + SoftwareTree)
+	}
+	cells, err := Measure(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cells {
+		if c.Missing != "" && c.Engine == Simulator || c.Missing == "" && c.Instructions < 1_000_000 {
+			t.Errorf("%+v", c)
+		}
+	}
+	w := o.Workloads[0]
+	broken := errors.New("out of patience")
+	p := Process{Program: w.Program, File: w.Program, Args: w.Args, Env: w.Env, Client: func(context.Context, string) ([]byte, error) { return nil, broken }}
+	for _, e := range o.Engines {
+		if _, err := e.Run(t.Context(), p); e.Missing == "" && err == nil {
+			t.Errorf("%s: no error", e.Name)
+		}
+	}
+}
+
 // QEMU's flag for one instruction at a time has two names.
 func TestSingleFlag(t *testing.T) {
 	for help, want := range map[string]string{

@@ -16,6 +16,8 @@ import (
 
 	"zhuque/crashinject"
 	"zhuque/scenarios/guests"
+	"zhuque/sim"
+	"zhuque/sim/kernel"
 )
 
 // Names of the engines, by which Comparisons finds them.
@@ -42,7 +44,7 @@ func Simulated(caches bool) Engine {
 	if caches {
 		name, model = SimulatorCaches, "full"
 	}
-	return Engine{Name: name, Run: func(_ context.Context, p Process) (out Outcome, err error) {
+	return Engine{Name: name, Run: func(ctx context.Context, p Process) (out Outcome, err error) {
 		s := crashinject.DefaultSetup()
 		s.Guest, s.Program, s.Args, s.Stdin = guests.Guest, p.Program, p.Args, p.Stdin
 		if !strings.HasPrefix(s.Program, crashinject.GuestPrefix) {
@@ -56,28 +58,49 @@ func Simulated(caches bool) Engine {
 		if err := s.Set("model", model); err != nil {
 			return out, err
 		}
-		runtime.GC() // what the run before left is not this one's
-		begin, used := time.Now(), processor()
-		cfg, err := s.Config(nil)
+		if p.Client == nil {
+			return simulate(ctx, s, nil)
+		}
+		ports, console, err := publish()
 		if err != nil {
 			return out, err
 		}
-		m, err := s.Start(cfg)
-		if err != nil {
-			return out, err
-		}
-		stop := m.Run()
-		out.Wall, out.Processor = time.Since(begin), processor()-used
-		out.Output, _ = m.Output()
-		out.Instructions = m.Retired()
-		if err := m.Close(); err != nil {
-			return out, err
-		}
-		if !stop.Ended() || stop.ExitCode() != 0 {
-			return out, fmt.Errorf("%v", stop)
-		}
-		return out, nil
+		s.Args = listens(s.Args, guestPort)
+		out, err = serve(ctx, p.Client, ports.Addr(0).String(), func(ctx context.Context) (Outcome, error) { return simulate(ctx, s, console) })
+		return out, errors.Join(err, ports.Close())
 	}}
+}
+
+// simulate runs a program to its end.
+func simulate(ctx context.Context, s crashinject.Setup, console *kernel.Console) (out Outcome, err error) {
+	runtime.GC() // what the run before left is not this one's
+	begin, used := time.Now(), processor()
+	cfg, err := s.Config(console)
+	if err != nil {
+		return out, err
+	}
+	m, err := s.Start(cfg)
+	if err != nil {
+		return out, err
+	}
+	turn := uint64(100_000_000) // instructions between looks at ctx
+	if console != nil {
+		turn = 2000 // a server that nobody talks to executes few
+	}
+	stop := m.RunUntil(turn)
+	for stop.Reason == sim.Reached && ctx.Err() == nil {
+		stop = m.RunUntil(m.Retired() + turn)
+	}
+	out.Wall, out.Processor = time.Since(begin), processor()-used
+	out.Output, _ = m.Output()
+	out.Instructions = m.Retired()
+	if err := m.Close(); err != nil {
+		return out, err
+	}
+	if !stop.Ended() || stop.ExitCode() != 0 {
+		return out, fmt.Errorf("%v", stop)
+	}
+	return out, nil
 }
 
 func native() Engine {
@@ -91,7 +114,17 @@ func native() Engine {
 // host runs a program on the host, behind the words of another one. count reads
 // the engine's own instruction count from standard error; nil: there is none.
 func host(before []string, count *regexp.Regexp) func(context.Context, Process) (Outcome, error) {
-	return func(ctx context.Context, p Process) (out Outcome, err error) {
+	var run func(ctx context.Context, p Process) (out Outcome, err error)
+	run = func(ctx context.Context, p Process) (out Outcome, err error) {
+		if p.Client != nil {
+			port, err := freePort()
+			if err != nil {
+				return out, err
+			}
+			client := p.Client
+			p.Client, p.Args = nil, listens(p.Args, port)
+			return serve(ctx, client, fmt.Sprintf("127.0.0.1:%d", port), func(ctx context.Context) (Outcome, error) { return run(ctx, p) })
+		}
 		words := append(append(append([]string{}, before...), p.File), p.Args...)
 		cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 		cmd.Env = p.Env
@@ -124,6 +157,7 @@ func host(before []string, count *regexp.Regexp) func(context.Context, Process) 
 		}
 		return out, err
 	}
+	return run
 }
 
 const notInstalled = "not installed"
