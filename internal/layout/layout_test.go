@@ -33,7 +33,7 @@ var table = map[string]row{
 	"cmd/zhuque": {own: []string{"*"}, foreign: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"}, host: []string{"os", "os/exec", "os/signal", "syscall", "time"}},
 
 	"scenarios":        {own: []string{"crashinject", "crashinject/result", "runtime/wpp", "scenarios/guests", "sim"}},
-	"scenarios/bench":  {own: []string{"crashinject", "scenarios/guests"}, host: []string{"os", "os/exec", "syscall", "time"}},
+	"scenarios/bench":  {own: []string{"crashinject", "scenarios/guests", "sim", "sim/kernel", "sim/outside"}, host: []string{"net", "os", "os/exec", "syscall", "time"}},
 	"scenarios/guests": {},
 	"scenarios/real":   {own: []string{"sim/det"}, host: []string{"os"}},
 
