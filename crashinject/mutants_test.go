@@ -45,3 +45,36 @@ func TestEveryMutantIsCaught(t *testing.T) {
 		})
 	}
 }
+
+// The hazards that are known of the published implementation, and the mutant of each.
+var hazards = map[string]string{
+	"descriptor recorded after the call took effect":         "descriptor-recorded-late",
+	"mapping entry's base published before its other fields": "mapping-base-first",
+	"file offset lost": "file-offset-lost",
+	"descriptors above the highest recorded one forgotten":         "high-descriptors-forgotten",
+	"stale owner TID in a recursive mutex":                         "stale-owner-tid",
+	"signal dispositions not replayed":                             "dispositions-lost",
+	"wrong file offset after an mprotect split":                    "split-offset-wrong",
+	"handler before barrier":                                       "handler-before-barrier",
+	"no dirty-shutdown check":                                      "no-shutdown-check",
+	"registers saved without draining the store buffer":            "store-buffer-not-drained",
+	"only callee-saved registers saved":                            "callee-saved-only",
+	"FS base not saved":                                            "fs-base-not-saved",
+	"x87/MXCSR not saved":                                          "x87-not-saved",
+	"kernel-entry frame used although the call had taken effect":   "entry-frame-after-commit",
+	"save area torn":                                               "save-area-torn",
+	"munmap not recorded":                                          "munmap-not-recorded",
+	"pipe bytes lost":                                              "pipe-bytes-lost",
+	"recovery not idempotent":                                      "recovery-not-idempotent",
+	"two independent descriptions after a dup":                     "dup-makes-two",
+	"pending signals lost":                                         "pending-signals-lost",
+	"what a call does to files is not undone with the call itself": "files-not-undone",
+}
+
+func TestEveryHazardIsAMutant(t *testing.T) {
+	for hazard, name := range hazards {
+		if _, err := wpp.FindMutant(name); err != nil {
+			t.Errorf("%s: %v", hazard, err)
+		}
+	}
+}

@@ -102,11 +102,9 @@ func refusedOrPassed(t testing.TB, r *result.Campaign) {
 
 func firstViolation(t testing.TB, r *result.Campaign) result.Point {
 	t.Helper()
-	for _, p := range r.Samples {
-		if p.Verdict == result.Violation {
-			return p
-		}
+	p, ok := r.First(result.Violation)
+	if !ok {
+		t.Fatalf("%s, %s: %+v: the record has no sample of a violation", r.Program, r.Strategy, r.Counts)
 	}
-	t.Fatalf("%s, %s: %+v: the record has no sample of a violation", r.Program, r.Strategy, r.Counts)
-	return result.Point{}
+	return p
 }

@@ -12,7 +12,6 @@ import (
 	"zhuque/cachemodel"
 	"zhuque/crashinject"
 	"zhuque/crashinject/result"
-	"zhuque/runtime/wpp"
 	"zhuque/scenarios"
 	"zhuque/sim/kernel"
 	"zhuque/sim/phys"
@@ -75,18 +74,6 @@ func scenariosVerb() *cobra.Command {
 					expect = s.Expect
 				}
 				rows = append(rows, []string{s.Name, s.Guest, s.Strategy.String(), expect.String(), s.About})
-			}
-			return rows
-		}, nil)
-}
-
-func mutantsVerb() *cobra.Command {
-	return listVerb("mutants", "List the deliberately broken runtimes", `Mutants lists the defects that --mutant plants. zhuque campaign --mutant NAME
-runs the campaign named here, which catches it.`,
-		[]string{"NAME", "GUEST", "CORES", "STRATEGY", "POINTS", "BROKEN"},
-		func() (rows [][]string) {
-			for _, m := range wpp.Mutants() {
-				rows = append(rows, []string{m.Name, m.Guest, fmt.Sprint(max(m.Cores, 1)), m.Strategy, fmt.Sprint(m.Points), m.Broken})
 			}
 			return rows
 		}, nil)

@@ -120,6 +120,16 @@ func (c *Campaign) FirstFailure() (Point, bool) {
 	return Point{}, false
 }
 
+// First returns the kept point with the smallest index that has a verdict.
+func (c *Campaign) First(v Verdict) (Point, bool) {
+	for _, p := range c.Samples {
+		if p.Verdict == v {
+			return p, true
+		}
+	}
+	return Point{}, false
+}
+
 // Run is the record of one uncut run.
 type Run struct {
 	Name                  string            `json:"name"`
