@@ -143,6 +143,42 @@ func TestEveryStoreOfOneRecovery(t *testing.T) {
 	}
 }
 
+// Recovery converges: from whichever of its own stores the power fails again, once, twice
+// or in another place the second time, the same process comes back. In every guest, between
+// instructions and in calls.
+func TestEveryStoreOfRecoveriesEverywhere(t *testing.T) {
+	cuts, longest := 0, uint64(0)
+	for _, guest := range []string{"threads", "processes", "pipes", "files", "signals", "shared", "maps", "handlers", "bulk"} {
+		for cores := 1; cores <= 2; cores++ {
+			s := guestSetup(t, guest)
+			s.Cores = cores
+			r := newRig(t, s)
+			main, calls := r.at(0), r.base.calls
+			for i := 3; i < len(calls); i += 1 + len(calls)/5 {
+				c := calls[i]
+				main.RunUntil(c.at)
+				for _, step := range []uint64{0, 1 + c.steps/2, c.steps} {
+					plan := At(c.at)
+					plan.Cuts[0].Step = step
+					most := r.judge(main, plan, false).RecoverySteps
+					longest = max(longest, most)
+					for k := uint64(1); k <= min(most, 400); k++ {
+						plan.Cuts[0].Recovery = []uint64{k, k, 1 + most - k}[:1+k%3]
+						cuts++
+						if got := r.judge(main, plan, k == most); got.Verdict != result.Pass {
+							t.Fatalf("%s on %d cores: %v: %v: %s", guest, cores, plan, got.Verdict, got.Reason)
+						}
+					}
+				}
+			}
+		}
+	}
+	if cuts < 1000 {
+		t.Errorf("%d cuts of recoveries of at most %d stores", cuts, longest)
+	}
+	t.Logf("%d cuts of recoveries of at most %d stores", cuts, longest)
+}
+
 // String instructions cut between their iterations, three times in a row.
 func TestFailuresBetweenIterations(t *testing.T) {
 	r := newRig(t, guestSetup(t, "strings"))

@@ -57,6 +57,17 @@ func TestForksAreEqual(t *testing.T) {
 	}
 }
 
+// The clock counts, and so does a file that nobody has open.
+func TestClockAndFilesAreCompared(t *testing.T) {
+	m := guest(t, "files", 9000)
+	differs(t, m, "the clock stands at 9001 instructions instead of 9000", func(f *sim.Machine) { f.CPU().Retired++ })
+	differs(t, m, "the file trees differ", func(f *sim.Machine) {
+		if _, err := f.Durable().Files.Create(vfs.Root, "one more", 0o600); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // Every bit of every register counts.
 func TestEveryRegisterIsCompared(t *testing.T) {
 	m := guest(t, "fpu", 5000)
