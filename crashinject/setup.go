@@ -43,6 +43,7 @@ type Setup struct {
 	Dir      string // working directory in the guest tree, "" for /
 	Stdin    string // host file, "" for none
 	Mutant   string
+	Flush    string          // what the runtime does where the platform does not protect the caches: FlushNone, FlushRuntime or FlushPowerFail
 	SIGPWR   string          // who is told of a power failure: SIGPWRProcess or SIGPWRPerThread
 	Energy   phys.NanoJoules // hold-up energy; 0: the platform's
 	PMEMRead phys.Nanos      // PMEM read latency; 0: the preset's
@@ -70,12 +71,20 @@ const (
 	SIGPWRPerThread = "per-thread"
 )
 
+// What the runtime writes back by itself: nothing; its own lines, before each fence; or all
+// caches when the power fails, with the energy that the power supply has left.
+const (
+	FlushNone      = "none"
+	FlushRuntime   = "runtime"
+	FlushPowerFail = "power-fail"
+)
+
 // GuestPrefix marks a program that comes with the simulator.
 const GuestPrefix = "guest:"
 
 // DefaultSetup returns the settings that every verb starts from.
 func DefaultSetup() Setup {
-	return Setup{Memory: sim.Zhuque, Model: true, Cache: cachemodel.Presets()[0], Domain: eadr.EADR, Seed: 1, Cores: 1, Files: DurableFiles, SIGPWR: SIGPWRProcess, PMEMSize: 4096}
+	return Setup{Memory: sim.Zhuque, Model: true, Cache: cachemodel.Presets()[0], Domain: eadr.EADR, Seed: 1, Cores: 1, Files: DurableFiles, SIGPWR: SIGPWRProcess, Flush: FlushNone, PMEMSize: 4096}
 }
 
 // Fields lists the settings by name, in the words of the command line and of
@@ -97,7 +106,7 @@ func (s *Setup) fields() map[string]string {
 	}
 	f := map[string]string{
 		"memory": string(s.Memory), "cpu": s.CPU.String(), "model": model, "cache": s.Cache, "domain": s.Domain.String(),
-		"seed": strconv.FormatUint(s.Seed, 10), "dir": s.Dir, "root": s.Root, "overlay": s.Overlay, "pmem-dir": s.PMEMDir, "files": s.Files, "stdin": s.Stdin, "mutant": s.Mutant, "sigpwr": s.SIGPWR,
+		"seed": strconv.FormatUint(s.Seed, 10), "dir": s.Dir, "root": s.Root, "overlay": s.Overlay, "pmem-dir": s.PMEMDir, "files": s.Files, "stdin": s.Stdin, "mutant": s.Mutant, "sigpwr": s.SIGPWR, "flush": s.Flush,
 		"cores":            strconv.Itoa(max(s.Cores, 1)),
 		"quantum":          strconv.FormatUint(s.Quantum, 10),
 		"energy":           strconv.FormatUint(uint64(s.Energy), 10),
@@ -181,6 +190,11 @@ func (s *Setup) Set(name, value string) error {
 			return fmt.Errorf("files %q: expected %s or %s", value, DurableFiles, PageCache)
 		}
 		s.Files = value
+	case "flush":
+		if value != FlushNone && value != FlushRuntime && value != FlushPowerFail {
+			return fmt.Errorf("flush %q: expected %s, %s or %s", value, FlushNone, FlushRuntime, FlushPowerFail)
+		}
+		s.Flush = value
 	case "sigpwr":
 		if value != SIGPWRProcess && value != SIGPWRPerThread {
 			return fmt.Errorf("sigpwr %q: expected %s or %s", value, SIGPWRProcess, SIGPWRPerThread)
@@ -246,6 +260,7 @@ func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
 	if s.Energy != 0 {
 		power.Energy = s.Energy
 	}
+	power.SoftwareFlush = s.Flush == FlushPowerFail
 	bug, err := wpp.FindMutant(s.Mutant)
 	if err != nil {
 		return nil, err
@@ -294,6 +309,9 @@ func (s *Setup) runtime() (sim.Runtime, error) {
 	rt, err := wpp.New(s.Mutant)
 	if err != nil {
 		return nil, err
+	}
+	if s.Flush == FlushRuntime {
+		rt.WriteBack()
 	}
 	return rt, nil
 }

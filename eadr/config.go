@@ -24,6 +24,10 @@ type Config struct {
 	// runtime that trusts such a mark without asking for the domain resumes a
 	// process whose caches were lost.
 	MarkProtected bool
+	// SoftwareFlush lets the power-fail handler flush the caches itself, as WSP does, where
+	// the platform does not: the sequence is EADR's then under ADR too, but the stored
+	// energy is what the power supply happens to have, and nobody vouches for it.
+	SoftwareFlush bool
 
 	Energy       phys.NanoJoules // stored energy when the mains goes
 	PackageWatts uint64          // processor package while cores run

@@ -10,7 +10,8 @@
 //
 // Under EADR all states run. Under ADR the caches are not flushed: the
 // registers that the cores saved lie in the caches and are lost, and the
-// complete mark is not reached unless Config.MarkProtected says so.
+// complete mark is not reached unless Config.MarkProtected says so, or the handler
+// flushes the caches itself (Config.SoftwareFlush).
 //
 // Left out: power that falls gradually, failing components, differences
 // between DIMMs, the contents of anything. The sequence is computed on counts;

@@ -88,6 +88,7 @@ func (s State) String() string { return nameOf(stateNames[:], uint8(s), "state")
 // the way (s itself if none).
 func (c *Config) next(s State) (to, skipped State) {
 	switch {
+	case c.SoftwareFlush:
 	case s == SaveRegisters && c.Domain == ADR:
 		return DrainWPQ, FlushCaches
 	case s == DrainDIMM && c.Domain == ADR && !c.MarkProtected:

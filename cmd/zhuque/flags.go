@@ -41,6 +41,7 @@ var settings = []struct {
 	{"files", "when changes of files are durable: durable (at the end of each call), pagecache (when synchronized; the same under zhuque)", words(crashinject.DurableFiles, crashinject.PageCache)},
 	{"pmem-dir", "host directory that keeps the files of /mnt/pmem between runs (default: empty at the start, thrown away)", nil},
 	{"dir", "the guest's working directory (default: the present one; / with --root and for embedded guests)", nil},
+	{"flush", "what the runtime writes back by itself: none, runtime (its own lines), power-fail (all caches, with what energy the power supply has left)", words(crashinject.FlushNone, crashinject.FlushRuntime, crashinject.FlushPowerFail)},
 	{"sigpwr", "who is told of a power failure, if the program handles SIGPWR: process (one thread of it), per-thread (all)", words(crashinject.SIGPWRProcess, crashinject.SIGPWRPerThread)},
 	{"mutant", "run with a deliberate defect (see zhuque mutants)", mutantNames},
 	{"energy", "hold-up energy in nanojoules (default: the platform's)", nil},

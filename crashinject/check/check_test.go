@@ -91,19 +91,23 @@ func TestEveryRegisterIsCompared(t *testing.T) {
 	changed := state
 	walk("", reflect.ValueOf(&changed).Elem(), func(path string, v reflect.Value) {
 		count++
-		old := v.Uint()
-		v.SetUint(old ^ 1)
+		old := reflect.ValueOf(v.Interface())
+		if v.Kind() == reflect.Bool {
+			v.SetBool(!old.Bool())
+		} else {
+			v.SetUint(old.Uint() ^ 1)
+		}
 		f := m.Fork()
 		f.CPU().SetState(&changed)
 		if f.CPU().State() != changed {
-			v.SetUint(old) // a bit that the processor does not have
+			v.Set(old) // a bit that the processor does not have
 			return
 		}
 		var c Comparer
 		if r := c.Compare(m, f); len(r.Differences) != 1 {
 			t.Errorf("%s: reported is %q", path, r.Differences)
 		}
-		v.SetUint(old)
+		v.Set(old)
 	})
 	if count < 100 || reflect.TypeOf(state) != reflect.TypeFor[x86.State]() {
 		t.Errorf("%d registers", count)

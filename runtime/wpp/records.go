@@ -245,7 +245,7 @@ func (r *Runtime) fillRing(m *sim.Machine, b block, had bool, rec *kernel.Record
 		if v := binary.LittleEndian.Uint64(word[:]); r.bug.PipeBytesLate {
 			r.late = append(r.late, update{off, v})
 		} else {
-			put(m, off, v)
+			r.put(m, off, v)
 		}
 		data, at = data[n:], at+uint64(n)
 	}

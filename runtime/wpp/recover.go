@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strings"
 
 	"zhuque/sim"
 	"zhuque/sim/kernel"
@@ -17,10 +18,14 @@ type image struct {
 	pmem  *mem.Store
 	frame phys.Frame
 	page  *mem.Page
-	read  uint64 // bytes, in all
+	over  map[uint64]uint64 // words that count for others, by offset; nil for none
+	read  uint64            // bytes, in all
 }
 
 func (im *image) word(off uint64) uint64 {
+	if w, ok := im.over[off]; ok {
+		return w
+	}
 	im.read += 8
 	a := phys.PMEMBase + phys.Addr(off)
 	if f := a.Frame(); f != im.frame {
@@ -52,6 +57,9 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 	r.plant(m)
 	im := &image{pmem: m.Durable().PMEM}
 	if err := r.verify(m, im); err != nil {
+		if r.writeBack {
+			return refuse("%s; %s", strings.TrimPrefix(err.Error(), "image refused: "), r.tables(im))
+		}
 		return err
 	}
 	if err := r.redo(m, im); err != nil {
@@ -98,12 +106,12 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 	for _, p := range m.Kernel().Processes() {
 		p.MM.Settle()
 	}
-	put(m, sbFailures, im.word(sbFailures)+1)
-	put(m, sbShutdowns, m.Durable().DirtyShutdowns)
-	fence(m)
+	r.put(m, sbFailures, im.word(sbFailures)+1)
+	r.put(m, sbShutdowns, m.Durable().DirtyShutdowns)
+	r.fence(m)
 	r.generation = im.word(sbGeneration) + 1
-	put(m, sbGeneration, r.generation)
-	fence(m)
+	r.put(m, sbGeneration, r.generation)
+	r.fence(m)
 	r.recovering, r.recoveryRead = false, im.read
 	return nil
 }
@@ -153,32 +161,48 @@ func (r *Runtime) verify(m *sim.Machine, im *image) error {
 func (r *Runtime) redo(m *sim.Machine, im *image) error {
 	committed := im.counter(sbCommitted)
 	r.call = committed
-	if im.counter(sbApplied) == committed || im.counter(logCall) != committed || r.bug.InPlace {
-		return nil // in place, or the call had no records
+	if r.bug.InPlace {
+		return nil
+	}
+	words, err := im.log(committed)
+	if err != nil || words == nil {
+		return err
+	}
+	if r.bug.ClearLogFirst {
+		r.put(m, sbApplied, guarded(committed))
+	}
+	for i := 0; i < len(words); i += 2 {
+		r.put(m, words[i], words[i+1])
+	}
+	r.fence(m)
+	r.put(m, sbApplied, guarded(committed))
+	r.fence(m)
+	return nil
+}
+
+// log returns the records of the last committed call as offsets and values in turn, nil
+// if they are in place or there are none.
+func (im *image) log(committed uint64) ([]uint64, error) {
+	if im.counter(sbApplied) == committed || im.counter(logCall) != committed {
+		return nil, nil
 	}
 	n := im.word(logCount)
 	if n == 0 || n > maxLogRecords {
-		return refuse("redo log: %d records", n)
+		return nil, refuse("redo log: %d records", n)
 	}
 	words := make([]uint64, 2+2*n)
 	words[0], words[1] = committed, n
 	im.words(logRecords, words[2:])
 	if im.word(logChecksum) != checksum(words...) {
-		return refuse("redo log: wrong checksum")
+		return nil, refuse("redo log: wrong checksum")
 	}
-	if r.bug.ClearLogFirst {
-		put(m, sbApplied, guarded(committed))
-	}
-	for i := uint64(2); i < uint64(len(words)); i += 2 {
-		if words[i]%8 != 0 || words[i] < sbCommitted || words[i] >= 1<<phys.AddrBits-uint64(phys.PMEMBase) {
-			return refuse("redo log: record for offset %#x", words[i])
+	words = words[2:]
+	for i := 0; i < len(words); i += 2 {
+		if off := words[i]; off%8 != 0 || off < sbCommitted || off >= 1<<phys.AddrBits-uint64(phys.PMEMBase) {
+			return nil, refuse("redo log: record for offset %#x", off)
 		}
-		put(m, words[i], words[i+1])
 	}
-	fence(m)
-	put(m, sbApplied, guarded(committed))
-	fence(m)
-	return nil
+	return words, nil
 }
 
 // lose loses what the mutant loses; held is the threads that the cores hold.

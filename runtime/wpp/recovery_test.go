@@ -50,9 +50,9 @@ func cutProcess(t testing.TB, s size) *cutImage {
 		t.Fatal(err)
 	}
 	for _, rec := range r.log {
-		put(m, rec.off, rec.value)
+		r.put(m, rec.off, rec.value)
 	}
-	fence(m)
+	r.fence(m)
 	d, _ := m.PowerCut(sim.Cut{KeepStores: sim.Drain})
 	cfg := *m.Config()
 	cfg.PMEMSize = 8 << 30 // the process has more than what it maps here

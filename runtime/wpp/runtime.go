@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"zhuque/cachemodel"
 	"zhuque/sim"
 	"zhuque/sim/kernel"
 	"zhuque/sim/mem"
@@ -23,6 +22,9 @@ type Runtime struct {
 	recoveryRead uint64 // bytes
 
 	table table
+
+	writeBack bool            // see WriteBack
+	lines     []phys.LineAddr // stored to since the last fence, where they are to be written back
 
 	log  []update // of the call being committed; kept for its capacity
 	late []update // what the mutant PipeBytesLate writes after the commit
@@ -45,7 +47,7 @@ func New(mutant string) (*Runtime, error) {
 func (r *Runtime) Fork() sim.Runtime {
 	c := *r
 	c.table = r.table.fork()
-	c.log, c.late = nil, nil
+	c.log, c.late, c.lines = nil, nil, slices.Clone(r.lines)
 	return &c
 }
 
@@ -65,16 +67,11 @@ func (r *Runtime) SaveLines(m *sim.Machine) int {
 	return max(threads, 1)*((frameWords*8+threadFrame)/phys.LineSize) + (m.Cores()+words-1)/words + 1
 }
 
-// put makes one modelled store into the image.
-func put(m *sim.Machine, off, v uint64) { m.Port().StorePhys64(phys.PMEMBase+phys.Addr(off), v) }
-
 // peek reads a word of the image without going through the cache model.
 func peek(s *mem.Store, off uint64) uint64 {
 	a := phys.PMEMBase + phys.Addr(off)
 	return binary.LittleEndian.Uint64(s.ReadPage(a.Frame())[a&phys.PageMask:])
 }
-
-func fence(m *sim.Machine) { m.Port().Fence(cachemodel.SFENCE) }
 
 // Start implements sim.Runtime: it writes the first image. The process is
 // recoverable from the moment its generation is published.
@@ -82,19 +79,19 @@ func (r *Runtime) Start(m *sim.Machine) error {
 	r.plant(m)
 	r.table = newTable(0)
 	for i, w := range staticWords(m) {
-		put(m, sbMagic+8*uint64(i), w)
+		r.put(m, sbMagic+8*uint64(i), w)
 	}
 	if err := r.collect(m, keys(m)); err != nil {
 		return err
 	}
 	for _, rec := range r.log {
-		put(m, rec.off, rec.value)
+		r.put(m, rec.off, rec.value)
 	}
-	put(m, sbShutdowns, m.Durable().DirtyShutdowns)
-	fence(m)
+	r.put(m, sbShutdowns, m.Durable().DirtyShutdowns)
+	r.fence(m)
 	r.generation = 1
-	put(m, sbGeneration, r.generation)
-	fence(m)
+	r.put(m, sbGeneration, r.generation)
+	r.fence(m)
 	return nil
 }
 
@@ -167,11 +164,11 @@ func (r *Runtime) saveEntry(m *sim.Machine, c *sim.Call) {
 		f.encodeEntry(&c.Entry)
 	}
 	for i, w := range words {
-		put(m, saveEntry+16+8*uint64(i), w)
+		r.put(m, saveEntry+16+8*uint64(i), w)
 	}
-	put(m, saveEntrySum, entrySum(r.call, words))
-	put(m, saveEntry+8, uint64(len(words)))
-	put(m, saveEntry, guarded(r.call))
+	r.put(m, saveEntrySum, entrySum(r.call, words))
+	r.put(m, saveEntry+8, uint64(len(words)))
+	r.put(m, saveEntry, guarded(r.call))
 }
 
 func entrySum(call uint64, words []uint64) uint64 {
@@ -191,8 +188,8 @@ func resultSum(call, kind uint64, words []uint64) uint64 {
 // saveResult stores what the call left in the registers.
 func (r *Runtime) saveResult(m *sim.Machine, c *sim.Call, again bool) {
 	if again {
-		put(m, saveResult, resultAgain)
-		put(m, saveResultSum, resultSum(r.call, resultAgain, nil))
+		r.put(m, saveResult, resultAgain)
+		r.put(m, saveResultSum, resultSum(r.call, resultAgain, nil))
 		return
 	}
 	var now x86.State
@@ -208,11 +205,11 @@ func (r *Runtime) saveResult(m *sim.Machine, c *sim.Call, again bool) {
 		now.R[x86.RAX] = result
 		f.encode(&now)
 	}
-	put(m, saveResult, kind)
+	r.put(m, saveResult, kind)
 	for i, w := range words {
-		put(m, saveResult+8+8*uint64(i), w)
+		r.put(m, saveResult+8+8*uint64(i), w)
 	}
-	put(m, saveResultSum, resultSum(r.call, kind, words))
+	r.put(m, saveResultSum, resultSum(r.call, kind, words))
 }
 
 // commit writes the redo log and publishes the call.
@@ -221,22 +218,23 @@ func (r *Runtime) commit(m *sim.Machine) {
 		var s sum
 		s.add(r.call, uint64(len(r.log)))
 		for i, rec := range r.log {
-			put(m, logRecords+16*uint64(i), rec.off)
-			put(m, logRecords+16*uint64(i)+8, rec.value)
+			r.put(m, logRecords+16*uint64(i), rec.off)
+			r.put(m, logRecords+16*uint64(i)+8, rec.value)
 			s.add(rec.off, rec.value)
 		}
-		put(m, logCount, uint64(len(r.log)))
-		put(m, logChecksum, s.value())
-		put(m, logCall, guarded(r.call))
-		fence(m)
+		r.put(m, logCount, uint64(len(r.log)))
+		r.put(m, logChecksum, s.value())
+		r.put(m, logCall, guarded(r.call))
+		r.fence(m)
 	}
 	if r.bug.InPlace {
 		r.apply(m)
 	}
-	put(m, sbCommitted, guarded(r.call))
-	fence(m)
+	r.writeBackFence(m)
+	r.put(m, sbCommitted, guarded(r.call))
+	r.fence(m)
 	for _, rec := range r.late {
-		put(m, rec.off, rec.value)
+		r.put(m, rec.off, rec.value)
 	}
 	r.late = r.late[:0]
 }
@@ -247,10 +245,11 @@ func (r *Runtime) apply(m *sim.Machine) {
 		return
 	}
 	for _, rec := range r.log {
-		put(m, rec.off, rec.value)
+		r.put(m, rec.off, rec.value)
 	}
-	fence(m)
-	put(m, sbApplied, guarded(r.call))
+	r.fence(m)
+	r.put(m, sbApplied, guarded(r.call))
+	r.writeBackFence(m)
 	r.log = r.log[:0]
 }
 
@@ -324,10 +323,11 @@ func (r *Runtime) storeThread(m *sim.Machine, tid int32, regs *x86.State) {
 		if r.bug.TearSaveArea && i == tornWords {
 			break
 		}
-		put(m, at+threadFrame+8*uint64(i), w)
+		r.put(m, at+threadFrame+8*uint64(i), w)
 	}
-	put(m, at+threadID, uint64(tid))
-	put(m, at+threadSum, threadCheck(tid, &f))
+	r.put(m, at+threadID, uint64(tid))
+	r.put(m, at+threadSum, threadCheck(tid, &f))
+	r.writeBackFence(m)
 }
 
 func threadCheck(tid int32, f *frame) uint64 {

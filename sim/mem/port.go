@@ -540,6 +540,13 @@ func (p *Port) Flush(va uint64, k cachemodel.FlushKind) {
 	}
 }
 
+// FlushPhys is Flush of the line that holds a physical address: of the runtime's own state.
+func (p *Port) FlushPhys(a phys.Addr, k cachemodel.FlushKind) {
+	if p.core != nil {
+		p.core.Flush(a.Line(), k)
+	}
+}
+
 // Fence executes an ordering instruction.
 func (p *Port) Fence(k cachemodel.FenceKind) {
 	if p.core != nil {
