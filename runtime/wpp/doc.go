@@ -108,12 +108,12 @@
 // news are counts of what came in and what room there was.
 //
 //	 1 system       last identity, last thread, position in the stream of random bytes, time slept, thread whose turn it is, rest of its turn, turns, waits, last port, last name
-//	 2 process      A: number. parent, group, session, address space, exit signal, vfork, dead, status, arguments from, to, working directory, program, umask, nice, heap from, to, 16 limits (soft, hard), pending: list of signals
-//	 3 thread       A: number. process, mask, alternate stack pointer, size, flags, address cleared at exit, robust list, its length, affinity, name (2 words), pending: list of signals, waits; a wait if it does; save area
+//	 2 process      A: number. parent, group, session, address space, exit signal, vfork, signal that stopped it, change that no parent was told of, adopted, dead, status, arguments from, to, working directory, program, umask, nice, heap from, to, 16 limits (soft, hard), pending: list of signals
+//	 3 thread       A: number. process, mask, alternate stack pointer, size, flags, address cleared at exit, robust list, its length, affinity, frame of the handler of a power failure, name (2 words), pending: list of signals, waits; a wait if it does; save area
 //	 4 action       A: process, B: signal. handler, flags, restorer, mask
 //	 5 descriptor   A: process, B: number. description, close-on-exec
 //	 6 description  A: identity. kind, node, offset, flags, pipe, socket, news; of a timer: clock, next, interval
-//	 7 pipe         A: identity. bytes taken, news; ring, bytes in it
+//	 7 pipe         A: identity. bytes taken, news, node of a FIFO, how often its ends to read and to write were opened; ring, bytes in it
 //	 8 watch        A: epoll instance, B: description << 32 | descriptor. descriptor, description, events, data, news seen, fresh
 //	 9 mapping      A: address space, B: first address. end, first physical address, protection | kind << 8 | shared << 16 | grows << 17, node, offset in it, physical address of pages not written
 //	10 timer        A: process, B: identity. clock, next, interval, notification, signal, thread, value, overruns
