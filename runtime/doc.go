@@ -21,5 +21,7 @@
 //   - The complete mark and the dirty-shutdown count are checked: an image that a
 //     power-fail sequence did not finish is refused.
 //   - SIGPWR is sent after the process is whole again, to a program that handles
-//     it and to no other; its si_code is the number of failures survived.
+//     it and to no other; its si_code is the number of failures survived. One thread,
+//     the first that does not block it, handles it before any other goes on; or,
+//     with --sigpwr per-thread, all threads before any goes on. zhuque.h is for C programs.
 package runtime

@@ -23,6 +23,8 @@ type Runtime struct {
 
 	table table
 
+	spent Spent
+
 	writeBack bool            // see WriteBack
 	lines     []phys.LineAddr // stored to since the last fence, where they are to be written back
 
@@ -125,9 +127,12 @@ func (r *Runtime) Call(m *sim.Machine, c *sim.Call) kernel.Outcome {
 		return kernel.Outcome{Unsupported: &x86.Unsupported{What: "more system calls than the persistent image can number", RIP: c.Reissue}}
 	}
 	r.call++
+	begun := r.clock(m)
 	r.saveEntry(m, c)
+	begun = r.spent.add(&r.spent.Entry, begun, r.clock(m))
 	m.Durable().Files.BeginCall(r.call)
 	out := m.Dispatch(c)
+	begun = r.clock(m)
 	if out.Stops() {
 		if err := m.Kernel().Release(); err != nil && out.Err == nil {
 			out.Err = err
@@ -143,12 +148,15 @@ func (r *Runtime) Call(m *sim.Machine, c *sim.Call) kernel.Outcome {
 	if len(r.log) > maxLogRecords {
 		return kernel.Outcome{Unsupported: &x86.Unsupported{What: fmt.Sprintf("one call changes %d words of tables and of its own arguments, the redo log holds %d", len(r.log), maxLogRecords), RIP: c.Reissue}}
 	}
+	begun = r.spent.add(&r.spent.Tables, begun, r.clock(m))
 	r.saveResult(m, c, out.Again)
+	begun = r.spent.add(&r.spent.Result, begun, r.clock(m))
 	r.commit(m)
 	if err := m.Kernel().Release(); err != nil {
 		out.Err = err
 	}
 	r.apply(m)
+	r.spent.add(&r.spent.Tables, begun, r.clock(m))
 	return out
 }
 
@@ -311,7 +319,9 @@ func (r *Runtime) SwitchOut(m *sim.Machine, tid int32, regs *x86.State) {
 	if r.bug.NoSwitchOut && peek(m.Durable().PMEM, r.area(tid)+threadID) == uint64(tid) {
 		return // what it had when it was here first must do
 	}
+	begun := r.clock(m)
 	r.storeThread(m, tid, regs)
+	r.spent.add(&r.spent.Switches, begun, r.clock(m))
 }
 
 // storeThread fills a thread's save area.

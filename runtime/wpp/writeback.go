@@ -19,6 +19,7 @@ func (r *Runtime) WriteBack() { r.writeBack = true }
 func (r *Runtime) put(m *sim.Machine, off, v uint64) {
 	at := phys.PMEMBase + phys.Addr(off)
 	m.Port().StorePhys64(at, v)
+	r.spent.Stores++
 	if r.writeBack && !slices.Contains(r.lines, at.Line()) {
 		r.lines = append(r.lines, at.Line())
 	}
@@ -29,6 +30,8 @@ func (r *Runtime) fence(m *sim.Machine) {
 	for _, l := range r.lines {
 		m.Port().FlushPhys(l.Addr(), cachemodel.CLWB)
 	}
+	r.spent.Flushes += uint64(len(r.lines))
+	r.spent.Fences++
 	r.lines = r.lines[:0]
 	m.Port().Fence(cachemodel.SFENCE)
 }
