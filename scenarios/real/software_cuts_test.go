@@ -9,7 +9,8 @@ import (
 )
 
 // softwareCuts is how many independent points and how many failures in one run
-// each program of the table gets: 60, or 10,000 with ZHUQUE_REAL_ALL.
+// each program of the table gets: 60, or 10,000 with ZHUQUE_REAL_ALL. Those with few
+// cuts get a fifth of the points, and no failures one after the other.
 func softwareCuts() uint64 {
 	if all() {
 		return 10_000
@@ -17,33 +18,59 @@ func softwareCuts() uint64 {
 	return 60
 }
 
-// Random power cuts in Debian's programs: each restarted program is identical to
+// campaign judges random power cuts in a run: each restarted program is identical to
 // the one that never failed, and some go on to their end.
+func (r run) campaign(t *testing.T, root string) {
+	t.Helper()
+	r.name = "cuts-" + r.name
+	dir := r.prepare(t, root)
+	setup := r.setup(root, dir)
+	switch r.stdin {
+	case "":
+	case "input.txt":
+		setup.Stdin = root + dir + "/" + r.stdin
+	default:
+		setup.Stdin = "scripts/" + r.stdin
+	}
+	points, tails := softwareCuts(), uint64(1)
+	switch {
+	case all():
+		tails = 3
+	case r.cuts == fewCuts:
+		points, tails = 12, 0
+	}
+	mustPass(t, crashinject.Campaign{Name: r.name, Setup: setup, Workers: 1, Tails: tails,
+		Strategy: crashinject.Strategy{Kind: crashinject.Random, Points: points, Seed: 2}}, points)
+}
+
+// Random power cuts in Debian's programs.
 func TestSoftwareCuts(t *testing.T) {
 	native(t)
 	root := software(t)
-	for i := range runs {
-		r := &runs[i]
-		if !r.cuts || r.heavy && !all() {
+	for _, r := range runs {
+		if r.cuts == noCuts || r.cuts == cutsIfAll && !all() {
 			continue
 		}
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			cut := run{name: "cuts-" + r.name, args: r.args, stdin: r.stdin, scripts: r.scripts}
-			dir := cut.prepare(t, root)
-			setup := cut.setup(root, dir)
-			if r.stdin != "" {
-				setup.Stdin = root + dir + "/" + r.stdin
-				if r.stdin != "input.txt" {
-					setup.Stdin = "scripts/" + r.stdin
-				}
+			r.campaign(t, root)
+		})
+	}
+}
+
+// Random power cuts in Go programs, whose runtimes have several threads: in the smallest,
+// and in the tests of packages when everything is asked for.
+func TestGoCuts(t *testing.T) {
+	native(t)
+	root := software(t)
+	for i := range goPrograms {
+		g := &goPrograms[i]
+		t.Run(g.name, func(t *testing.T) {
+			if g.pkg != "" && !all() {
+				t.Skip("heavy: set ZHUQUE_REAL_ALL=1")
 			}
-			points, tails := softwareCuts(), uint64(1)
-			if all() {
-				tails = 3
-			}
-			mustPass(t, crashinject.Campaign{Name: r.name, Setup: setup, Workers: 1, Tails: tails,
-				Strategy: crashinject.Strategy{Kind: crashinject.Random, Points: points, Seed: 2}}, points)
+			t.Parallel()
+			g.run(t, root, false).campaign(t, root)
 		})
 	}
 }
@@ -55,7 +82,7 @@ func TestSoftwareSurvives(t *testing.T) {
 	root := software(t)
 	for i := range runs {
 		r := &runs[i]
-		if !r.cuts || r.heavy && !all() {
+		if r.cuts != manyCuts && (r.cuts == noCuts || !all()) {
 			continue
 		}
 		t.Run(r.name, func(t *testing.T) {

@@ -37,14 +37,24 @@ type run struct {
 	// that is there one day, and this row has to change.
 	lacks string
 	long  bool // more than 300 million instructions: with ZHUQUE_REAL_ALL only
-	cuts  bool // it runs again with power cuts
-	heavy bool // but only with ZHUQUE_REAL_ALL: each of these runs takes seconds
+	cuts  cutting
 	// apart are the streams that are not compared because they differ natively
 	// from one run to the next; "" for none.
 	apart string
 	// shows is what of standard output is compared; nil: all of it.
 	shows func(stdout string) string
 }
+
+// cutting says whether the program runs again with power cuts, and with how many when
+// not everything is asked for.
+type cutting int
+
+const (
+	noCuts cutting = iota
+	manyCuts
+	fewCuts   // each run takes seconds
+	cutsIfAll // none: it takes even longer
+)
 
 // inputSize keeps most runs under 100 million instructions.
 const inputSize = 48 << 10
@@ -55,7 +65,7 @@ var softwareEnv = []string{"PATH=/usr/bin:/bin", "HOME=/", "LC_ALL=C.UTF-8", "TZ
 func all() bool { return os.Getenv("ZHUQUE_REAL_ALL") != "" }
 
 // software returns the unpacked tree. ZHUQUE_REAL_ALL=1 in the environment adds the
-// long runs and heavy programs' cuts, and makes the cuts 10,000. Without the tree the test fails in CI, and where
+// long runs, and makes the cuts 10,000. Without the tree the test fails in CI, and where
 // ./check has fetched; elsewhere it is skipped with the reason.
 func software(t testing.TB) string {
 	t.Helper()
