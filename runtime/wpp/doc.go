@@ -31,7 +31,7 @@
 // # Superblock
 //
 //	0x000  magic "uhuqUim1"
-//	0x008  version: 5
+//	0x008  version: 6
 //	0x010  digest of program, arguments and processor
 //	0x018  cores of the machine
 //	0x020  checksum of the four words above
@@ -103,19 +103,20 @@
 //
 // # Payloads
 //
-// By kind; a list is its length and then its entries. A signal is signal, code, value, pid, uid;
-// an address is two words, port, and the length of a path and its bytes, eight in a word;
-// news are counts of what came in and what room there was.
+// By kind: what A and B of the key are; the words in their order, ×n for n of them and ×0 for
+// what is there sometimes; behind a semicolon what this package adds. A list is its length and
+// then its entries. A signal is signal, code, value, pid, uid. News are counts of what came
+// in and of what room there was.
 //
-//	 1 system       last identity, last thread, position in the stream of random bytes, time slept, thread whose turn it is, rest of its turn, turns, waits, last port, last name
-//	 2 process      A: number. parent, group, session, address space, exit signal, vfork, signal that stopped it, change that no parent was told of, adopted, dead, status, arguments from, to, working directory, program, umask, nice, heap from, to, 16 limits (soft, hard), pending: list of signals
-//	 3 thread       A: number. process, mask, alternate stack pointer, size, flags, address cleared at exit, robust list, its length, affinity, frame of the handler of a power failure, name (2 words), pending: list of signals, waits; a wait if it does; save area
-//	 4 action       A: process, B: signal. handler, flags, restorer, mask
-//	 5 descriptor   A: process, B: number. description, close-on-exec
-//	 6 description  A: identity. kind, node, offset, flags, pipe, socket, news; of a timer: clock, next, interval
-//	 7 pipe         A: identity. bytes taken, news, node of a FIFO, how often its ends to read and to write were opened; ring, bytes in it
-//	 8 watch        A: epoll instance, B: description << 32 | descriptor. descriptor, description, events, data, news seen, fresh
-//	 9 mapping      A: address space, B: first address. end, first physical address, protection | kind << 8 | shared << 16 | grows << 17, node, offset in it, physical address of pages not written
-//	10 timer        A: process, B: identity. clock, next, interval, notification, signal, thread, value, overruns
-//	11 socket       A: identity. see socket.code in sim/kernel: lists of options and of messages with their senders and descriptors
+//	 1 system: last identity, last thread, position in the stream of random bytes, time slept, thread whose turn it is, rest of its turn, turns, waits, last port, last name
+//	 2 process, A number: parent, group, session, address space, exit signal, vfork, stopped by signal, change that the parent was not told of, adopted, dead, status, arguments from, to, working directory, program, umask, nice, heap from, to, limits soft and hard ×32, number of pending signals, signals ×0
+//	 3 thread, A number: process, mask, alternate stack pointer, size, flags, address cleared at exit, robust list, its length, affinity, frame of the power-failure handler that it is in, name ×2, number of pending signals, signals ×0, waits, wait ×0; save area
+//	 4 action, A process, B signal: handler, flags, restorer, mask
+//	 5 descriptor, A process, B number: description, close-on-exec
+//	 6 description, A identity: kind, node, offset, flags, pipe, socket, news ×2, clock of a timer ×0, next ×0, interval ×0
+//	 7 pipe, A identity: bytes taken, news ×2, node of a FIFO, opened for reading, for writing; ring, bytes in it
+//	 8 watch, A epoll instance, B description << 32 | descriptor: descriptor, description, events, data, news seen ×2, fresh
+//	 9 mapping, A address space, B first address: end, first physical address, protection | kind << 8 | shared << 16 | grows << 17, node, offset in it, physical address of pages not written
+//	10 timer, A process, B identity: clock, next, interval, notification, signal, thread, value, overruns
+//	11 socket, A identity: in the order of socket.code in sim/kernel
 package wpp
