@@ -76,6 +76,7 @@ type desc struct {
 	timer   schedule // of a timer descriptor
 	watches []Watch  // of an epoll instance; never changed in place: forks share them
 	news    news     // of an eventfd
+	watched int      // watches about it, of all epoll instances
 }
 
 func (d *desc) readable() bool { return d.flags&oPath == 0 && d.flags&oAccmode != oWronly }
@@ -122,36 +123,54 @@ func (d *desc) code(c *codec) {
 // files is what the descriptors of all processes lead to, each list ascending by
 // identity.
 type files struct {
-	descs []desc
+	descs ordered[desc]
 	pipes []pipe
 	socks []*socket
+
+	epolls, timers []int // the descriptions that are epoll instances and timers, ascending
 }
 
 func (f *files) fork() files {
-	c := files{slices.Clone(f.descs), slices.Clone(f.pipes), make([]*socket, len(f.socks))}
+	c := files{descs: f.descs.fork(), pipes: slices.Clone(f.pipes), socks: make([]*socket, len(f.socks)),
+		epolls: slices.Clone(f.epolls), timers: slices.Clone(f.timers)}
 	for i, s := range f.socks {
 		c.socks[i] = s.fork()
 	}
 	return c
 }
 
-// slot returns an open descriptor, nil for a free number.
-func (p *Process) slot(num int) *slot {
-	i, ok := slices.BinarySearchFunc(p.slots, num, func(s slot, n int) int { return cmp.Compare(s.num, n) })
-	if !ok {
-		return nil
+// kindred returns the list of all descriptions of a kind, nil where there is none.
+func (f *files) kindred(kind FDKind) *[]int {
+	switch kind {
+	case FDEpoll:
+		return &f.epolls
+	case FDTimer:
+		return &f.timers
 	}
-	return &p.slots[i]
+	return nil
 }
 
-// find returns an open file description, nil when there is none with that identity.
-func (f *files) find(id int) *desc {
-	i, ok := slices.BinarySearchFunc(f.descs, id, func(d desc, n int) int { return cmp.Compare(d.id, n) })
-	if !ok {
-		return nil
+// list enters a description of the highest identity so far.
+func (f *files) list(d *desc) {
+	if l := f.kindred(d.kind); l != nil {
+		*l = append(*l, d.id)
 	}
-	return &f.descs[i]
 }
+
+// drop forgets a description.
+func (f *files) drop(d *desc) {
+	if l := f.kindred(d.kind); l != nil {
+		i, _ := slices.BinarySearch(*l, d.id)
+		*l = slices.Delete(*l, i, i+1)
+	}
+	f.descs.remove(d.id)
+}
+
+// slot returns an open descriptor, nil for a free number.
+func (p *Process) slot(num int) *slot { return p.slots.find(num) }
+
+// find returns an open file description, nil when there is none with that identity.
+func (f *files) find(id int) *desc { return f.descs.find(id) }
 
 func (f *files) desc(id int) *desc {
 	d := f.find(id)
@@ -182,23 +201,13 @@ func (k *Kernel) get(num int) *desc {
 }
 
 // free returns the lowest unused descriptor number from min up.
-func (p *Process) free(min int) int {
-	for _, s := range p.slots {
-		if s.num > min {
-			break
-		}
-		if s.num == min {
-			min++
-		}
-	}
-	return min
-}
+func (p *Process) free(min int) int { return p.slots.free(min) }
 
 func (k *Kernel) openConsole() {
 	for i, kind := range []FDKind{FDStdin, FDStdout, FDStderr} {
 		d := desc{id: k.newID(), refs: 1, kind: kind, flags: oRdwr | oLargefile}
-		k.files.descs = append(k.files.descs, d)
-		k.proc.slots = append(k.proc.slots, slot{num: i, desc: d.id})
+		k.files.descs.insert(d)
+		k.proc.slots.insert(slot{num: i, desc: d.id})
 	}
 }
 
@@ -219,7 +228,7 @@ func (k *Kernel) install(d desc, cloexec bool) (int, error) {
 		return 0, errno.EMFILE
 	}
 	d.id, d.refs = k.newID(), 0
-	k.files.descs = append(k.files.descs, d)
+	k.files.list(k.files.descs.insert(d))
 	k.touchDesc(d.id)
 	k.bind(num, d.id, cloexec)
 	return num, nil
@@ -228,21 +237,19 @@ func (k *Kernel) install(d desc, cloexec bool) (int, error) {
 // bind makes num, which is free, a descriptor of the description id.
 func (k *Kernel) bind(num, id int, cloexec bool) {
 	k.files.desc(id).refs++
-	p := k.proc
-	i, _ := slices.BinarySearchFunc(p.slots, num, func(s slot, n int) int { return cmp.Compare(s.num, n) })
-	p.slots = slices.Insert(p.slots, i, slot{num, id, cloexec})
+	k.proc.slots.insert(slot{num, id, cloexec})
 	k.touchFD(num)
 }
 
 // closeFD closes an open descriptor and, with the last one, its description.
 func (k *Kernel) closeFD(num int) error {
 	p := k.proc
-	i, ok := slices.BinarySearchFunc(p.slots, num, func(s slot, n int) int { return cmp.Compare(s.num, n) })
-	if !ok {
+	s := p.slot(num)
+	if s == nil {
 		return errno.EBADF
 	}
-	id := p.slots[i].desc
-	p.slots = slices.Delete(p.slots, i, i+1)
+	id := s.desc
+	p.slots.remove(num)
 	k.touchFD(num)
 	d := k.files.desc(id)
 	k.dropLocks(d, d.refs == 1)
@@ -265,15 +272,16 @@ func (k *Kernel) unrefDesc(id int) {
 		}
 		k.leavePipe(d.pipe, d.kind)
 	case FDEpoll:
-		k.watch(d, nil)
+		k.unwatchAll(d)
 	}
-	k.unwatch(id)
+	if d.watched > 0 {
+		k.unwatch(id)
+	}
 	socket := 0
 	if d.kind == FDSocket {
 		socket = d.socket
 	}
-	j := slices.IndexFunc(k.files.descs, func(e desc) bool { return e.id == id })
-	k.files.descs = slices.Delete(k.files.descs, j, j+1)
+	k.files.drop(d)
 	k.touchDesc(id)
 	if socket != 0 { // last: it may hold descriptions that go with it
 		k.closeSocket(k.files.sock(socket))

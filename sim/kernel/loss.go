@@ -112,28 +112,27 @@ func (p *Process) lose(l *Loss) {
 
 // loseFiles loses what belongs to descriptors.
 func (k *Kernel) loseFiles(l *Loss) {
-	for i := range k.files.descs {
-		d := &k.files.descs[i]
+	for d := range k.files.descs.all() {
 		if l.Offsets && d.kind == FDNode {
 			d.off = 0
 		}
 		if l.Watches {
-			d.watches = nil
+			d.watches, d.watched = nil, 0
 		}
 	}
 	seen := map[int]bool{}
 	for _, p := range k.procs {
-		for i := range p.slots {
-			s := &p.slots[i]
+		for s := range p.slots.all() {
 			d := k.files.desc(s.desc)
 			if l.Sharing && d.kind == FDNode && seen[d.id] {
 				k.split(s, d)
 			}
 			seen[s.desc] = true
 		}
-		if n := len(p.slots); l.HighestFD && n > 3 {
-			k.files.desc(p.slots[n-1].desc).refs--
-			p.slots = p.slots[:n-1]
+		if l.HighestFD && p.slots.n > 3 {
+			s := p.slots.last()
+			k.files.desc(s.desc).refs--
+			p.slots.remove(s.num)
 		}
 	}
 }
@@ -144,7 +143,7 @@ func (k *Kernel) split(s *slot, d *desc) {
 	d.refs--
 	own.id, own.refs, own.off = k.newID(), 1, 0
 	k.FS.Ref(own.node)
-	k.files.descs = append(k.files.descs, own)
+	k.files.list(k.files.descs.insert(own))
 	s.desc = own.id
 }
 

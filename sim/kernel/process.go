@@ -80,7 +80,7 @@ type Process struct {
 
 	held bool // some threads may have to wait for others to handle a power failure; see Kernel.held
 
-	slots []slot // descriptors, ascending by number
+	slots ordered[slot] // descriptors, by number
 }
 
 // processRecord is the part of a Process that its record holds.
@@ -178,7 +178,7 @@ func (p *Process) fork(space *mm.Space) *Process {
 	c := *p
 	c.MM = space
 	c.queue = slices.Clone(p.queue)
-	c.slots, c.timers = slices.Clone(p.slots), slices.Clone(p.timers)
+	c.slots, c.timers = p.slots.fork(), slices.Clone(p.timers)
 	return &c
 }
 

@@ -142,7 +142,7 @@ const allCaps = 1<<41 - 1
 // tableSize is how many descriptors the process's table has room for, as Linux grows it.
 func (p *Process) tableSize() int {
 	size := 64
-	for n := len(p.slots); n > 0 && p.slots[n-1].num >= size; {
+	for s := p.slots.last(); s != nil && s.num >= size; {
 		size *= 2
 	}
 	return size
@@ -237,8 +237,8 @@ func (k *Kernel) listFDs(task vfs.Task) []vfs.FD {
 	if !ok {
 		return nil
 	}
-	out := make([]vfs.FD, 0, len(v.p.slots))
-	for _, s := range v.p.slots {
+	out := make([]vfs.FD, 0, v.p.slots.n)
+	for s := range v.p.slots.all() {
 		d := k.files.desc(s.desc)
 		if d.node != 0 {
 			out = append(out, vfs.FD{Num: s.num, Node: d.node})

@@ -150,11 +150,11 @@ func (k *restorer) restore(r Record) error {
 		if r.Key.B > 1<<20 {
 			return bad("%v: the number is out of range", r.Key)
 		}
-		return k.read(&r, appended(&p.slots, slot{num: int(r.Key.B)}, k.alike))
+		return k.read(&r, p.slots.insert(slot{num: int(r.Key.B)}))
 	case KindTimer:
 		return k.read(&r, appended(&p.timers, timer{id: int(r.Key.B)}, k.alike))
 	case KindDesc:
-		d := appended(&k.files.descs, desc{id: int(r.Key.A)}, k.alike)
+		d := k.files.descs.insert(desc{id: int(r.Key.A)})
 		if err := k.read(&r, d); err != nil {
 			return err
 		}
@@ -240,7 +240,7 @@ func (k *Kernel) consistent() error {
 		if err := checkQueue(p.queue); err != nil {
 			return err
 		}
-		for _, s := range p.slots {
+		for s := range p.slots.all() {
 			d := k.files.find(s.desc)
 			if d == nil {
 				return bad("descriptor %d of process %d has no description", s.num, p.pid)
@@ -253,10 +253,11 @@ func (k *Kernel) consistent() error {
 			return err
 		}
 	}
-	for i := range k.files.descs {
-		if err := k.checkDesc(&k.files.descs[i]); err != nil {
+	for d := range k.files.descs.all() {
+		if err := k.checkDesc(d); err != nil {
 			return err
 		}
+		k.files.list(d)
 	}
 	for _, t := range k.threads {
 		if w := t.wait; w != nil && w.fifo.pipe != 0 {
@@ -305,9 +306,11 @@ func (k *Kernel) checkDesc(d *desc) error {
 	}
 	slices.SortFunc(d.watches, Watch.Compare)
 	for _, w := range d.watches {
-		if k.files.find(w.Desc) == nil {
+		about := k.files.find(w.Desc)
+		if about == nil {
 			return bad("epoll instance %d watches description %d", d.id, w.Desc)
 		}
+		about.watched++
 	}
 	if d.kind == FDEpoll && k.nesting(d, 0) > maxNesting {
 		return bad("epoll instance %d watches itself", d.id)

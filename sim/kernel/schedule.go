@@ -120,8 +120,8 @@ func (k *Kernel) NextTurn(now uint64) uint64 {
 // nextEvent returns the earliest virtual time at which something happens by itself.
 func (k *Kernel) nextEvent() phys.Nanos {
 	at := k.nextExpiry()
-	for i := range k.files.descs {
-		if d := &k.files.descs[i]; d.kind == FDTimer && d.timer.next != 0 {
+	for _, id := range k.files.timers {
+		if d := k.files.desc(id); d.timer.next != 0 {
 			at = min(at, d.timer.next)
 		}
 	}
@@ -295,7 +295,7 @@ func (k *Kernel) awaitedEvents(t *Thread, i interest) string {
 			what = "the console"
 		}
 	}
-	for _, s := range t.proc.slots {
+	for s := range t.proc.slots.all() {
 		if s.desc == i.desc {
 			what += fmt.Sprintf(" (descriptor %d)", s.num)
 			break

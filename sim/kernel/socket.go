@@ -205,11 +205,12 @@ func (k *Kernel) sockOf(d *desc) *socket {
 
 // descOf returns the description of a socket, nil for one in a listener's queue.
 func (k *Kernel) descOf(s *socket) *desc {
-	i := slices.IndexFunc(k.files.descs, func(d desc) bool { return d.kind == FDSocket && d.socket == s.id })
-	if i < 0 {
-		return nil
+	for d := range k.files.descs.all() {
+		if d.kind == FDSocket && d.socket == s.id {
+			return d
+		}
 	}
-	return &k.files.descs[i]
+	return nil
 }
 
 // newSocket makes a socket with nothing received.

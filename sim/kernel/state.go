@@ -312,8 +312,8 @@ func (k *Kernel) record(c *codec, key Key) (r Record, ok bool) {
 	case KindSystem:
 		return c.encode(key, &k.sys), true
 	case KindPipe:
-		i := slices.IndexFunc(k.files.pipes, func(p pipe) bool { return p.id == int(key.A) })
-		if i < 0 {
+		i, ok := k.files.pipeIndex(int(key.A))
+		if !ok {
 			return r, false
 		}
 		r = c.encode(key, &k.files.pipes[i])
@@ -424,7 +424,7 @@ func (k *Kernel) Objects() []Record {
 				add(Key{KindAction, uint64(p.pid), uint64(sig)})
 			}
 		}
-		for _, s := range p.slots {
+		for s := range p.slots.all() {
 			add(p.fdKey(s.num))
 		}
 		for i := range p.timers {
@@ -434,8 +434,7 @@ func (k *Kernel) Objects() []Record {
 	for _, t := range k.threads {
 		add(t.key())
 	}
-	for i := range k.files.descs {
-		d := &k.files.descs[i]
+	for d := range k.files.descs.all() {
 		add(descKey(d.id))
 		for _, w := range d.watches {
 			add(watchKey(d.id, w))

@@ -102,47 +102,55 @@ func sysEpollCtl(c *call) (uint64, error) {
 	}
 	w.Desc = d.id
 	i, found := slices.BinarySearchFunc(ep.watches, w, Watch.Compare)
-	list := slices.Clone(ep.watches) // forks share the old one
 	switch {
 	case op == add && found:
 		return 0, errno.EEXIST
-	case op == add:
-		list = slices.Insert(list, i, w)
-	case op != del && op != mod:
+	case op != add && op != del && op != mod:
 		return 0, errno.EINVAL
-	case !found:
+	case op != add && !found:
 		return 0, errno.ENOENT
-	case op == mod && list[i].Events&epollExclusive != 0:
+	case op == mod && ep.watches[i].Events&epollExclusive != 0:
 		return 0, errno.EINVAL
-	case op == mod:
-		list[i] = w
-	default:
-		list = slices.Delete(list, i, i+1)
 	}
-	c.watch(ep, list)
+	list := slices.Clone(ep.watches) // forks share the old one
+	switch op {
+	case add:
+		list = slices.Insert(list, i, w)
+		d.watched++
+	case mod:
+		list[i] = w
+	case del:
+		list = slices.Delete(list, i, i+1)
+		d.watched--
+	}
+	ep.watches = list
+	c.touch(watchKey(ep.id, w))
 	return 0, nil
 }
 
-// watch gives an epoll instance a new list.
-func (k *Kernel) watch(ep *desc, list []Watch) {
-	for _, pair := range [][2][]Watch{{ep.watches, list}, {list, ep.watches}} {
-		for _, w := range pair[0] {
-			if i, ok := slices.BinarySearchFunc(pair[1], w, Watch.Compare); !ok || pair[1][i] != w {
-				k.touch(watchKey(ep.id, w))
-			}
-		}
+// unwatchAll forgets what an epoll instance that is closed watches.
+func (k *Kernel) unwatchAll(ep *desc) {
+	for _, w := range ep.watches {
+		k.files.desc(w.Desc).watched--
+		k.touch(watchKey(ep.id, w))
 	}
-	ep.watches = list
+	ep.watches = nil
 }
 
 // unwatch forgets a description that is closed.
-func (k *Kernel) unwatch(id int) {
-	for i := range k.files.descs {
-		ep := &k.files.descs[i]
-		about := func(w Watch) bool { return w.Desc == id }
-		if slices.ContainsFunc(ep.watches, about) {
-			k.watch(ep, slices.DeleteFunc(slices.Clone(ep.watches), about))
+func (k *Kernel) unwatch(closed int) {
+	about := func(w Watch) bool { return w.Desc == closed }
+	for _, id := range k.files.epolls {
+		ep := k.files.desc(id)
+		if !slices.ContainsFunc(ep.watches, about) {
+			continue
 		}
+		for _, w := range ep.watches {
+			if about(w) {
+				k.touch(watchKey(ep.id, w))
+			}
+		}
+		ep.watches = slices.DeleteFunc(slices.Clone(ep.watches), about)
 	}
 }
 
@@ -172,8 +180,8 @@ func (k *Kernel) nesting(d *desc, above int) int {
 // above returns how many epoll instances stand above one.
 func (k *Kernel) above(d *desc) int {
 	highest := 0
-	for i := range k.files.descs {
-		if e := &k.files.descs[i]; slices.ContainsFunc(e.watches, func(w Watch) bool { return w.Desc == d.id }) {
+	for _, id := range k.files.epolls {
+		if e := k.files.desc(id); slices.ContainsFunc(e.watches, func(w Watch) bool { return w.Desc == d.id }) {
 			highest = max(highest, 1+k.above(e))
 		}
 	}
@@ -240,7 +248,14 @@ func sysEpollWait(c *call) (uint64, error) {
 	if err := c.store(c.a[1], out); err != nil {
 		return 0, err
 	}
-	c.watch(ep, list)
+	if list != nil {
+		for i, w := range list {
+			if w != ep.watches[i] {
+				c.touch(watchKey(ep.id, w))
+			}
+		}
+		ep.watches = list
+	}
 	if ep.off != next {
 		ep.off = next
 		c.touchDesc(ep.id)
@@ -249,22 +264,29 @@ func sysEpollWait(c *call) (uint64, error) {
 }
 
 // events returns up to n events as they go to the program, the watches as they are
-// afterwards, and at which descriptor to begin next time. It begins where the last
+// afterwards, nil for no change, and at which descriptor to begin next time. It begins where the last
 // call had no room for more, so that everybody's turn comes.
 func (c *call) events(ep *desc, n int) (out []byte, list []Watch, next int64) {
-	list = slices.Clone(ep.watches)
-	first, _ := slices.BinarySearchFunc(list, Watch{FD: int(ep.off)}, Watch.Compare)
-	for i := range list {
-		at := (first + i) % len(list)
-		got := c.occurred(list[at])
+	first, _ := slices.BinarySearchFunc(ep.watches, Watch{FD: int(ep.off)}, Watch.Compare)
+	for i := range ep.watches {
+		at := (first + i) % len(ep.watches)
+		w := ep.watches[at]
+		got := c.occurred(w)
 		if got == 0 {
 			continue
 		}
 		if len(out) == n*epollEvent {
-			return out, list, int64(list[at].FD)
+			return out, list, int64(w.FD)
 		}
-		out = le.AppendUint64(le.AppendUint32(out, got), list[at].Data)
-		list[at] = c.told(list[at])
+		out = le.AppendUint64(le.AppendUint32(out, got), w.Data)
+		told := c.told(w)
+		if told == w {
+			continue
+		}
+		if list == nil {
+			list = slices.Clone(ep.watches) // forks share the old one
+		}
+		list[at] = told
 	}
 	return out, list, 0
 }

@@ -17,7 +17,8 @@ func sysCloseRange(c *call) (uint64, error) {
 	if first > last || c.a[2]&^cloexec != 0 {
 		return 0, errno.EINVAL
 	}
-	for _, s := range slices.Clone(c.proc.slots) {
+	open := c.proc.slots.fork() // closing changes the list
+	for s := range open.all() {
 		if n := uint64(s.num); n < first || n > last {
 			continue
 		}

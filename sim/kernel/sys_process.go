@@ -68,7 +68,7 @@ func (c *call) forkProcess(a cloneArgs) (uint64, error) {
 			return 0, err
 		}
 	}
-	for _, s := range p.slots {
+	for s := range p.slots.all() {
 		c.files.desc(s.desc).refs++
 		c.touch(p.fdKey(s.num))
 	}
@@ -137,8 +137,9 @@ func (c *call) endProcess(status, sig int) {
 		c.removeThread(t)
 	}
 	c.dropTimers(p, func(*timer) bool { return true })
-	for len(p.slots) > 0 {
-		_ = c.closeFD(p.slots[0].num) // it is open
+	open := p.slots.fork() // closing changes the list
+	for s := range open.all() {
+		_ = c.closeFD(s.num) // it is open
 	}
 	c.leaveSpace(p)
 	p.MM, p.space = c.newSpace(), 0
@@ -409,7 +410,8 @@ func (c *call) exec(path string, args, env []string) (uint64, error) {
 			c.touchAction(sig)
 		}
 	}
-	for _, s := range slices.Clone(p.slots) {
+	open := p.slots.fork() // closing changes the list
+	for s := range open.all() {
 		if s.cloexec {
 			_ = c.closeFD(s.num)
 		}
