@@ -62,6 +62,7 @@ func (cl *call) syscall(nr uint64) Outcome {
 	k, c := cl.Kernel, cl.cpu
 	cl.row = row(nr)
 	res, err := cl.run(nr)
+	_ = k.MM.TakeRefused() // its EFAULT tells enough
 	if err == nil {
 		err = k.MM.Err()
 	}

@@ -293,6 +293,9 @@ func (k *Kernel) Exception(c *x86.CPU, e *x86.Exception) Outcome {
 	if err := k.MM.Err(); err != nil {
 		return Outcome{Err: err}
 	}
+	if err := k.MM.TakeRefused(); err != nil && e.Fault != nil && e.Fault.Kind == mem.BusError {
+		return Outcome{Err: err}
+	}
 	q, t := faultSignal(c, e)
 	if k.thread.mask&bit(q.Signal) != 0 || k.proc.actions[q.Signal].Handler == sigIgn {
 		cl.kill(q.Signal)

@@ -142,11 +142,12 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 		return c.openTmpfile(dirfd, p, flags, mode)
 	}
 	excl := flags&(oCreat|oExcl) == oCreat|oExcl
-	pl, err := c.locate(dirfd, p, flags&oNofollow == 0 && !excl)
+	follow := flags&oNofollow == 0 && !excl
+	pl, err := c.locate(dirfd, p, follow)
 	if err != nil {
 		return 0, err
 	}
-	if task, num, ok := c.FS.FDLink(pl.Node); ok && pl.Node != 0 {
+	if task, num, ok := c.FS.FDLink(pl.Node); ok && follow {
 		return c.reopen(c.descAt(task, num), flags)
 	}
 	id, created, err := c.openNode(pl, flags, mode)
@@ -158,10 +159,10 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 		return 0, err
 	}
 	switch {
-	case st.Link() && flags&oPath == 0:
-		return 0, errno.ELOOP
 	case flags&oDirectory != 0 && !st.Dir(), pl.DirOnly && !st.Dir():
 		return 0, errno.ENOTDIR
+	case st.Link() && flags&oPath == 0:
+		return 0, errno.ELOOP
 	case st.Dir() && (write || flags&oCreat != 0):
 		return 0, errno.EISDIR
 	}

@@ -134,6 +134,9 @@ func TestLimits(t *testing.T) {
 	if f, ok := p.WriteBytes(at+3*phys.PageSize, []byte{1}).(*mem.Fault); !ok || f.Kind != mem.BusError {
 		t.Fatal("a fourth page in a memory of three")
 	}
+	if err := s.TakeRefused(); err == nil || s.TakeRefused() != nil {
+		t.Errorf("the refusal is told as %v, and a second time", err)
+	}
 	must(t, p.WriteBytes(at+5, []byte{1}))
 }
 

@@ -217,7 +217,8 @@ type Space struct {
 	heapNext, heapLast phys.Addr // unused rest of the heap's physical reserve
 
 	changed func()
-	err     error // first failure of Files; sticky
+	err     error   // first failure of Files; sticky
+	refused *UsedUp // the last page that was not there to be given
 }
 
 var _ mem.AddressSpace = (*Space)(nil)
@@ -438,7 +439,36 @@ func (s *Space) full(f phys.Frame) bool {
 	if f.IsPMEM() {
 		st, limit = s.cfg.PMEM, s.cfg.PMEMSize
 	}
-	return limit != 0 && st.Touched() >= int64(limit>>phys.PageShift) && st.Page(f) == nil
+	if limit == 0 || st.Touched() < int64(limit>>phys.PageShift) || st.Page(f) != nil {
+		return false
+	}
+	s.refused = &UsedUp{f.IsPMEM(), limit}
+	return true
+}
+
+// UsedUp says that the program has touched all of the machine's memory. Linux would kill
+// some process for that.
+type UsedUp struct {
+	PMEM bool
+	Size phys.Bytes
+}
+
+func (e *UsedUp) Error() string {
+	what := "DRAM"
+	if e.PMEM {
+		what = "persistent memory"
+	}
+	return fmt.Sprintf("the program has used up the machine's %d MiB of %s", e.Size>>20, what)
+}
+
+// TakeRefused returns why a page was refused since the last call, nil for no reason: an
+// access that failed with a bus error has met the end of the memory, not of a file.
+func (s *Space) TakeRefused() error {
+	e := s.refused
+	if s.refused = nil; e == nil {
+		return nil
+	}
+	return e
 }
 
 func (s *Space) store(a phys.Addr) *mem.Store {
