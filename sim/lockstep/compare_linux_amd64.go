@@ -155,8 +155,9 @@ var forms = x86.ISA()
 
 // setAside tells of every form whether it is left to the model: what is the
 // machine's own affair (see the package comment), what would reach the host's
-// kernel, loads of segment registers, as single-stepping misses the instruction
-// behind a load of SS, and behind those that the kernel emulates (SGDT and its like).
+// kernel, what moves segment registers, as single-stepping misses the instruction
+// behind a load of SS and ptrace sets selectors of the program's privilege only, and
+// single-stepping also misses the one behind those that the kernel emulates (SGDT and its like).
 var setAside = func() []bool {
 	list := make([]bool, len(forms))
 	for i, f := range forms {
@@ -167,7 +168,7 @@ var setAside = func() []bool {
 			"F2XM1", "FYL2X", "FYL2XP1", "FPTAN", "FPATAN", "FSIN", "FCOS", "FSINCOS":
 			list[i] = true
 		default:
-			list[i] = strings.HasPrefix(f.Args, "Sw") || f.Name == "POP" && (f.Args == "FS" || f.Args == "GS")
+			list[i] = strings.Contains(f.Args, "Sw") || f.Args == "FS" || f.Args == "GS"
 		}
 	}
 	return list

@@ -30,7 +30,8 @@ func TestRealPrograms(t *testing.T) {
 		{"jit-ahead", "jit", []string{"ahead"}, []uint64{0, 30_000}},
 		{"jit-elsewhere", "jit", []string{"middle", "elsewhere"}, []uint64{30_000}},
 		{"jit-compiler", "jit", []string{"hot", "compiler"}, []uint64{100_000, 700_000}},
-		{"faults", "faults", nil, []uint64{0, 200_000}},
+		// Not the part that reads behind a mapped file's end, where the host's process has memory.
+		{"faults", "faults", nil, []uint64{200_000}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path, err := real.Path(c.program)

@@ -34,7 +34,7 @@ var software = []struct {
 	{"luajit-v3", "/usr/bin/luajit /script/loop.lua", x86.V3, []uint64{0, 450_000}},
 	{"tcc-v3", "/usr/bin/tcc -run /script/fib.c", x86.V3, []uint64{300_000, 1_100_000}},
 	{"grep-pcre", "/bin/grep -oP (?<=a)[a-f]+(?!c) /script/words.awk", x86.V2, []uint64{100_000, 500_000}},
-	{"sbcl", "/usr/bin/sbcl --noinform --no-sysinit --no-userinit --disable-debugger --load /script/loop.lisp", x86.V2, []uint64{0, 2_000_000}},
+	{"sbcl", "/usr/bin/sbcl --noinform --no-sysinit --no-userinit --disable-debugger --load /script/loop.lisp", x86.V2, []uint64{0, 1_500_000}},
 }
 
 const query = "with\trecursive\tc(i)\tas(select\t1\tunion\tall\tselect\ti+1\tfrom\tc\twhere\ti<300)select\tsum(i*i),group_concat(i%7)from\tc;"

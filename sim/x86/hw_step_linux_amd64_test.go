@@ -134,6 +134,8 @@ func refusal(code []byte, status decodeStatus, row *Row, in *Inst, s *State) str
 		return "LOCK MOV CR0 is AMD's MOV CR8"
 	case status == decodeUD && in.prefix&prefixLock != 0 && forms[in.row].row.Name == "VERW":
 		return "LOCK VERW, which AMD's processors allow"
+	case status == decodeLong && code[maxLength-3]&0xF0 == 0x40 && code[maxLength-2] == 0xC4:
+		return "a VEX prefix behind REX that the limit of 15 bytes cuts, #UD by some of its bits on AMD's"
 	case row == nil:
 		return "" // too long, cut off, or #UD: these fault
 	case hwSkipped[row.Name] != "":
