@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 
-	"zhuque/eadr"
 	"zhuque/sim"
 	"zhuque/sim/imagefile"
 	"zhuque/sim/kernel"
@@ -176,8 +175,8 @@ func (p *Persistent) Machine() *sim.Machine { return p.m }
 // changed, *imagefile.InUse, *OtherRun, what kept the program from starting. The file is
 // unchanged then.
 func (p *Persistent) Open(setup Setup, cfg *sim.Config) error {
-	if err := persists(&setup); err != nil {
-		return err
+	if setup.Memory != sim.Zhuque {
+		return fmt.Errorf("memory %s does not survive a power cut: expected %s", setup.Memory, sim.Zhuque)
 	}
 	p.note = Case{Setup: setup}.String()
 	file, im, err := sim.OpenImage(p.Path)
@@ -193,24 +192,17 @@ func (p *Persistent) Open(setup Setup, cfg *sim.Config) error {
 	return nil
 }
 
-// persists says why a setup cannot live in a file.
-func persists(s *Setup) error {
-	switch {
-	case s.Memory != sim.Zhuque:
-		return fmt.Errorf("memory %s does not survive a power cut: expected zhuque", s.Memory)
-	case s.Domain != eadr.EADR:
-		return fmt.Errorf("domain %v: a power cut loses the caches, and no restart accepts what is left; expected %v", s.Domain, eadr.EADR)
-	}
-	return nil
-}
-
 // begin starts the program.
 func (p *Persistent) begin(setup *Setup, cfg *sim.Config) (err error) {
 	if p.m, err = setup.Start(cfg); err != nil {
 		return err
 	}
 	p.next = p.Every
-	p.file, err = sim.CreateImage(p.Path, p.Sync, p.m.Checkpoint(), p.note, p.say)
+	d, rep := p.m.Checkpoint()
+	if !rep.Power.Complete || !rep.Power.RegistersSaved {
+		return fmt.Errorf("domain %v with this energy: the power-fail sequence does not save the process, and no restart would accept its image", setup.Domain)
+	}
+	p.file, err = sim.CreateImage(p.Path, p.Sync, d, p.note, p.say)
 	return err
 }
 
@@ -368,7 +360,8 @@ func (p *Persistent) run() (stop sim.Stop, err error) {
 
 // checkpoint makes the machine as it stands the image, and shows what waits for that.
 func (p *Persistent) checkpoint() error {
-	if err := p.file.Append(p.m.Checkpoint(), p.note, p.say); err != nil {
+	d, _ := p.m.Checkpoint()
+	if err := p.file.Append(d, p.note, p.say); err != nil {
 		return fmt.Errorf("checkpoint in %s: %w", p.Path, err)
 	}
 	p.next = p.m.Retired() + p.Every

@@ -116,11 +116,10 @@ func (im *SavedImage) OpenFiles(cfg *Config) (*vfs.FS, error) {
 
 // Checkpoint is what a power cut would leave at this instruction, for a machine that
 // runs on: unlike PowerCut's, the Durable stays as it is.
-func (m *Machine) Checkpoint() *Durable {
+func (m *Machine) Checkpoint() (*Durable, CutReport) {
 	pmem := m.durable.PMEM.Fork()
 	m.port.FlushTLB() // of pointers into pages that both have now
-	d, _ := m.cut(Cut{KeepStores: Drain}, pmem)
-	return d
+	return m.cut(Cut{KeepStores: Drain}, pmem)
 }
 
 // ImageFile is an image file that follows a running machine, checkpoint by checkpoint.

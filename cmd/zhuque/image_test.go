@@ -126,7 +126,7 @@ func TestImageOfAnotherRunIsRefused(t *testing.T) {
 		"its setting pmem-size is \"4096\", here it is \"8\"": {"--pmem-size", "8", "--", "guest:files"},
 		"its environment is":                                  {"--env", "A=B", "--", "guest:files"},
 		"expected zhuque":                                     {"--memory", "native", "--", "guest:files"},
-		"loses the caches":                                    {"--domain", "adr", "--", "guest:files"},
+		"its setting domain is \"eadr\", here it is \"adr\"":  {"--domain", "adr", "--", "guest:files"},
 		"address already in use":                              {"--publish", busy.Addr().String() + ":80", "--", "guest:files"},
 		"expected a number of instructions above zero":        {"--checkpoint", "0", "--", "guest:files"},
 	} {
@@ -135,6 +135,11 @@ func TestImageOfAnotherRunIsRefused(t *testing.T) {
 	// Nothing is made where the program cannot start.
 	zhuque(t, dir, "", "run", "--image", "new", "--", "guest:none").want(t, exitNotFound)
 	zhuque(t, dir, "", "run", "--image", "no/such/folder/new", "--", "guest:hello").want(t, exitSimulator, "no such file or directory")
+	zhuque(t, dir, "", "run", "--image", "new", "--domain", "adr", "--", "guest:hello").want(t, exitSimulator, "no restart would accept its image")
+	zhuque(t, dir, "", "run", "--image", "new", "--energy", "1", "--", "guest:hello").want(t, exitSimulator, "no restart would accept its image")
+	flushes := []string{"run", "--image", "adr", "--domain", "adr", "--flush", "power-fail", "--max-instructions"}
+	zhuque(t, dir, "", append(flushes, "20", "--", "guest:hello")...).want(t, exitSimulator, "instruction limit")
+	zhuque(t, dir, "", append(flushes, "100", "--", "guest:hello")...).want(t, 0, "resumed from adr")
 	zhuque(t, dir, "", "run", "--image", dir, "--", "guest:hello").want(t, exitSimulator)
 	zhuque(t, dir, "", "run", "--fsync", "--", "guest:hello").want(t, exitSimulator, "expected --image FILE")
 	if _, err := os.Stat(filepath.Join(dir, "new")); err == nil {
