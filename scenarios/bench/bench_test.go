@@ -159,6 +159,19 @@ func TestServers(t *testing.T) {
 	}
 }
 
+// Why an engine failed is what the program said, not its emulator's greeting.
+func TestComplaint(t *testing.T) {
+	for text, want := range map[string]string{
+		"==1== Cachegrind\n==1== \n--1-- warning: L3\nfailed to set rlimit\n==1== I refs: 3\n": "failed to set rlimit",
+		"\ncannot open display\nmore\n": "cannot open display",
+		"==1== only\n":                  "it says nothing",
+	} {
+		if got := complaint(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 // QEMU's flag for one instruction at a time has two names.
 func TestSingleFlag(t *testing.T) {
 	for help, want := range map[string]string{

@@ -145,8 +145,7 @@ func host(before []string, count *regexp.Regexp) func(context.Context, Process) 
 			out.Processor = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 		}
 		if err != nil {
-			first, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
-			return out, fmt.Errorf("%s: %w: %s", filepath.Base(words[0]), err, first)
+			return out, fmt.Errorf("%s: %w: %s", filepath.Base(words[0]), err, complaint(stderr.String()))
 		}
 		if count != nil {
 			m := count.FindSubmatch(stderr.Bytes())
@@ -158,6 +157,16 @@ func host(before []string, count *regexp.Regexp) func(context.Context, Process) 
 		return out, err
 	}
 	return run
+}
+
+// complaint is the first line on standard error that is not Valgrind's own.
+func complaint(stderr string) string {
+	for line := range strings.Lines(stderr) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "==") && !strings.HasPrefix(line, "--") {
+			return line
+		}
+	}
+	return "it says nothing"
 }
 
 const notInstalled = "not installed"
