@@ -278,6 +278,10 @@ func (k *Kernel) awaited(t *Thread) string {
 		return "the end of a child"
 	case w.vfork != 0:
 		return fmt.Sprintf("process %d to leave its memory", w.vfork)
+	case w.lock != nil:
+		return w.lock.String()
+	case w.fifo.pipe != 0:
+		return fmt.Sprintf("the other end of pipe %d, a FIFO", w.fifo.pipe)
 	case w.signals != 0:
 		return fmt.Sprintf("one of the signals %#x", w.signals)
 	}
