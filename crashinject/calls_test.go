@@ -180,9 +180,9 @@ func (c *callCutter) instant(main, behind *sim.Machine, step uint64, single, com
 	tid := main.Kernel().Current()
 	m := c.restarted(main, step)
 	if t := m.Kernel().Thread(tid); t != nil {
-		moved, waits := t.Waits()
+		messages, bytes, waits := t.Waits()
 		c.found.waited = c.found.waited || waits
-		c.found.partly = c.found.partly || moved > 0
+		c.found.partly = c.found.partly || messages+bytes > 0
 	}
 	var compare check.Comparer
 	undone := compare.Compare(main, m)

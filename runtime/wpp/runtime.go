@@ -129,7 +129,7 @@ func (r *Runtime) Call(m *sim.Machine, c *sim.Call) kernel.Outcome {
 	r.call++
 	begun := r.clock(m)
 	r.saveEntry(m, c)
-	begun = r.spent.add(&r.spent.Entry, begun, r.clock(m))
+	r.spent.add(&r.spent.Entry, begun, r.clock(m))
 	m.Durable().Files.BeginCall(r.call)
 	out := m.Dispatch(c)
 	begun = r.clock(m)

@@ -90,7 +90,7 @@ func (t *Thread) lose(l *Loss) {
 	}
 	if l.Counts && t.wait != nil {
 		w := *t.wait
-		w.moved = 0
+		w.moved, w.messages = 0, 0
 		t.wait = &w
 	}
 	if l.RobustList {

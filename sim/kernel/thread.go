@@ -92,13 +92,13 @@ func (t *Thread) TID() int32 { return t.tid }
 // Process returns the process that the thread belongs to.
 func (t *Thread) Process() *Process { return t.proc }
 
-// Waits reports whether the thread waits in a system call, and how many bytes or
-// messages the call has moved before that.
-func (t *Thread) Waits() (moved uint64, waits bool) {
+// Waits reports whether the thread waits in a system call, and how many messages the
+// call has done before that, and bytes of one.
+func (t *Thread) Waits() (messages, bytes uint64, waits bool) {
 	if t.wait == nil {
-		return 0, false
+		return 0, 0, false
 	}
-	return t.wait.moved, true
+	return t.wait.messages, t.wait.moved, true
 }
 
 // Threads returns all threads, ascending by number.
