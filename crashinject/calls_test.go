@@ -331,6 +331,7 @@ func TestClassMutantsAreCaught(t *testing.T) {
 		{"wait-forgotten", "futex"},
 		{"count-forgotten", "write"},
 		{"count-forgotten", "recvfrom"},
+		{"count-forgotten", "recvmmsg"},
 		{"call-not-issued-again", "exit_group"},
 	} {
 		caught := 0
