@@ -37,6 +37,7 @@ var table = map[string]row{
 	"scenarios/guests": {},
 	"scenarios/real":   {own: []string{"sim/det"}, host: []string{"os"}},
 
+	"scenarios/system":       {},
 	"scenarios/sockets":      {},
 	"scenarios/sockets/talk": {host: []string{"net", "net/http", "os"}},
 
@@ -70,6 +71,8 @@ var table = map[string]row{
 	"eadr":                {own: []string{"sim/det", "sim/phys"}},
 	"sim/phys":            {},
 	"sim/det":             {host: []string{"math/rand/v2"}},
+
+	"internal/testrig": {own: []string{"cachemodel", "eadr", "scenarios/guests", "sim", "sim/kernel", "sim/kernel/vfs"}, host: []string{"os", "time"}},
 }
 
 // imports collects, for each folder with Go files that are no tests, what they import.
