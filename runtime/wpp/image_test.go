@@ -1,21 +1,14 @@
 package wpp
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
-	"zhuque/cachemodel"
-	"zhuque/eadr"
-	"zhuque/scenarios/guests"
+	"zhuque/internal/testrig"
 	"zhuque/sim"
-	"zhuque/sim/kernel"
-	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/phys"
 	"zhuque/sim/x86"
 )
@@ -28,22 +21,8 @@ func guest(t testing.TB, name string, args ...string) *sim.Machine {
 
 func guestUnder(t testing.TB, rt *Runtime, name string, args ...string) *sim.Machine {
 	t.Helper()
-	cache, err := cachemodel.Preset("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	elf, err := guests.Guest(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root := t.TempDir()
-	if err := os.Mkdir(filepath.Join(root, "tmp"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	cfg := &sim.Config{Program: "/guest", Args: append([]string{name}, args...), Memory: sim.Zhuque, Model: true, Cache: cache, Power: eadr.Default(eadr.EADR),
-		Files: vfs.Options{Root: root}, Preload: map[string][]byte{"/guest": elf}}
-	cfg.Console = kernel.NewConsole(bytes.NewReader(nil), nil, nil)
-	cfg.Console.Capture()
+	cfg := testrig.Config(t, name)
+	cfg.Args = append(cfg.Args, args...)
 	m, err := sim.New(cfg, rt)
 	if err != nil {
 		t.Fatal(err)
