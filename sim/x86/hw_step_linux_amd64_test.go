@@ -150,7 +150,7 @@ func refusal(code []byte, status decodeStatus, row *Row, in *Inst, s *State) str
 		return "ENTER with a nesting level: processors probe the stack differently"
 	case row.Name == "MOVSXD" && in.width == 2:
 		return "MOVSXD of 16 bits: processors read two or four bytes"
-	case in.seg != SegNone && edgeOffset(in, s):
+	case in.seg != SegNone && (edgeOffset(in, s) || strings.HasPrefix(row.Name, "BT") && row.Args == "Ev,Gv"): // BT adds to the offset
 		return "an offset at the edge of the canonical addresses, which AMD's check before adding the base"
 	case row.isString() && in.prefix&(prefixRep|prefixRepne) != 0 && s.R[RCX] > 256:
 		return "a long repetition"
