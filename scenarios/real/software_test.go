@@ -74,13 +74,7 @@ func software(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := filepath.Join(dir, "root")
-	for _, name := range []string{"dev", "proc", "tmp", "work"} {
-		if err := os.MkdirAll(filepath.Join(root, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return root
+	return filepath.Join(dir, "root")
 }
 
 // prepare makes the directory of the run anew, the same to the last file time.
