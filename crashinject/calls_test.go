@@ -178,7 +178,7 @@ func (c *callCutter) pass(main *sim.Machine, plan Plan) {
 // wholly, and no way back.
 func (c *callCutter) instant(main, behind *sim.Machine, step uint64, single, committed bool) bool {
 	tid := main.Kernel().Current()
-	m := c.restarted(main, step)
+	m := c.cutInCall(main, step)
 	if t := m.Kernel().Thread(tid); t != nil {
 		messages, bytes, waits := t.Waits()
 		c.found.waited = c.found.waited || waits
@@ -203,9 +203,9 @@ func (c *callCutter) instant(main, behind *sim.Machine, step uint64, single, com
 	return true
 }
 
-// restarted returns main's like that lost power before a store of its next call, and
+// cutInCall returns main's like that lost power before a store of its next call, and
 // was restarted.
-func (c *callCutter) restarted(main *sim.Machine, step uint64) *sim.Machine {
+func (c *callCutter) cutInCall(main *sim.Machine, step uint64) *sim.Machine {
 	c.t.Helper()
 	f := main.Fork()
 	f.ArmStep(step)
@@ -213,15 +213,7 @@ func (c *callCutter) restarted(main *sim.Machine, step uint64) *sim.Machine {
 		c.t.Fatalf("%s: step %d: %v", c.s.text, step, stop)
 	}
 	d, _ := f.PowerCut(sim.Cut{KeepStores: sim.Drain})
-	rt, err := c.setup.runtime()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	m, err := sim.Boot(d, c.cfg, rt, sim.BootOptions{})
-	if err != nil {
-		c.t.Fatalf("%s: step %d: %v", c.s.text, step, err)
-	}
-	return m
+	return c.boot(d)
 }
 
 // scratch are differences of the registers that SYSCALL itself changes.

@@ -61,7 +61,7 @@ func (c *callCutter) interrupted() (moved uint64, result int64, ok bool) {
 			continue
 		}
 		tid := main.Kernel().Current()
-		m := c.restarted(main, x.steps)
+		m := c.cutInCall(main, x.steps)
 		t := m.Kernel().Thread(tid)
 		if t == nil {
 			continue

@@ -8,7 +8,6 @@ import (
 
 	"zhuque/crashinject/check"
 	"zhuque/crashinject/result"
-	"zhuque/sim"
 	"zhuque/sim/kernel"
 	"zhuque/sim/x86"
 )
@@ -42,15 +41,7 @@ func TestPaperEveryThreadGoesOn(t *testing.T) {
 	main, seen := r.at(0), 0
 	for n := uint64(500); n < r.base.instructions; n += 1499 {
 		main.RunUntil(n)
-		d, _ := main.Fork().PowerCut(sim.Cut{KeepStores: sim.Drain})
-		rt, err := r.setup.runtime()
-		if err != nil {
-			t.Fatal(err)
-		}
-		m, err := sim.Boot(d, r.cfg, rt, sim.BootOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		m := r.restarted(main)
 		threads := m.Kernel().Threads()
 		seen = max(seen, len(threads))
 		if m.Retired() != n || len(threads) != len(main.Kernel().Threads()) {
@@ -90,15 +81,7 @@ func TestPaperHandlerIsInterruptedItself(t *testing.T) {
 func TestPaperHandlerComesFirst(t *testing.T) {
 	r := newRig(t, guestSetup(t, "power"))
 	main := r.at(5000)
-	d, _ := main.Fork().PowerCut(sim.Cut{KeepStores: sim.Drain})
-	rt, err := r.setup.runtime()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := sim.Boot(d, r.cfg, rt, sim.BootOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := r.restarted(main)
 	if !m.TellPowerFailure(1) {
 		t.Fatal("the program was not told")
 	}
@@ -159,15 +142,7 @@ func TestPaperRecoveryIsIndependentOfFootprint(t *testing.T) {
 func TestPaperKernelIsBuiltAnew(t *testing.T) {
 	r := newRig(t, guestSetup(t, "processes"))
 	main := r.at(r.base.instructions / 2)
-	d, _ := main.Fork().PowerCut(sim.Cut{KeepStores: sim.Drain})
-	rt, err := r.setup.runtime()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := sim.Boot(d, r.cfg, rt, sim.BootOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := r.restarted(main)
 	var c check.Comparer
 	if got := c.Compare(main, m); !got.OK() {
 		t.Errorf("%q", got.Differences)

@@ -70,6 +70,27 @@ func (r rig) at(n uint64) *sim.Machine {
 	return m
 }
 
+// restarted returns main's like that lost power where main stands, and was restarted.
+func (r rig) restarted(main *sim.Machine) *sim.Machine {
+	r.t.Helper()
+	d, _ := main.Fork().PowerCut(sim.Cut{KeepStores: sim.Drain})
+	return r.boot(d)
+}
+
+// boot restarts what a power failure left.
+func (r rig) boot(d *sim.Durable) *sim.Machine {
+	r.t.Helper()
+	rt, err := r.setup.runtime()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	m, err := sim.Boot(d, r.cfg, rt, sim.BootOptions{})
+	if err != nil {
+		r.t.Fatalf("%s: %v", r.setup.Program, err)
+	}
+	return m
+}
+
 // plan judges a plan to the program's end.
 func (r rig) plan(p Plan) result.Point {
 	r.t.Helper()

@@ -7,7 +7,6 @@ import (
 
 	"zhuque/crashinject/result"
 	"zhuque/scenarios/guests"
-	"zhuque/sim"
 	"zhuque/sim/kernel"
 	"zhuque/sim/x86"
 )
@@ -110,15 +109,7 @@ func TestEveryInstructionOfAHandler(t *testing.T) {
 func TestHandlerIsToldTheCount(t *testing.T) {
 	s := guestSetup(t, "power")
 	r := newRig(t, s)
-	d, _ := r.at(5000).PowerCut(sim.Cut{KeepStores: sim.Drain})
-	rt, err := s.runtime()
-	if err != nil {
-		t.Fatal(err)
-	}
-	m, err := sim.Boot(d, r.cfg, rt, sim.BootOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := r.restarted(r.at(5000))
 	m.TellPowerFailure(7)
 	m.RunUntil(5000)
 	var code [4]byte

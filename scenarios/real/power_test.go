@@ -39,7 +39,7 @@ func TestProgramsAreTold(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := c.build(source, filepath.Join(root, "power"))
-			if _, err := exec.LookPath(cmd.Args[0]); err != nil {
+			if _, err := exec.LookPath(cmd.Args[0]); err != nil && os.Getenv("CI") != "true" {
 				t.Skip(err)
 			}
 			if out, err := cmd.CombinedOutput(); err != nil {

@@ -392,12 +392,19 @@ func TestForkIndependence(t *testing.T) {
 	}
 }
 
-// TestNumbers compares the table with the C library's header of system-call
-// numbers, where there is one.
+// TestNumbers compares the table with Linux's header of system-call numbers: Debian's,
+// which ./check fetches, or this machine's.
 func TestNumbers(t *testing.T) {
-	text, err := os.ReadFile("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
+	const header = "/usr/include/x86_64-linux-gnu/asm/unistd_64.h"
+	text, err := os.ReadFile("../../.cache/real/root" + header)
 	if err != nil {
+		text, err = os.ReadFile(header)
+	}
+	if err != nil && os.Getenv("CI") != "true" {
 		t.Skip("no header of system-call numbers on this machine: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	want := map[uint64]string{}
 	for _, m := range regexp.MustCompile(`#define __NR_(\w+)\s+(\d+)`).FindAllStringSubmatch(string(text), -1) {
@@ -406,6 +413,9 @@ func TestNumbers(t *testing.T) {
 			t.Fatal(err)
 		}
 		want[n] = m[1]
+	}
+	if len(want) < 300 {
+		t.Fatalf("%d numbers in the header", len(want))
 	}
 	for _, c := range Table() {
 		if name, ok := want[c.Nr]; ok && name != c.Name {
