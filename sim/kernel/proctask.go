@@ -133,11 +133,8 @@ func (v view) procStatus() []byte {
 		cores = v.allowed(v.t)
 	}
 	return fmt.Appendf(b, "Threads:\t%d\nSigQ:\t%d/%d\nSigPnd:\t%016x\nShdPnd:\t%016x\nSigBlk:\t%016x\nSigIgn:\t%016x\nSigCgt:\t%016x\nCapInh:\t%016x\nCapPrm:\t%016x\nCapEff:\t%016x\nCapBnd:\t%016x\nCapAmb:\t%016x\nNoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t%x\nCpus_allowed_list:\t%s\nvoluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n",
-		v.threadCount(), len(v.p.queue), maxQueued, own, set(v.p.queue), mask, ignored, caught, 0, allCaps, allCaps, allCaps, 0, cores, coreRanges(cores))
+		v.threadCount(), len(v.p.queue), maxQueued, own, set(v.p.queue), mask, ignored, caught, 0, capabilities, capabilities, capabilities, 0, cores, coreRanges(cores))
 }
-
-// allCaps is the set of all capabilities, which the guest has.
-const allCaps = 1<<41 - 1
 
 // tableSize is how many descriptors the process's table has room for, as Linux grows it.
 func (p *Process) tableSize() int {

@@ -2,18 +2,24 @@ package kernel
 
 import "zhuque/sim/kernel/errno"
 
-// Versions of the header of capget(2), and the capabilities of the superuser, as whom
-// programs run.
+// Versions of the header of capget(2), and capabilities(7).
 const (
 	capVersion1 = 0x19980330
 	capVersion2 = 0x20071026
 	capVersion3 = 0x20080522
 
-	allCapabilities = 1<<41 - 1 // CAP_CHOWN to CAP_CHECKPOINT_RESTORE
+	capNetAdmin = 12
+	capNetRaw   = 13
+	capSysAdmin = 21
+	capLast     = 40 // CAP_CHECKPOINT_RESTORE
+
+	// capabilities are those of the superuser, as whom programs run, but for those whose
+	// calls the machine answers with EPERM.
+	capabilities uint64 = (1<<(capLast+1) - 1) &^ (1<<capNetAdmin | 1<<capNetRaw | 1<<capSysAdmin)
 )
 
-// sysCapget tells the capabilities of a thread: all are effective and permitted, none
-// is inherited. With a version that it does not know it puts the newest into the header.
+// sysCapget tells the capabilities of a thread: all that there are are effective and
+// permitted, none is inherited. With a version that it does not know it puts the newest into the header.
 func sysCapget(c *call) (uint64, error) {
 	var header [8]byte
 	if err := c.load(c.a[0], header[:]); err != nil {
@@ -43,7 +49,7 @@ func sysCapget(c *call) (uint64, error) {
 	}
 	var b []byte
 	for i := range sets {
-		set := uint32(uint64(allCapabilities) >> (32 * i))
+		set := uint32(capabilities >> (32 * i))
 		b = le.AppendUint32(le.AppendUint32(le.AppendUint32(b, set), set), 0)
 	}
 	return 0, c.store(c.a[1], b)

@@ -186,8 +186,13 @@ func (c *call) rlimit(res, set, get uint64) (uint64, error) {
 
 func sysPrctl(c *call) (uint64, error) {
 	switch int32(c.a[0]) {
-	case 3, 23: // PR_GET_DUMPABLE, PR_CAPBSET_READ
+	case 3: // PR_GET_DUMPABLE
 		return 1, nil
+	case 23: // PR_CAPBSET_READ
+		if c.a[1] > capLast {
+			return 0, errno.EINVAL
+		}
+		return capabilities >> c.a[1] & 1, nil
 	case 1, 4, 38: // PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS
 		return 0, nil
 	case 39: // PR_GET_NO_NEW_PRIVS
