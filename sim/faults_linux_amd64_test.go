@@ -17,13 +17,7 @@ import (
 // build compiles a program of testdata and returns it with what it prints natively.
 func build(t *testing.T, name string) (elf []byte, output string) {
 	t.Helper()
-	gcc, err := exec.LookPath("gcc")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	gcc := testrig.Compiler(t)
 	path := filepath.Join(t.TempDir(), name)
 	build := exec.Command(gcc, "-O1", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-ffreestanding", "-fno-stack-protector",
 		"-fno-asynchronous-unwind-tables", "-fno-tree-vectorize", "-mgeneral-regs-only", "-o", path, "testdata/"+name+".c")

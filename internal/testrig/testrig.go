@@ -4,6 +4,7 @@ package testrig
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -55,4 +56,18 @@ func Config(t testing.TB, guest string) *sim.Config {
 	cfg.Console = kernel.NewConsole(bytes.NewReader(in), nil, nil)
 	cfg.Console.Capture()
 	return cfg
+}
+
+// Compiler returns the host's C compiler. Without one the test fails in CI and is
+// skipped elsewhere.
+func Compiler(t testing.TB) string {
+	t.Helper()
+	gcc, err := exec.LookPath("gcc")
+	if err != nil && os.Getenv("CI") != "true" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return gcc
 }

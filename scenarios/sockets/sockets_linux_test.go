@@ -19,6 +19,7 @@ import (
 
 	"zhuque/crashinject"
 	"zhuque/crashinject/result"
+	"zhuque/internal/testrig"
 	"zhuque/sim"
 	"zhuque/sim/kernel"
 	"zhuque/sim/outside"
@@ -34,10 +35,7 @@ func build(t *testing.T, name string) (root string) {
 	to := filepath.Join(root, name)
 	cmd := exec.Command("go", "build", "-o", to, "zhuque/scenarios/sockets/talk")
 	if name == "sockets" {
-		if _, err := exec.LookPath("gcc"); err != nil && os.Getenv("CI") != "true" {
-			t.Skip(err)
-		}
-		cmd = exec.Command("gcc", "-O2", "-static", "-pthread", "-o", to, "src/sockets.c")
+		cmd = exec.Command(testrig.Compiler(t), "-O2", "-static", "-pthread", "-o", to, "src/sockets.c")
 	}
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"zhuque/crashinject"
 	"zhuque/crashinject/result"
+	"zhuque/internal/testrig"
 	"zhuque/sim"
 	"zhuque/sim/det"
 	"zhuque/sim/kernel"
@@ -20,13 +21,7 @@ import (
 // build compiles a program of this folder into a fresh root directory with a /work.
 func build(t *testing.T, name string) (root string) {
 	t.Helper()
-	gcc, err := exec.LookPath("gcc")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	gcc := testrig.Compiler(t)
 	for _, source := range []string{name + ".c", "system.h"} { // so that go test knows what a cached result depends on
 		if _, err := os.Stat("src/" + source); err != nil {
 			t.Fatal(err)

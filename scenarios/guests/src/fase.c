@@ -3,6 +3,7 @@
 // does, output and input between the critical sections, and a large array of random
 // numbers that nobody declared persistent.
 #include "guest.h"
+#include "spawn.h"
 
 enum {
 	SYS_pipe = 22, SYS_sched_yield = 24, SYS_futex = 202, FUTEX_WAIT = 0, FUTEX_WAKE = 1,
@@ -95,19 +96,7 @@ static void thread1(void)
 	unlock(&lock0);
 }
 
-// spawn(flags, stack, tid) starts thread2 in a thread.
-__asm__("spawn: mov %rdx, %r10\n"
-	"mov $56, %eax\n"
-	"syscall\n"
-	"test %rax, %rax\n"
-	"jnz 1f\n"
-	"xor %ebp, %ebp\n"
-	"call thread2\n"
-	"mov $60, %eax\n"
-	"xor %edi, %edi\n"
-	"syscall\n"
-	"1: ret\n");
-i64 spawn(u64 flags, void *stack, volatile u32 *tid);
+SPAWN(thread2)
 
 GUEST("fase")
 {

@@ -2,6 +2,7 @@
 // threads, and whether any of them goes on while it runs: they must all be there, and
 // none may.
 #include "guest.h"
+#include "spawn.h"
 
 enum {
 	THREADS = 4, ROUNDS = 2500, STACK = 4096, ALT = 8192, SIGPWR = 30,
@@ -84,21 +85,7 @@ __attribute__((used)) void work(struct one *o)
 	}
 }
 
-// spawn(flags, stack, tid, one) starts work(one) in a thread.
-__asm__("spawn: mov %rdx, %r10\n"
-	"mov %rcx, %r9\n"
-	"mov $56, %eax\n"
-	"syscall\n"
-	"test %rax, %rax\n"
-	"jnz 1f\n"
-	"xor %ebp, %ebp\n"
-	"mov %r9, %rdi\n"
-	"call work\n"
-	"mov $60, %eax\n"
-	"xor %edi, %edi\n"
-	"syscall\n"
-	"1: ret\n");
-i64 spawn(u64 flags, void *stack, volatile u32 *tid, struct one *o);
+SPAWN_WITH("r9", work, struct one *)
 
 GUEST("handlers")
 {

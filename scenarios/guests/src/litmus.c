@@ -3,6 +3,7 @@
 // as a power failure leaves it tells which stores had come there. What an observer may
 // see while it runs is checked here, what it may see after a failure by whoever cuts.
 #include "guest.h"
+#include "spawn.h"
 
 enum {
 	ROUNDS = 24, STACK = 16384, SYS_futex = 202, SYS_sched_setaffinity = 203, SYS_getcpu = 309,
@@ -79,19 +80,7 @@ static void writer(void)
 	}
 }
 
-// spawn(flags, stack, tid) starts reader() in a thread.
-__asm__("spawn: mov %rdx, %r10\n"
-	"mov $56, %eax\n"
-	"syscall\n"
-	"test %rax, %rax\n"
-	"jnz 1f\n"
-	"xor %ebp, %ebp\n"
-	"call reader\n"
-	"mov $60, %eax\n"
-	"xor %edi, %edi\n"
-	"syscall\n"
-	"1: ret\n");
-i64 spawn(u64 flags, void *stack, volatile u32 *tid);
+SPAWN(reader)
 
 GUEST("litmus")
 {

@@ -3,6 +3,7 @@
 // dies, thread-local data behind the FS base, a pipe between threads, signals to one
 // thread, sleeps, and joining by the word that the kernel clears.
 #include "guest.h"
+#include "spawn.h"
 
 enum {
 	WORKERS = 4, ROUNDS = 40, STACK = 16384, ARRAY = 4096,
@@ -155,21 +156,8 @@ __attribute__((used)) void work(struct worker *w)
 	w->lock = tid; // and dies with it
 }
 
-// spawn(flags, stack, tid, worker) starts work(worker) in a thread whose FS base is worker.
-__asm__("spawn: mov %rdx, %r10\n"
-	"mov %rcx, %r8\n"
-	"mov $56, %eax\n"
-	"syscall\n"
-	"test %rax, %rax\n"
-	"jnz 1f\n"
-	"xor %ebp, %ebp\n"
-	"mov %r8, %rdi\n"
-	"call work\n"
-	"mov $60, %eax\n"
-	"xor %edi, %edi\n"
-	"syscall\n"
-	"1: ret\n");
-i64 spawn(u64 flags, void *stack, volatile u32 *tid, struct worker *w);
+// A thread's FS base is its worker.
+SPAWN_WITH("r8", work, struct worker *)
 
 GUEST("threads")
 {
