@@ -40,6 +40,33 @@ func BenchmarkCosts(b *testing.B) {
 			"eventfd":    {{284, 0}, {3, wr + 2}},
 		})
 	}
+	for _, n := range []int{10, 100, 1000, 10_000} {
+		r := newRig(b, nil)
+		r.k.proc.rlimits[rlimitNofile] = [2]uint64{1 << 17, 1 << 17}
+		fds, buf, event := r.put(make([]byte, 8)), r.put(make([]byte, 256)), r.put(iov(pollIn, 5))
+		ep := uint64(r.sys("epoll_create1", 0))
+		var rd, wr uint64
+		for range n {
+			r.want(0, "pipe", fds)
+			rd, wr = uint64(le.Uint32(r.get(fds, 4))), uint64(le.Uint32(r.get(fds+4, 4)))
+			r.want(0, "epoll_ctl", ep, 1, rd, event)
+		}
+		lists := map[string][][]uint64{
+			"epoll_wait": {{1, wr, buf, 1}, {232, ep, buf, 4, 0}, {0, rd, buf, 1}},
+			"epoll_none": {{232, ep, buf, 4, 0}},
+			"epoll_ctl":  {{233, ep, 2, rd, 0}, {233, ep, 1, rd, event}},
+			"pipe":       {{1, wr, buf, 1}, {0, rd, buf, 1}},
+		}
+		r.measure(b, fmt.Sprintf("watches=%d", n), lists)
+		r.sys("clone", cloneThreadFlags, stackTop-8192, 0, 0, 0)
+		r.blocks(initialPID, "epoll_wait", ep, buf, 4, -1)
+		b.Run(fmt.Sprintf("watches=%d/boundary", n), func(b *testing.B) {
+			for b.Loop() {
+				r.c.Retired += 10_000
+				r.k.Preempt(r.c.Retired)
+			}
+		})
+	}
 	for _, n := range []int{10, 1000, 10_000, 60_000} {
 		r := newRig(b, nil)
 		for i := range n {

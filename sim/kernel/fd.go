@@ -74,9 +74,8 @@ type desc struct {
 
 	socket  int
 	timer   schedule // of a timer descriptor
-	watches []Watch  // of an epoll instance; never changed in place: forks share them
+	watches watchSet // of an epoll instance
 	news    news     // of an eventfd
-	watched int      // watches about it, of all epoll instances
 }
 
 func (d *desc) readable() bool { return d.flags&oPath == 0 && d.flags&oAccmode != oWronly }
@@ -127,41 +126,33 @@ type files struct {
 	pipes []pipe
 	socks []*socket
 
-	epolls, timers []int // the descriptions that are epoll instances and timers, ascending
+	timers   []int // the descriptions that are timers, ascending
+	watchers watchers
+	changes  uint64 // of the records of descriptions, pipes and sockets
 }
 
 func (f *files) fork() files {
+	f.watchers.shared = true
 	c := files{descs: f.descs.fork(), pipes: slices.Clone(f.pipes), socks: make([]*socket, len(f.socks)),
-		epolls: slices.Clone(f.epolls), timers: slices.Clone(f.timers)}
+		timers: slices.Clone(f.timers), watchers: f.watchers, changes: f.changes}
 	for i, s := range f.socks {
 		c.socks[i] = s.fork()
 	}
 	return c
 }
 
-// kindred returns the list of all descriptions of a kind, nil where there is none.
-func (f *files) kindred(kind FDKind) *[]int {
-	switch kind {
-	case FDEpoll:
-		return &f.epolls
-	case FDTimer:
-		return &f.timers
-	}
-	return nil
-}
-
 // list enters a description of the highest identity so far.
 func (f *files) list(d *desc) {
-	if l := f.kindred(d.kind); l != nil {
-		*l = append(*l, d.id)
+	if d.kind == FDTimer {
+		f.timers = append(f.timers, d.id)
 	}
 }
 
 // drop forgets a description.
 func (f *files) drop(d *desc) {
-	if l := f.kindred(d.kind); l != nil {
-		i, _ := slices.BinarySearch(*l, d.id)
-		*l = slices.Delete(*l, i, i+1)
+	if d.kind == FDTimer {
+		i, _ := slices.BinarySearch(f.timers, d.id)
+		f.timers = slices.Delete(f.timers, i, i+1)
 	}
 	f.descs.remove(d.id)
 }
@@ -274,9 +265,7 @@ func (k *Kernel) unrefDesc(id int) {
 	case FDEpoll:
 		k.unwatchAll(d)
 	}
-	if d.watched > 0 {
-		k.unwatch(id)
-	}
+	k.unwatched(d)
 	socket := 0
 	if d.kind == FDSocket {
 		socket = d.socket

@@ -117,7 +117,7 @@ func (k *Kernel) loseFiles(l *Loss) {
 			d.off = 0
 		}
 		if l.Watches {
-			d.watches, d.watched = nil, 0
+			d.watches, k.files.watchers = watchSet{}, watchers{}
 		}
 	}
 	seen := map[int]bool{}

@@ -297,7 +297,7 @@ func (k *Kernel) fdInfo(task vfs.Task, num int) []byte {
 	case FDSignal:
 		b = fmt.Appendf(b, "sigmask:\t%016x\n", uint64(d.off))
 	case FDEpoll:
-		for _, w := range d.watches {
+		for w := range d.watches.all {
 			b = fmt.Appendf(b, "tfd: %8d events: %8x data: %16x  pos:0 ino:0 sdev:0\n", w.FD, w.Events, w.Data)
 		}
 	}

@@ -74,6 +74,7 @@ type restorer struct {
 	thread  threadRecord
 	mapping mapping
 	vmas    []mm.VMA // read, not installed yet
+	watches []Watch  // likewise
 	last    bool     // no record follows that ends up in the same list
 }
 
@@ -178,12 +179,16 @@ func (k *restorer) restore(r Record) error {
 		if d == nil {
 			return bad("%v: there is no such epoll instance", r.Key)
 		}
-		w := appended(&d.watches, Watch{}, k.alike)
+		w := appended(&k.watches, Watch{}, k.alike)
 		if err := k.read(&r, w); err != nil {
 			return err
 		}
 		if watchKey(d.id, *w) != r.Key {
 			return bad("%v is about something else", r.Key)
+		}
+		if k.last {
+			d.watches = newWatchSet(k.watches)
+			k.watches = nil
 		}
 	case KindSocket:
 		s := &socket{id: int(r.Key.A)}
@@ -301,16 +306,14 @@ func (k *Kernel) checkDesc(d *desc) error {
 		return bad("description %d is at offset %d", d.id, d.off)
 	case d.kind == FDSocket && k.files.sock(d.socket) == nil:
 		return bad("description %d leads to socket %d, which is not there", d.id, d.socket)
-	case len(d.watches) > 0 && d.kind != FDEpoll:
+	case d.watches.len() > 0 && d.kind != FDEpoll:
 		return bad("description %d waits for others and is no epoll instance", d.id)
 	}
-	slices.SortFunc(d.watches, Watch.Compare)
-	for _, w := range d.watches {
-		about := k.files.find(w.Desc)
-		if about == nil {
+	for w := range d.watches.all {
+		if k.files.find(w.Desc) == nil {
 			return bad("epoll instance %d watches description %d", d.id, w.Desc)
 		}
-		about.watched++
+		k.watch(d.id, w)
 	}
 	if d.kind == FDEpoll && k.nesting(d, 0) > maxNesting {
 		return bad("epoll instance %d watches itself", d.id)

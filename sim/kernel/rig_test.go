@@ -118,7 +118,9 @@ var numbers = func() map[string]uint64 {
 func (r *rig) raw(name string, args ...any) Outcome {
 	r.Helper()
 	r.prepare(name, args...)
-	return r.k.Syscall(r.c)
+	o := r.k.Syscall(r.c)
+	r.checkWatches()
+	return o
 }
 
 // prepare loads the registers for a system call.

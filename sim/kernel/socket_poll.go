@@ -102,8 +102,8 @@ func (k *Kernel) newsOf(d *desc) news {
 	case FDSignal: // nobody counts signals: an edge too many rather than none
 		return news{in: k.clock}
 	case FDEpoll: // what has happened to all that it watches
-		n := news{in: uint64(len(d.watches))}
-		for _, w := range d.watches {
+		n := news{in: uint64(d.watches.len())}
+		for w := range d.watches.all {
 			o := k.newsOf(k.files.desc(w.Desc))
 			if w.Events&(pollOut|pollWrnorm|pollWrband) != 0 {
 				n.in += o.out

@@ -258,6 +258,7 @@ func (c *codec) queued(list *[]Queued) {
 
 // touch marks a record as changed: made, gone or with other content.
 func (k *Kernel) touch(key Key) {
+	k.stir(key)
 	i, found := slices.BinarySearchFunc(k.dirty, key, Key.Compare)
 	if !found {
 		k.dirty = slices.Insert(k.dirty, i, key)
@@ -329,11 +330,11 @@ func (k *Kernel) record(c *codec, key Key) (r Record, ok bool) {
 		if d == nil {
 			return r, false
 		}
-		i := slices.IndexFunc(d.watches, func(w Watch) bool { return watchKey(d.id, w) == key })
-		if i < 0 {
+		w, ok := d.watches.find(Watch{FD: int(int32(key.B)), Desc: int(key.B >> 32)})
+		if !ok {
 			return r, false
 		}
-		return c.encode(key, &d.watches[i]), true
+		return c.encode(key, &w), true
 	case KindSocket:
 		if s := k.files.sock(int(key.A)); s != nil {
 			return c.encode(key, s), true
@@ -436,7 +437,7 @@ func (k *Kernel) Objects() []Record {
 	}
 	for d := range k.files.descs.all() {
 		add(descKey(d.id))
-		for _, w := range d.watches {
+		for w := range d.watches.all {
 			add(watchKey(d.id, w))
 		}
 	}

@@ -1,9 +1,7 @@
 package kernel
 
 import (
-	"cmp"
-	"slices"
-
+	"iter"
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/kernel/vfs"
 )
@@ -20,31 +18,6 @@ const (
 
 	maxEvent = ^uint64(0) - 1 // highest value of an eventfd
 )
-
-// Watch is what an epoll instance waits for.
-type Watch struct {
-	FD     int // the number it was added under, perhaps closed since
-	Desc   int // the description it is about
-	Events uint32
-	Data   uint64
-
-	seen  news // what had happened when an edge-triggered watch last told of it
-	fresh bool // it tells of the state that it finds
-}
-
-func (w *Watch) code(c *codec) {
-	code(c, &w.FD)
-	code(c, &w.Desc)
-	code(c, &w.Events)
-	code(c, &w.Data)
-	w.seen.code(c)
-	c.flag(&w.fresh)
-}
-
-// Compare orders watches as their instance lists them.
-func (w Watch) Compare(o Watch) int {
-	return cmp.Or(cmp.Compare(w.FD, o.FD), cmp.Compare(w.Desc, o.Desc))
-}
 
 func sysEpollCreate(c *call) (uint64, error) {
 	if int32(c.a[0]) <= 0 {
@@ -101,7 +74,7 @@ func sysEpollCtl(c *call) (uint64, error) {
 		return 0, errno.ELOOP
 	}
 	w.Desc = d.id
-	i, found := slices.BinarySearchFunc(ep.watches, w, Watch.Compare)
+	old, found := ep.watches.find(w)
 	switch {
 	case op == add && found:
 		return 0, errno.EEXIST
@@ -109,69 +82,50 @@ func sysEpollCtl(c *call) (uint64, error) {
 		return 0, errno.EINVAL
 	case op != add && !found:
 		return 0, errno.ENOENT
-	case op == mod && ep.watches[i].Events&epollExclusive != 0:
+	case op == mod && old.Events&epollExclusive != 0:
 		return 0, errno.EINVAL
+	case op == del:
+		c.unwatch(ep, w)
+		return 0, nil
+	case op == add:
+		c.watch(ep.id, w)
 	}
-	list := slices.Clone(ep.watches) // forks share the old one
-	switch op {
-	case add:
-		list = slices.Insert(list, i, w)
-		d.watched++
-	case mod:
-		list[i] = w
-	case del:
-		list = slices.Delete(list, i, i+1)
-		d.watched--
-	}
-	ep.watches = list
+	ep.watches = ep.watches.with(w)
 	c.touch(watchKey(ep.id, w))
 	return 0, nil
 }
 
-// unwatchAll forgets what an epoll instance that is closed watches.
-func (k *Kernel) unwatchAll(ep *desc) {
-	for _, w := range ep.watches {
-		k.files.desc(w.Desc).watched--
-		k.touch(watchKey(ep.id, w))
-	}
-	ep.watches = nil
-}
-
-// unwatch forgets a description that is closed.
-func (k *Kernel) unwatch(closed int) {
-	about := func(w Watch) bool { return w.Desc == closed }
-	for _, id := range k.files.epolls {
-		ep := k.files.desc(id)
-		if !slices.ContainsFunc(ep.watches, about) {
-			continue
-		}
-		for _, w := range ep.watches {
-			if about(w) {
-				k.touch(watchKey(ep.id, w))
-			}
-		}
-		ep.watches = slices.DeleteFunc(slices.Clone(ep.watches), about)
+// inside goes through the epoll instances that one watches.
+func (k *Kernel) inside(ep *desc) iter.Seq[*desc] {
+	return func(yield func(*desc) bool) {
+		ep.watches.all(func(w Watch) bool {
+			d := k.files.find(w.Desc)
+			return d == nil || d.kind != FDEpoll || yield(d)
+		})
 	}
 }
 
 // reaches reports whether an epoll instance is another or watches it, perhaps
 // through others.
 func (k *Kernel) reaches(from, to *desc) bool {
-	return from.id == to.id || slices.ContainsFunc(from.watches, func(w Watch) bool {
-		d := k.files.desc(w.Desc)
-		return d.kind == FDEpoll && k.reaches(d, to)
-	})
+	if from.id == to.id {
+		return true
+	}
+	for d := range k.inside(from) {
+		if k.reaches(d, to) {
+			return true
+		}
+	}
+	return false
 }
 
 // nesting returns how many epoll instances stand inside each other below one, itself
 // included; it stops counting above maxNesting.
-func (k *Kernel) nesting(d *desc, above int) int {
+func (k *Kernel) nesting(ep *desc, above int) int {
 	deepest := 0
 	if above <= maxNesting {
-		for _, w := range d.watches {
-			if e := k.files.find(w.Desc); e != nil && e.kind == FDEpoll {
-				deepest = max(deepest, k.nesting(e, above+1))
-			}
+		for d := range k.inside(ep) {
+			deepest = max(deepest, k.nesting(d, above+1))
 		}
 	}
 	return deepest + 1
@@ -180,10 +134,8 @@ func (k *Kernel) nesting(d *desc, above int) int {
 // above returns how many epoll instances stand above one.
 func (k *Kernel) above(d *desc) int {
 	highest := 0
-	for _, id := range k.files.epolls {
-		if e := k.files.desc(id); slices.ContainsFunc(e.watches, func(w Watch) bool { return w.Desc == d.id }) {
-			highest = max(highest, 1+k.above(e))
-		}
+	for _, by := range k.files.watchers.of[descKey(d.id)] {
+		highest = max(highest, 1+k.above(k.files.desc(by.epoll)))
 	}
 	return highest
 }
@@ -239,7 +191,7 @@ func sysEpollWait(c *call) (uint64, error) {
 			return 0, err
 		}
 	}
-	out, list, next := c.events(ep, n)
+	out, told, next := c.events(ep, n)
 	if len(out) == 0 {
 		if err := c.waitAny([]interest{{ep.id, pollIn, 0}}, timeout); err != nil {
 			return 0, err
@@ -248,13 +200,9 @@ func sysEpollWait(c *call) (uint64, error) {
 	if err := c.store(c.a[1], out); err != nil {
 		return 0, err
 	}
-	if list != nil {
-		for i, w := range list {
-			if w != ep.watches[i] {
-				c.touch(watchKey(ep.id, w))
-			}
-		}
-		ep.watches = list
+	for _, w := range told {
+		ep.watches = ep.watches.with(w)
+		c.touch(watchKey(ep.id, w))
 	}
 	if ep.off != next {
 		ep.off = next
@@ -263,32 +211,22 @@ func sysEpollWait(c *call) (uint64, error) {
 	return uint64(len(out) / epollEvent), nil
 }
 
-// events returns up to n events as they go to the program, the watches as they are
-// afterwards, nil for no change, and at which descriptor to begin next time. It begins where the last
-// call had no room for more, so that everybody's turn comes.
-func (c *call) events(ep *desc, n int) (out []byte, list []Watch, next int64) {
-	first, _ := slices.BinarySearchFunc(ep.watches, Watch{FD: int(ep.off)}, Watch.Compare)
-	for i := range ep.watches {
-		at := (first + i) % len(ep.watches)
-		w := ep.watches[at]
-		got := c.occurred(w)
-		if got == 0 {
-			continue
-		}
+// events returns up to n events as they go to the program, the watches that change when
+// they have told of them, and at which descriptor to begin next time. It begins where
+// the last call had no room for more, so that everybody's turn comes.
+func (c *call) events(ep *desc, n int) (out []byte, told []Watch, next int64) {
+	c.telling(ep, int(ep.off), func(w Watch, events uint32) bool {
 		if len(out) == n*epollEvent {
-			return out, list, int64(w.FD)
+			next = int64(w.FD)
+			return false
 		}
-		out = le.AppendUint64(le.AppendUint32(out, got), w.Data)
-		told := c.told(w)
-		if told == w {
-			continue
+		out = le.AppendUint64(le.AppendUint32(out, events), w.Data)
+		if after := c.told(w); after != w {
+			told = append(told, after)
 		}
-		if list == nil {
-			list = slices.Clone(ep.watches) // forks share the old one
-		}
-		list[at] = told
-	}
-	return out, list, 0
+		return true
+	})
+	return out, told, next
 }
 
 func sysEventfd(c *call) (uint64, error) { return c.makeEventfd(0) }

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"hash/fnv"
-	"slices"
 
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/kernel/vfs"
@@ -373,10 +372,12 @@ func (k *Kernel) ready(d *desc) uint16 {
 		}
 		return ev
 	case FDEpoll:
-		if slices.ContainsFunc(d.watches, func(w Watch) bool { return k.occurred(w) != 0 }) {
-			return pollIn | 0x040
-		}
-		return 0
+		ev := uint16(0)
+		k.telling(d, 0, func(Watch, uint32) bool {
+			ev = pollIn | 0x040
+			return false
+		})
+		return ev
 	case FDTimer:
 		if k.expired(&d.timer) > 0 {
 			return pollIn | 0x040

@@ -27,6 +27,7 @@ type Thread struct {
 	affinity uint64 // cores that it may run on, bit by bit; 0 for all
 	handling uint64 // the frame of the handler of a power failure that it is in, 0 for none
 	wait     *wait  // nil unless it waits; never changed in place: forks share it
+	quiet    quiet
 }
 
 // threadRecord is the part of a Thread that its record holds; its registers are

@@ -247,10 +247,34 @@ func (k *Kernel) runnable(t *Thread) bool {
 	case w.lock != nil && k.lockFree(w.lock), w.fifo.pipe != 0 && k.fifoOpen(w.fifo):
 		return true
 	}
-	for _, i := range w.on {
-		if d := k.files.find(i.desc); d == nil || k.has(d, i) {
+	return k.comes(t)
+}
+
+// comes reports whether one of the descriptions that are waited for is ready or closed. It
+// does not look again while no record has changed that such things hang on: it is asked
+// at every choice of a thread.
+func (k *Kernel) comes(t *Thread) bool {
+	now := quiet{t.wait, k.files.changes}
+	if t.quiet == now {
+		return false
+	}
+	settled := true
+	for _, i := range t.wait.on {
+		d := k.files.find(i.desc)
+		if d == nil || k.has(d, i) {
 			return true
 		}
+		settled = settled && k.settles(d)
+	}
+	if settled {
+		t.quiet = now
 	}
 	return false
+}
+
+// quiet says of a wait that none of its descriptions was ready after so many changes of
+// records. It is no state of the machine: without it the answers are the same.
+type quiet struct {
+	wait    *wait
+	changes uint64
 }

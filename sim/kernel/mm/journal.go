@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"zhuque/sim/kernel/balanced"
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/phys"
 )
@@ -94,13 +95,13 @@ func (s *Space) Install(vmas ...VMA) error {
 		return nil
 	}
 	lo, hi := vmas[0].Start, vmas[len(vmas)-1].End
-	left, rest := s.vmas.root.split(func(v *VMA) bool { return v.End <= lo })
-	if rest != nil && rest.first < hi {
+	left, rest := s.vmas.root.Split(func(v *VMA) bool { return v.End <= lo })
+	if rest != nil && rest.Sum.first < hi {
 		all := append(s.vmas.flat(), vmas...)
 		slices.SortFunc(all, func(a, b VMA) int { return cmp.Compare(a.Start, b.Start) })
 		s.vmas.root = build(all)
 	} else {
-		s.vmas.root = concat(concat(left, build(slices.Clone(vmas))), rest)
+		s.vmas.root = balanced.Concat(balanced.Concat(left, build(slices.Clone(vmas))), rest)
 	}
 	s.journal, s.flat = s.vmas, nil
 	s.notify()

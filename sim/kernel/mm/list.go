@@ -4,163 +4,71 @@ import (
 	"iter"
 	"slices"
 
+	"zhuque/sim/kernel/balanced"
 	"zhuque/sim/kernel/vfs"
 )
 
-// list is an ascending list of mappings that do not overlap. It is a value: a
-// change makes a new list, which shares all nodes but those on the way to the ones it
-// touches, so that forks and the journal keep theirs at no cost, and a change costs the
-// logarithm of the length. It is a balanced tree (Adelson-Velsky and Landis), whose
-// changes are splits and joins of trees.
+// list is an ascending list of mappings that do not overlap. It is a value: forks and
+// the journal keep theirs at no cost.
 type list struct{ root *node }
 
-// node is a tree, never changed. Its mapping lies between those on its left and on its
-// right.
-type node struct {
-	vma         *VMA
-	left, right *node
-	height, n   int
+type node = balanced.Node[*VMA, layout]
+
+// layout is what a tree of mappings tells of itself.
+type layout struct {
 	bytes       uint64 // mapped in all
 	first, last uint64 // address of the first mapping, end of the last one
 	gap         uint64 // largest hole between neighbours in it
 }
 
-func height(n *node) int {
-	if n == nil {
-		return 0
-	}
-	return n.height
-}
-
-// tree returns the tree of two trees, whose heights differ by one at most, and what lies
-// between them.
-func tree(l *node, v *VMA, r *node) *node {
-	n := &node{vma: v, left: l, right: r, height: 1 + max(height(l), height(r)), n: 1, bytes: v.Size(), first: v.Start, last: v.End}
+// Of is what makes layout a balanced.Summary.
+func (layout) Of(l *layout, v *VMA, r *layout) layout {
+	e := layout{bytes: v.Size(), first: v.Start, last: v.End}
 	if l != nil {
-		n.n, n.bytes, n.first = n.n+l.n, n.bytes+l.bytes, l.first
-		n.gap = max(l.gap, v.Start-l.last)
+		e.bytes, e.first = e.bytes+l.bytes, l.first
+		e.gap = max(l.gap, v.Start-l.last)
 	}
 	if r != nil {
-		n.n, n.bytes, n.last = n.n+r.n, n.bytes+r.bytes, r.last
-		n.gap = max(n.gap, r.gap, r.first-v.End)
+		e.bytes, e.last = e.bytes+r.bytes, r.last
+		e.gap = max(e.gap, r.gap, r.first-v.End)
 	}
-	return n
-}
-
-// balanced is tree where the heights may differ by two.
-func balanced(l *node, v *VMA, r *node) *node {
-	switch hl, hr := height(l), height(r); {
-	case hl > hr+1 && height(l.left) >= height(l.right):
-		return tree(l.left, l.vma, tree(l.right, v, r))
-	case hl > hr+1:
-		return tree(tree(l.left, l.vma, l.right.left), l.right.vma, tree(l.right.right, v, r))
-	case hr > hl+1 && height(r.right) >= height(r.left):
-		return tree(tree(l, v, r.left), r.vma, r.right)
-	case hr > hl+1:
-		return tree(tree(l, v, r.left.left), r.left.vma, tree(r.left.right, r.vma, r.right))
-	}
-	return tree(l, v, r)
-}
-
-// link is tree for any heights.
-func link(l *node, v *VMA, r *node) *node {
-	switch hl, hr := height(l), height(r); {
-	case hl > hr+1:
-		return balanced(l.left, l.vma, link(l.right, v, r))
-	case hr > hl+1:
-		return balanced(link(l, v, r.left), r.vma, r.right)
-	}
-	return tree(l, v, r)
-}
-
-// concat returns the tree of two trees, one behind the other.
-func concat(l, r *node) *node {
-	if r == nil {
-		return l
-	}
-	v, rest := r.cutFirst()
-	return link(l, v, rest)
-}
-
-// cutFirst takes the first mapping off a tree.
-func (n *node) cutFirst() (*VMA, *node) {
-	if n.left == nil {
-		return n.vma, n.right
-	}
-	v, rest := n.left.cutFirst()
-	return v, balanced(rest, n.vma, n.right)
-}
-
-// cutLast takes the last mapping off a tree.
-func (n *node) cutLast() (*node, *VMA) {
-	if n.right == nil {
-		return n.left, n.vma
-	}
-	rest, v := n.right.cutLast()
-	return balanced(n.left, n.vma, rest), v
-}
-
-// split divides a tree: mappings for which low is true come before those for which it is
-// not.
-func (n *node) split(low func(*VMA) bool) (l, r *node) {
-	switch {
-	case n == nil:
-		return nil, nil
-	case low(n.vma):
-		m, r := n.right.split(low)
-		return link(n.left, n.vma, m), r
-	}
-	l, m := n.left.split(low)
-	return l, link(m, n.vma, n.right)
+	return e
 }
 
 // build returns the tree of mappings in order, which it keeps.
 func build(vmas []VMA) *node {
-	if len(vmas) == 0 {
-		return nil
-	}
-	i := len(vmas) / 2
-	return tree(build(vmas[:i]), &vmas[i], build(vmas[i+1:]))
+	return balanced.Build[*VMA, layout](len(vmas), func(i int) *VMA { return &vmas[i] })
 }
 
-// each yields all mappings of a tree in order, and reports whether yield wants more.
-func (n *node) each(yield func(*VMA) bool) bool {
-	return n == nil || n.left.each(yield) && yield(n.vma) && n.right.each(yield)
-}
-
-// from yields the mappings that end after va, in order.
-func (n *node) from(va uint64, yield func(*VMA) bool) bool {
+// from yields the mappings of a tree that end after va, in order, and reports whether
+// yield wants more.
+func from(n *node, va uint64, yield func(*VMA) bool) bool {
 	switch {
-	case n == nil || n.last <= va:
+	case n == nil || n.Sum.last <= va:
 		return true
-	case n.first > va:
-		return n.each(yield)
+	case n.Sum.first > va:
+		return n.Each(yield)
 	}
-	return n.left.from(va, yield) && (n.vma.End <= va || yield(n.vma)) && n.right.from(va, yield)
+	return from(n.Left, va, yield) && (n.Item.End <= va || yield(n.Item)) && from(n.Right, va, yield)
 }
 
-func (l *list) len() int {
-	if l.root == nil {
-		return 0
-	}
-	return l.root.n
-}
+func (l *list) len() int { return l.root.Len() }
 
 // bytes returns how much is mapped in all.
 func (l *list) bytes() uint64 {
 	if l.root == nil {
 		return 0
 	}
-	return l.root.bytes
+	return l.root.Sum.bytes
 }
 
 // find returns the first mapping that ends after va, nil for none.
 func (l *list) find(va uint64) (v *VMA) {
 	for n := l.root; n != nil; {
-		if n.vma.End > va {
-			v, n = n.vma, n.left
+		if n.Item.End > va {
+			v, n = n.Item, n.Left
 		} else {
-			n = n.right
+			n = n.Right
 		}
 	}
 	return v
@@ -168,7 +76,7 @@ func (l *list) find(va uint64) (v *VMA) {
 
 // from yields the mappings that end after va, in order.
 func (l *list) from(va uint64) iter.Seq[*VMA] {
-	return func(yield func(*VMA) bool) { l.root.from(va, yield) }
+	return func(yield func(*VMA) bool) { from(l.root, va, yield) }
 }
 
 // starting returns the mapping that starts at va, nil for none.
@@ -182,7 +90,7 @@ func (l *list) starting(va uint64) *VMA {
 // flat returns all mappings in one slice.
 func (l *list) flat() []VMA {
 	out := make([]VMA, 0, l.len())
-	l.root.each(func(v *VMA) bool {
+	l.root.Each(func(v *VMA) bool {
 		out = append(out, *v)
 		return true
 	})
@@ -192,7 +100,7 @@ func (l *list) flat() []VMA {
 // below returns the highest free range of size bytes that ends at top or lower and
 // starts at floor or higher.
 func (l *list) below(top, floor, size uint64) (at uint64, ok bool) {
-	if l.root.below(&top, size) {
+	if below(l.root, &top, size) {
 		return top - size, top-size >= floor
 	}
 	return top - size, top >= floor && top-floor >= size
@@ -200,29 +108,29 @@ func (l *list) below(top, floor, size uint64) (at uint64, ok bool) {
 
 // below lowers top to the end of the highest hole of size bytes that ends there or lower
 // and reports true, or to the beginning of the lowest mapping there and reports false.
-func (n *node) below(top *uint64, size uint64) bool {
-	if n == nil || n.first >= *top {
+func below(n *node, top *uint64, size uint64) bool {
+	if n == nil || n.Sum.first >= *top {
 		return false
 	}
-	if n.last <= *top {
-		if *top-n.last >= size {
+	if n.Sum.last <= *top {
+		if *top-n.Sum.last >= size {
 			return true
 		}
-		if n.gap < size {
-			*top = n.first
+		if n.Sum.gap < size {
+			*top = n.Sum.first
 			return false
 		}
 	}
-	if n.right.below(top, size) {
+	if below(n.Right, top, size) {
 		return true
 	}
-	if v := n.vma; v.Start < *top {
+	if v := n.Item; v.Start < *top {
 		if *top >= v.End && *top-v.End >= size {
 			return true
 		}
 		*top = v.Start
 	}
-	return n.left.below(top, size)
+	return below(n.Left, top, size)
 }
 
 // replace returns the list with repl, which lies inside [lo, hi) and is in order,
@@ -230,15 +138,15 @@ func (n *node) below(top *uint64, size uint64) bool {
 // joined. old and now are the mappings that differ from one list to the other,
 // with their neighbours.
 func (l *list) replace(lo, hi uint64, repl []VMA) (r list, old, now []VMA) {
-	left, rest := l.root.split(func(v *VMA) bool { return v.End <= lo })
-	inside, right := rest.split(func(v *VMA) bool { return v.Start < hi })
+	left, rest := l.root.Split(func(v *VMA) bool { return v.End <= lo })
+	inside, right := rest.Split(func(v *VMA) bool { return v.Start < hi })
 	if left != nil {
 		var v *VMA
-		left, v = left.cutLast()
+		left, v = left.CutLast()
 		old, now = append(old, *v), append(now, *v)
 	}
 	var behind []VMA
-	inside.each(func(v *VMA) bool {
+	inside.Each(func(v *VMA) bool {
 		old = append(old, *v)
 		if v.Start < lo {
 			now = append(now, v.Part(0, lo))
@@ -250,11 +158,11 @@ func (l *list) replace(lo, hi uint64, repl []VMA) (r list, old, now []VMA) {
 	})
 	if right != nil {
 		var v *VMA
-		v, right = right.cutFirst()
+		v, right = right.CutFirst()
 		old, behind = append(old, *v), append(behind, *v)
 	}
 	now = join(append(append(now, repl...), behind...))
-	return list{concat(concat(left, build(slices.Clone(now))), right)}, old, now
+	return list{balanced.Concat(balanced.Concat(left, build(slices.Clone(now))), right)}, old, now
 }
 
 // join merges neighbours in place.

@@ -90,10 +90,10 @@ func checkTree(t *testing.T, what string, n *node) {
 	if n == nil {
 		return
 	}
-	checkTree(t, what, n.left)
-	checkTree(t, what, n.right)
-	if d := height(n.left) - height(n.right); d < -1 || d > 1 {
-		t.Fatalf("%s: a node has heights %d and %d below it", what, height(n.left), height(n.right))
+	checkTree(t, what, n.Left)
+	checkTree(t, what, n.Right)
+	if d := n.Left.Height() - n.Right.Height(); d < -1 || d > 1 {
+		t.Fatalf("%s: a node has heights %d and %d below it", what, n.Left.Height(), n.Right.Height())
 	}
 	all := (&list{n}).flat()
 	gap, bytes := uint64(0), uint64(0)
@@ -103,8 +103,8 @@ func checkTree(t *testing.T, what string, n *node) {
 			gap = max(gap, v.Start-all[i-1].End)
 		}
 	}
-	if n.n != len(all) || n.bytes != bytes || n.gap != gap || n.first != all[0].Start || n.last != all[len(all)-1].End {
-		t.Fatalf("%s: a node says %d mappings, %d bytes, gap %d, from %#x to %#x of %v", what, n.n, n.bytes, n.gap, n.first, n.last, all)
+	if want := (layout{bytes, all[0].Start, all[len(all)-1].End, gap}); n.Len() != len(all) || n.Sum != want {
+		t.Fatalf("%s: a node says %d mappings, %+v of %v", what, n.Len(), n.Sum, all)
 	}
 }
 
@@ -153,7 +153,7 @@ func TestMappingsCostTheLogarithm(t *testing.T) {
 	if a, b := cost(few, 100), cost(many, 100_000); b > 4*a {
 		t.Errorf("%v allocations among 100 mappings, %v among 100,000", a, b)
 	}
-	if h := height(many.root); h > 24 {
+	if h := many.root.Height(); h > 24 {
 		t.Errorf("100,000 mappings are %d deep", h)
 	}
 }
