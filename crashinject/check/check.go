@@ -39,6 +39,7 @@ package check
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -379,12 +380,7 @@ func (c *Comparer) memory(r *Result, want, got *sim.Machine, wv, gv []mm.VMA) {
 			extents(r, want, got, w, gv[i])
 		}
 	}
-	slices.SortFunc(shared, func(a, b mm.VMA) int {
-		if a.Phys < b.Phys {
-			return -1
-		}
-		return 1
-	})
+	shared = disjoint(shared)
 	ws, gs := want.Store(phys.PMEMBase), got.Store(phys.PMEMBase)
 	r.Pages += uint64(ws.Touched())
 	if len(shared) == 0 {
@@ -412,6 +408,23 @@ func (c *Comparer) memory(r *Result, want, got *sim.Machine, wv, gv []mm.VMA) {
 func unwritten(v mm.VMA) mm.VMA {
 	v.Kind, v.Phys, v.Seen = mm.File, v.Seen, 0
 	return v
+}
+
+// disjoint sorts mappings by where their memory lies. What processes share counts once.
+func disjoint(list []mm.VMA) []mm.VMA {
+	slices.SortFunc(list, func(a, b mm.VMA) int { return cmp.Compare(a.Phys, b.Phys) })
+	out, end := list[:0], phys.Addr(0)
+	for _, v := range list {
+		last := v.Phys + phys.Addr(v.Size())
+		if last <= end {
+			continue
+		}
+		if v.Phys < end {
+			v = v.Part(v.Start+uint64(end-v.Phys), v.End)
+		}
+		out, end = append(out, v), last
+	}
+	return out
 }
 
 // shown returns what a page of v shows when p lies in its extent: the file's where
