@@ -78,7 +78,7 @@ func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 		if err != nil {
 			return out, fmt.Errorf("BUG: plan %q of a judged point: %w", p.Plan, err)
 		}
-		out.Replay, err = c.Replay(Case{Setup: c.Setup, Plan: plan, Verdict: p.Verdict, Reason: p.Reason})
+		out.Replay, err = c.Replay(Case{Setup: c.Setup, Plan: plan, Tail: p.Tail, Verdict: p.Verdict, Reason: p.Reason})
 		if err != nil {
 			return out, err
 		}

@@ -32,15 +32,21 @@ func TestDeadlockIsATimeout(t *testing.T) {
 	}
 }
 
-// A program that does not look whether its read was interrupted hangs when it is told of
-// a failure then, recovered or not.
-func TestProgramThatHangsWhenItIsTold(t *testing.T) {
+// hangsWhenTold is a program that does not look whether its read was interrupted.
+func hangsWhenTold(t *testing.T) Setup {
+	t.Helper()
 	s, err := parseSituation("read: rt_sigaction 30 {handler 0x04000000 restorer 0} 0 8; pipe2 buf 0;"+
 		"fork (rt_sigprocmask 0 {0x20000000} 0 8; spin 20000; write 4 buf 60000; exit 0); read 3 buf 60000; write 4 buf 60000; wait4 -1 0 0 0", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t, s.setup(t))
+	return s.setup(t)
+}
+
+// A program that does not look whether its read was interrupted hangs when it is told of
+// a failure then, recovered or not.
+func TestProgramThatHangsWhenItIsTold(t *testing.T) {
+	r := newRig(t, hangsWhenTold(t))
 	main, hung := r.at(0), 0
 	for n := uint64(1000); n < r.base.instructions; n += 1000 {
 		main.RunUntil(n)
@@ -53,5 +59,23 @@ func TestProgramThatHangsWhenItIsTold(t *testing.T) {
 	}
 	if hung == 0 {
 		t.Error("it never hung")
+	}
+}
+
+// The case of a failure that only a run to the program's end shows repeats it.
+func TestCaseOfAFailureInATail(t *testing.T) {
+	var failed Case
+	c := Campaign{Setup: hangsWhenTold(t), Strategy: Strategy{Kind: Random, Points: 10, Seed: 1}, Tails: 10,
+		Replay: func(c Case) (string, error) { failed = c; return "", nil }}
+	if r := c.mustRun(t); r.Counts.Timeout == 0 {
+		t.Fatalf("%+v", r.Counts)
+	}
+	again, err := ParseCase("first-timeout.case", failed.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	again.Setup.Guest = failed.Setup.Guest
+	if p, err := again.Judge(); err != nil || p.Verdict != failed.Verdict || p.Reason != failed.Reason {
+		t.Errorf("%v: %s, %v, expected %v: %s", p.Verdict, p.Reason, err, failed.Verdict, failed.Reason)
 	}
 }
