@@ -3,6 +3,7 @@ package crashinject
 import (
 	"bytes"
 	"context"
+	"strings"
 	"testing"
 
 	"zhuque/crashinject/result"
@@ -115,5 +116,19 @@ func TestHandlerIsToldTheCount(t *testing.T) {
 	var code [4]byte
 	if err := m.Port().ReadBytes(m.CPU().R[x86.RSI]+8, code[:]); err != nil || code != [4]byte{7} {
 		t.Errorf("si_code is %v, %v", code, err)
+	}
+}
+
+// A point's run to the end tells every process that handles the failure, not the first alone.
+func TestChildIsToldInATail(t *testing.T) {
+	s, err := parseSituation("read: pipe2 buf 0; fork (rt_sigaction 30 {handler 0x04000000 restorer 0} 0 8; read 3 buf 60000; write 4 buf 60000; exit 0);"+
+		"spin 20000; write 4 buf 60000; wait4 -1 0 0 0", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, s.setup(t))
+	// Its read is interrupted, and its 60000 bytes are the first in the pipe: the others find no room.
+	if p := r.plan(At(10_000)); p.Verdict != result.Timeout || !strings.Contains(p.Reason, "waits for a pipe (descriptor 4) to have room") {
+		t.Errorf("%v: %s", p.Verdict, p.Reason)
 	}
 }

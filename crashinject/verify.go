@@ -314,7 +314,7 @@ func (s *survivor) stuck(stop sim.Stop) bool {
 func (s *survivor) tail() bool {
 	limit := s.v.tailBudget()
 	want := s.v.base.end
-	if s.held != nil && s.m.Kernel().Action(kernel.SIGPWR).Handler != 0 {
+	if s.held != nil && s.m.Kernel().ToldOfPowerFailures() {
 		s.ref = s.ref.Fork()
 		s.survived()
 	}
