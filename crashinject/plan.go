@@ -2,6 +2,7 @@ package crashinject
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,10 @@ func At(n uint64) Plan { return Plan{Cuts: []Cut{{After: n, Keep: sim.Drain}}} }
 func (c *Cut) plain() bool {
 	return c.Rep == 0 && c.Step == 0 && len(c.Skew) == 0 && len(c.Recovery) == 0
 }
+
+// behind returns after how many instructions of the program the cut falls, when n of them
+// lie before the last restart.
+func (c *Cut) behind(n uint64) uint64 { return n + min(c.After, math.MaxUint64-n) }
 
 // String renders a cut as Parse reads it: "after 1234 step 3 recovery 7".
 func (c Cut) String() string {

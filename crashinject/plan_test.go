@@ -11,6 +11,7 @@ import (
 	"zhuque/crashinject/result"
 	"zhuque/sim"
 	"zhuque/sim/det"
+	"zhuque/sim/kernel"
 	"zhuque/sim/phys"
 )
 
@@ -206,5 +207,21 @@ func TestWeakerPlansAreSmaller(t *testing.T) {
 	}
 	if got := At(0).weaken(); len(got) != 0 {
 		t.Errorf("the smallest plan has weaker ones: %v", got)
+	}
+}
+
+// A cut farther away than there are instructions to count lies behind the end.
+func TestCutBehindTheLastInstructionThatCanBeCounted(t *testing.T) {
+	const far = "18446744073709551615"
+	o, err := Crash(guestSetup(t, "hello"), parse(t, "after 20; after "+far), kernel.NewConsole(nil, nil, nil))
+	if err != nil || o.Failures != 1 || o.Point.Verdict != result.Pass {
+		t.Errorf("%d failures, %v, %v", o.Failures, o.Point.Verdict, err)
+	}
+	o, err = CrashPublished(guestSetup(t, "hello"), parse(t, "after 20; after "+far), kernel.NewConsole(nil, nil, nil))
+	if err != nil || o.Failures != 1 || o.Point.Verdict != result.Pass {
+		t.Errorf("published: %d failures, %v, %v", o.Failures, o.Point.Verdict, err)
+	}
+	if p := parse(t, "after 20; after "+far).without(0); p.Cuts[0].After != ^uint64(0) {
+		t.Errorf("without its first cut the plan is %v", p)
 	}
 }

@@ -26,7 +26,7 @@ func CrashPublished(setup Setup, plan Plan, console *kernel.Console) (out Outcom
 	defer caughtBug(&out)
 	for i := range plan.Cuts {
 		c := &plan.Cuts[i]
-		if out.Stop = s.m.RunUntil(s.m.Retired() + c.After); out.Stop.Reason != sim.Reached {
+		if out.Stop = s.m.RunUntil(c.behind(s.m.Retired())); out.Stop.Reason != sim.Reached {
 			break // the cut lies behind the end
 		}
 		s.ref = s.m.Fork()

@@ -342,7 +342,7 @@ func (p Plan) weaken() (list []Plan) {
 func (p Plan) without(i int) Plan {
 	q := Plan{Cuts: slices.Clone(p.Cuts)}
 	if i+1 < len(q.Cuts) {
-		q.Cuts[i+1].After += q.Cuts[i].After
+		q.Cuts[i+1].After = q.Cuts[i+1].behind(q.Cuts[i].After)
 	}
 	q.Cuts = slices.Delete(q.Cuts, i, i+1)
 	return q

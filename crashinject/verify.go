@@ -233,7 +233,7 @@ func (s *survivor) compare() bool {
 // a plan they stand there already.
 func (s *survivor) cut(c *Cut, first bool) bool {
 	if !first {
-		to := s.ref.Retired() + c.After
+		to := c.behind(s.ref.Retired())
 		want, got := s.ref.RunUntil(to), s.m.RunUntil(to)
 		if want.Reason != sim.Reached || got.Reason != sim.Reached {
 			return s.ends(want, got) // the cut lies behind the end
