@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"zhuque/crashinject/result"
+	"zhuque/sim"
 )
 
 // Case is one judged plan with all that is needed to repeat it. Its text form is
@@ -196,9 +197,14 @@ func (v *verifier) fromStart(plan Plan, tail bool) (result.Point, error) {
 		return result.Point{}, err
 	}
 	if stop := main.RunUntil(plan.Cuts[0].After); !reached(stop) {
-		return result.Point{}, fmt.Errorf("the program %v before the first cut, after %d instructions", stop, main.Retired())
+		return result.Point{}, unjudged(stop, main)
 	}
 	p := v.judge(main, plan, tail)
 	p.Plan = plan.String()
 	return p, nil
+}
+
+// unjudged is the answer to a plan whose first cut lies behind the program's end.
+func unjudged(stop sim.Stop, m *sim.Machine) error {
+	return fmt.Errorf("the program %v before the first cut, after %d instructions", stop, m.Retired())
 }

@@ -19,7 +19,8 @@ type Outcome struct {
 
 // Crash runs the program on the given console, lets the power fail as planned,
 // restarts it each time, and runs it to its end. After each restart and at the
-// end it is compared with a twin that never failed.
+// end it is compared with a twin that never failed. A program that ends before the first
+// failure is an error.
 func Crash(setup Setup, plan Plan, console *kernel.Console) (out Outcome, err error) {
 	s, err := observed(setup, plan, console, &out)
 	if err != nil {
@@ -41,9 +42,13 @@ func Crash(setup Setup, plan Plan, console *kernel.Console) (out Outcome, err er
 	}
 	want, got := s.ref.Run(), s.m.Run()
 	out.Stop = got
-	if s.ends(want, got); out.Point.Verdict == 0 {
-		out.Point.Verdict = result.Pass
+	if s.ends(want, got); out.Point.Verdict != 0 {
+		return out, nil
 	}
+	if out.Failures == 0 {
+		return out, unjudged(got, s.m)
+	}
+	out.Point.Verdict = result.Pass
 	return out, nil
 }
 

@@ -225,3 +225,13 @@ func TestCutBehindTheLastInstructionThatCanBeCounted(t *testing.T) {
 		t.Errorf("without its first cut the plan is %v", p)
 	}
 }
+
+// A run in which the power never fails proves nothing.
+func TestCutBehindTheEndIsNoPass(t *testing.T) {
+	for name, crash := range map[string]func(Setup, Plan, *kernel.Console) (Outcome, error){"beside a twin": Crash, "published": CrashPublished} {
+		o, err := crash(guestSetup(t, "hello"), parse(t, "after 5000"), kernel.NewConsole(nil, nil, nil))
+		if err == nil || o.Point.Verdict.Valid() || !strings.Contains(err.Error(), "before the first cut") {
+			t.Errorf("%s: %v, %v", name, o.Point.Verdict, err)
+		}
+	}
+}
