@@ -86,12 +86,12 @@ func (c *Console) Fork(cut bool) *Console {
 func (c *Console) peek(n int) ([]byte, error) { return c.in.at(c.pos+c.ahead, n) }
 
 // avail returns how many bytes of the piece of input that the last call read from
-// are not consumed.
+// are not consumed, whatever others have read.
 func (c *Console) avail() int {
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
 	at := c.pos + c.ahead
-	if i, _ := slices.BinarySearch(c.in.ends, at); i < len(c.in.ends) {
+	if i, _ := slices.BinarySearch(c.in.ends, at); at > 0 && i < len(c.in.ends) {
 		return c.in.ends[i] - at
 	}
 	return 0

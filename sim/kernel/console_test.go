@@ -21,6 +21,7 @@ func TestInputComesInTheSamePieces(t *testing.T) {
 		var got []byte
 		pieces := func(c *Console) (sizes []int) {
 			got = nil
+			sizes = append(sizes, c.avail())
 			for {
 				b, err := c.peek(5000)
 				if err != nil {
