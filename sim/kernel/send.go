@@ -259,7 +259,10 @@ func (c *call) sendMessage(d *desc, s *socket, o *outgoing) (uint64, error) {
 		if o.flags&msgDontwait != 0 {
 			return 0, errno.EAGAIN
 		}
-		return 0, c.waitQueue(interest{c.descOf(to).id, 0, len(data) + 1}, s.sndTimeo)
+		if s.kind != sockSeqpacket { // where the other end may wait to be accepted, without a description
+			d = c.descOf(to)
+		}
+		return 0, c.waitQueue(interest{d.id, 0, len(data) + 1}, s.sndTimeo)
 	}
 	c.deliverMessage(to, data, message{from: s.local, by: s.id, rights: o.rights, sender: o.sender, explicit: o.explicit})
 	return o.size, nil

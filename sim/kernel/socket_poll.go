@@ -23,7 +23,10 @@ func (k *Kernel) has(d *desc, i interest) bool {
 	if i.need == needBacklog {
 		return s.state != sockListening || !k.full(s)
 	}
-	return s.shut&shutRead != 0 || k.takes(s, i.need-1)
+	if s.kind == sockSeqpacket { // it is the one that sends
+		s = k.other(s)
+	}
+	return s == nil || s.shut&shutRead != 0 || k.takes(s, i.need-1)
 }
 
 // roomy reports whether what sends to a socket polls as writable: a third of the

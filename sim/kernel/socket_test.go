@@ -142,6 +142,38 @@ func TestSocketWaits(t *testing.T) {
 	r.giveUp()
 }
 
+// TestFullConnectionBeforeItIsAccepted: who sends packets to a connection that nobody has
+// accepted waits for room, as behind that.
+func TestFullConnectionBeforeItIsAccepted(t *testing.T) {
+	r := newRig(t, nil)
+	const name = "\x01\x00\x00name"
+	r.want(3, "socket", afUnix, sockSeqpacket, 0)
+	r.want(0, "bind", 3, name, len(name))
+	r.want(0, "listen", 3, 0)
+	r.want(4, "socket", afUnix, sockSeqpacket, 0)
+	r.want(0, "connect", 4, name, len(name))
+	for range PipeCapacity / 1024 {
+		r.want(1024, "write", 4, scratch, 1024)
+	}
+	r.want(errno.EAGAIN, "sendto", 4, scratch, 1024, msgDontwait, 0, 0)
+	r.waits("write", 4, scratch, 1024)
+	tid := r.forked()
+	r.raw("write", 4, scratch, 1024)
+	r.as(tid)
+	r.want(5, "accept", 3, 0, 0)
+	if r.k.runnable(r.k.threads[0]) {
+		t.Error("the queue is full, and the sender goes on")
+	}
+	r.want(1024, "read", 5, scratch, 1024)
+	if !r.k.runnable(r.k.threads[0]) {
+		t.Error("there is room, and the sender waits")
+	}
+	r.want(0, "close", 5)
+	if !r.k.runnable(r.k.threads[0]) {
+		t.Error("the other end is gone, and the sender waits")
+	}
+}
+
 // TestBacklog: a listener whose queue is full makes UNIX clients wait and TCP ones stay
 // in the middle of connecting, until somebody is accepted.
 func TestBacklog(t *testing.T) {
