@@ -1,6 +1,7 @@
 package mm
 
 import (
+	"zhuque/sim/kernel/errno"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
 )
@@ -40,6 +41,18 @@ func (e *Extents) keeps(v *VMA) bool { return e.cloned && v.Shared && !v.hasNode
 // the same memory where they are shared and copies of what was touched where they
 // are private. The copies are made at once and, like all placement, past the caches.
 func (s *Space) CloneTo(d *Space) error {
+	var n needs
+	for _, v := range s.VMAs() {
+		if v.Phys != 0 && !v.Shared {
+			n[medium(v.Phys)] += v.Size()
+		}
+		if v.Seen != 0 {
+			n[medium(v.Seen)] += v.Size()
+		}
+	}
+	if !d.room(n) {
+		return errno.ENOMEM
+	}
 	for _, v := range s.VMAs() {
 		n := v
 		switch {

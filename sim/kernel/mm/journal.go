@@ -29,13 +29,17 @@ func (s *Space) alloc(m Medium, size uint64) phys.Addr {
 	return a
 }
 
-// room reports whether the medium has physical addresses for size more bytes.
-func (s *Space) room(m Medium, size uint64) bool {
-	end := phys.PMEMBase
-	if m == PMEM {
-		end = vfs.FrameBase
+// needs is how much physical address room something takes, by medium.
+type needs [2]uint64
+
+// room reports whether there are physical addresses for that much more.
+func (s *Space) room(n needs) bool {
+	for m, end := range [...]phys.Addr{DRAM: phys.PMEMBase, PMEM: vfs.FrameBase} {
+		if n[m] > uint64(end-s.cfg.Extents.next[m]) {
+			return false
+		}
 	}
-	return size <= uint64(end-s.cfg.Extents.next[m])
+	return true
 }
 
 func (s *Space) drop(a phys.Addr, size uint64) {

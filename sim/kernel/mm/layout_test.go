@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"zhuque/sim/kernel/errno"
+	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
 )
@@ -138,6 +139,38 @@ func TestLimits(t *testing.T) {
 		t.Errorf("the refusal is told as %v, and a second time", err)
 	}
 	must(t, p.WriteBytes(at+5, []byte{1}))
+}
+
+// TestAddressesRunOut: whatever takes physical addresses is refused when there are no more
+// of its medium, and never gets those of the other one or of file pages.
+func TestAddressesRunOut(t *testing.T) {
+	const size = 400 << 30
+	file := MapRequest{Length: size, Prot: Read | Write, Kind: File, Node: 10}
+	anon := MapRequest{Length: size, Prot: Read | Write, Kind: Anon, NoReserve: true}
+	for name, take := range map[string]func(*Space) error{
+		"private mappings of a file": func(s *Space) error { _, err := s.Map(file); return err },
+		"memory":                     func(s *Space) error { _, err := s.Map(anon); return err },
+		"children":                   func(s *Space) error { return s.CloneTo(New(s.cfg)) },
+		"a file that becomes writable": func(s *Space) error {
+			at, err := s.Map(MapRequest{Length: 100 << 30, Prot: Read, Kind: File, Node: 10})
+			if err == nil {
+				err = s.Protect(at, 100<<30, Read|Write)
+			}
+			return err
+		},
+	} {
+		s, _ := newSpace(Config{PMEMBase: phys.PMEMBase + 1<<40})
+		_, err := s.Map(anon)
+		for range 20 {
+			if err != nil {
+				break
+			}
+			err = take(s)
+		}
+		if next := s.cfg.Extents.next; err != errno.ENOMEM || next[DRAM] > phys.PMEMBase || next[PMEM] > vfs.FrameBase {
+			t.Errorf("%s: %v, the next extents are at %v and %v", name, err, next[DRAM], next[PMEM])
+		}
+	}
 }
 
 // TestHostile gives every operation addresses and sizes that overflow.

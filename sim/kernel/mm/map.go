@@ -147,8 +147,13 @@ func (s *Space) afford(r *MapRequest, size, replaced uint64) error {
 	if s.vmas.len() >= maxVMAs {
 		return errno.ENOMEM
 	}
-	m := s.medium(VMA{Kind: r.Kind, Prot: r.Prot, Shared: r.Shared})
-	if !s.room(m, size+heapReserve) {
+	v := VMA{Kind: r.Kind, Prot: r.Prot, Shared: r.Shared}
+	m := s.medium(v)
+	var n needs
+	if n[m] = size + heapReserve; v.copies() {
+		n[s.cfg.Placement.ReadOnlyFile] += size
+	}
+	if !s.room(n) {
 		return errno.ENOMEM
 	}
 	limit := s.cfg.DRAMSize
@@ -161,10 +166,15 @@ func (s *Space) afford(r *MapRequest, size, replaced uint64) error {
 	return nil
 }
 
+// copies reports whether a mapping copies a page of its file when it is written.
+func (v *VMA) copies() bool {
+	return v.Kind == Copy || v.Kind == File && v.Prot&Write != 0 && !v.Shared
+}
+
 // medium returns where a mapping is placed.
 func (s *Space) medium(v VMA) Medium {
 	switch {
-	case v.Kind == Copy, v.Kind == File && v.Prot&Write != 0 && !v.Shared:
+	case v.copies():
 		return s.cfg.Placement.PrivateWritable
 	case v.Kind == File:
 		return s.cfg.Placement.ReadOnlyFile
@@ -178,7 +188,7 @@ func (s *Space) back(v VMA) VMA {
 	switch {
 	case v.Kind == Direct:
 		return v
-	case v.Kind == Copy, v.Kind == File && v.Prot&Write != 0 && !v.Shared:
+	case v.copies():
 		v.Kind = Copy
 		v.Seen = s.alloc(s.cfg.Placement.ReadOnlyFile, v.Size())
 	}
@@ -281,8 +291,12 @@ func (s *Space) Protect(addr, length uint64, prot Prot) error {
 			denied = true // the file was not opened for writing
 			break
 		}
+		after, ok := s.reprotect(v, prot)
+		if !ok {
+			break
+		}
 		at = v.End
-		repl = append(repl, s.reprotect(v, prot))
+		repl = append(repl, after)
 	}
 	if at > lo {
 		s.splice(lo, at, repl)
@@ -297,12 +311,17 @@ func (s *Space) Protect(addr, length uint64, prot Prot) error {
 }
 
 // reprotect returns v with another protection. A read-only private file mapping
-// that becomes writable copies what is written from then on.
-func (s *Space) reprotect(v VMA, prot Prot) VMA {
+// that becomes writable copies what is written from then on; ok is false when there is
+// no room for that.
+func (s *Space) reprotect(v VMA, prot Prot) (_ VMA, ok bool) {
 	v.Prot = prot
-	if v.Kind == File && !v.Shared && prot&Write != 0 {
+	if v.Kind == File && v.copies() {
+		var n needs
+		if n[s.cfg.Placement.PrivateWritable] = v.Size(); !s.room(n) {
+			return v, false
+		}
 		v.Kind, v.Seen = Copy, v.Phys
 		v.Phys = s.alloc(s.cfg.Placement.PrivateWritable, v.Size())
 	}
-	return v
+	return v, true
 }
