@@ -283,7 +283,7 @@ func (c *call) writeFrom(d *desc, va, n uint64, off int64) (uint64, error) {
 		if err != nil {
 			return short(done, err)
 		}
-		if got < want && (d.kind == FDNode || d.flags&oNonblock != 0) {
+		if got < want && (!d.isPipe() || d.flags&oNonblock != 0) {
 			break
 		}
 	}

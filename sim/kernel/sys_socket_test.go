@@ -90,7 +90,8 @@ func TestEventfd(t *testing.T) {
 	r.want(8, "write", 3, iov(^uint64(1)), 8)
 	r.ok(r.reborn(r.k.Records()))
 	r.want(1, "poll", iov(3|5<<32), 1, 0)
-	r.want(4, "eventfd2", 2, 1)
+	r.want(4, "eventfd2", 0, 1)
+	r.want(8, "write", 4, iov(2, 7), 16)
 	for range 2 {
 		r.want(8, "read", 4, scratch, 8)
 		if v := le.Uint64(r.get(scratch, 8)); v != 1 {
