@@ -47,3 +47,28 @@ func TestSharedFutex(t *testing.T) {
 		r.c.RIP = rip
 	}
 }
+
+// Where none is asked for FUTEX_WAKE wakes one, as on Linux. Requeueing means what it says.
+func TestWakeOfNone(t *testing.T) {
+	const set = 0 // FUTEX_OP_SET of 0, if the old value is 0
+	for _, c := range []struct {
+		name string
+		wake []any
+		want int
+	}{
+		{"wake", []any{scratch, futexWake, 0}, 1},
+		{"wake a negative number", []any{scratch, futexWake, -1}, 1},
+		{"wake some bits", []any{scratch, futexWakeBitset, 0, 0, 0, 1}, 1},
+		{"wake and change another", []any{scratch, futexWakeOp, 0, 0, scratch + 8, set}, 1},
+		{"change and wake another", []any{scratch + 8, futexWakeOp, 0, 0, scratch, set}, 1},
+		{"requeue", []any{scratch, futexRequeue, 0, 0, scratch + 8, 0}, 0},
+	} {
+		r := newRig(t, nil)
+		child := r.sys("clone", cloneThreadFlags, scratch+4096, 0, 0, 0)
+		r.blocks(int32(child), "futex", scratch, futexWait, 0, 0, 0, 0)
+		r.as(initialPID)
+		if got := r.sys("futex", c.wake...); got != int64(c.want) || r.canRun(int32(child)) != (c.want == 1) {
+			t.Errorf("%s: %d, the waiter goes on: %v", c.name, got, r.canRun(int32(child)))
+		}
+	}
+}

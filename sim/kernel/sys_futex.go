@@ -41,12 +41,12 @@ func sysFutex(c *call) (uint64, error) {
 	case futexWaitBitset:
 		return c.futexWait(uint32(c.a[5]))
 	case futexWake:
-		return c.futexWake(va, int(int32(c.a[2])), futexAllBits, c.shared()), nil
+		return c.futexWake(va, atLeastOne(c.a[2]), futexAllBits, c.shared()), nil
 	case futexWakeBitset:
 		if uint32(c.a[5]) == 0 {
 			return 0, errno.EINVAL
 		}
-		return c.futexWake(va, int(int32(c.a[2])), uint32(c.a[5]), c.shared()), nil
+		return c.futexWake(va, atLeastOne(c.a[2]), uint32(c.a[5]), c.shared()), nil
 	case futexRequeue, futexCmpRequeue:
 		return c.futexRequeue(op == futexCmpRequeue)
 	case futexWakeOp:
@@ -156,6 +156,10 @@ func (k *Kernel) futexWake(va uint64, n int, bits uint32, shared bool) (woken ui
 	return woken
 }
 
+// atLeastOne is how many waiters a call wakes: Linux looks at the number when it has woken
+// the first.
+func atLeastOne(n uint64) int { return max(1, int(int32(n))) }
+
 func (c *call) futexRequeue(compare bool) (uint64, error) {
 	wake, move, to := int32(c.a[2]), int32(c.a[3]), c.a[4]
 	if wake < 0 || move < 0 || to&3 != 0 {
@@ -235,9 +239,9 @@ func (c *call) futexWakeOp() (uint64, error) {
 	default:
 		return 0, errno.ENOSYS
 	}
-	woken := c.futexWake(c.a[0], int(int32(c.a[2])), futexAllBits, c.shared())
+	woken := c.futexWake(c.a[0], atLeastOne(c.a[2]), futexAllBits, c.shared())
 	if holds {
-		woken += c.futexWake(c.a[4], int(int32(c.a[3])), futexAllBits, c.shared())
+		woken += c.futexWake(c.a[4], atLeastOne(c.a[3]), futexAllBits, c.shared())
 	}
 	return woken, nil
 }
