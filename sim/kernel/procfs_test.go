@@ -184,3 +184,17 @@ func TestNice(t *testing.T) {
 	r.want(errno.ESRCH, "getpriority", 1, 4321)
 	r.want(errno.EINVAL, "getpriority", 3, 0)
 }
+
+// TestAnonymousInodes: what has no name has no type either, and cannot be opened anew.
+func TestAnonymousInodes(t *testing.T) {
+	r := newRig(t, nil)
+	set, buf := r.put(make([]byte, 8)), r.put(make([]byte, 144))
+	for i, call := range [][]any{{"eventfd2", 0, 0}, {"eventfd2", 0, 1}, {"epoll_create1", 0}, {"timerfd_create", 1, 0}, {"signalfd4", -1, set, 8, 0}} {
+		r.want(3+i, call[0].(string), call[1:]...)
+		r.want(0, "fstat", 3+i, buf)
+		if mode := le.Uint32(r.get(buf+24, 4)); mode != 0o600 {
+			t.Errorf("%v: the mode is %#o", call, mode)
+		}
+		r.want(errno.ENXIO, "open", fmt.Sprintf("/proc/self/fd/%d", 3+i), 0, 0)
+	}
+}

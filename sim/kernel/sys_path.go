@@ -242,14 +242,14 @@ func (k *Kernel) descAt(task vfs.Task, num int) *desc {
 
 // reopen opens the console or a pipe end anew through /proc/PID/fd.
 func (c *call) reopen(d *desc, flags uint32) (uint64, error) {
-	if d == nil {
+	switch {
+	case d == nil:
 		return 0, errno.ENOENT
+	case d.kind == FDSocket, d.kind.anonymous():
+		return 0, errno.ENXIO
 	}
 	n := desc{kind: d.kind, pipe: d.pipe, flags: flags&(oAccmode|oAppend|oNonblock) | oLargefile}
-	switch d.kind {
-	case FDSocket, FDEvent, FDSemaphore, FDEpoll:
-		return 0, errno.ENXIO
-	case FDPipeRead, FDPipeWrite, FDPipeBoth:
+	if d.isPipe() {
 		if n.kind = pipeKind(flags); n.kind == 0 {
 			return 0, errno.EINVAL
 		}

@@ -12,7 +12,7 @@ const (
 	socketDev = 0x8  // st_dev of sockets
 	ttyDev    = 0x18 // st_dev of terminals
 	ttyRdev   = 0x8801
-	anonDev   = 0xe // st_dev of eventfds and epoll instances
+	anonDev   = 0xe // st_dev of what is anonymous
 )
 
 // mountFacts are what the calls tell of each file system.
@@ -33,15 +33,25 @@ func (c *call) stat(id vfs.NodeID) (vfs.Stat, uint64, error) {
 	return st, mountFacts[c.FS.Mount(id)].dev, err
 }
 
+// anonymous reports whether descriptions of a kind have no inode of their own: they all
+// share one of no type.
+func (k FDKind) anonymous() bool {
+	switch k {
+	case FDEvent, FDSemaphore, FDEpoll, FDTimer, FDSignal:
+		return true
+	}
+	return false
+}
+
 // statOf describes what a description refers to.
 func (c *call) statOf(d *desc) (vfs.Stat, uint64, error) {
 	if d.node != 0 {
 		return c.stat(d.node)
 	}
-	switch d.kind {
-	case FDSocket:
+	switch {
+	case d.kind == FDSocket:
 		return vfs.Stat{ID: vfs.NodeID(d.socket), Mode: vfs.ModeSocket | 0o777, Nlink: 1}, socketDev, nil
-	case FDEvent, FDSemaphore, FDEpoll: // they all share one inode of no type
+	case d.kind.anonymous():
 		return vfs.Stat{ID: 1, Mode: 0o600, Nlink: 1}, anonDev, nil
 	}
 	if c.console.isTerminal(d.kind) {
