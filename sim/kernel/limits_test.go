@@ -120,3 +120,28 @@ func TestTricks(t *testing.T) {
 	r.as(initialPID)
 	r.want(errno.ENOENT, "open", "/proc/1001/fd/3", 0, 0)
 }
+
+// TestAdvice: advice is refused where Linux refuses it, and where a program would rely on
+// what does not happen.
+func TestAdvice(t *testing.T) {
+	const normal, dontneed, free, wipeOnFork, dontneedLocked = 0, 4, 8, 18, 24
+	r := newRig(t, nil)
+	end := scratch + scratchPages*phys.PageSize
+	for _, c := range []struct {
+		at, n  uint64
+		advice int
+		want   any
+	}{
+		{scratch, 4096, normal, 0}, {scratch, 1, free, 0}, {scratch, 0, normal, 0},
+		{scratch + 1, 4096, normal, errno.EINVAL}, {scratch, ^uint64(0), normal, errno.EINVAL}, {scratch, ^uint64(4095), normal, errno.EINVAL}, {scratch, 4096, 99, errno.EINVAL},
+		{uint64(end) - 4096, 8192, normal, errno.ENOMEM}, {uint64(end) - 4096, 8192, dontneed, errno.ENOMEM}, {unmapped, 4096, free, errno.ENOMEM},
+		{scratch, 4096, wipeOnFork, errno.EINVAL},
+	} {
+		r.want(c.want, "madvise", c.at, c.n, c.advice)
+	}
+	r.ok(r.c.Port.WriteBytes(scratch, []byte{7}))
+	r.want(0, "madvise", scratch, 4096, dontneedLocked)
+	if b := r.get(scratch, 1); b[0] != 0 {
+		t.Errorf("memory that is not needed holds %d", b[0])
+	}
+}

@@ -158,17 +158,22 @@ func sysMremap(c *call) (uint64, error) {
 }
 
 func sysMadvise(c *call) (uint64, error) {
+	at, n := c.a[0], c.a[1]
 	switch int32(c.a[2]) {
-	case 4: // MADV_DONTNEED
-		return 0, c.MM.Discard(c.a[0], c.a[1])
-	case 0, 1, 2, 3, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 25:
+	case 4, 24: // MADV_DONTNEED, MADV_DONTNEED_LOCKED
+		return 0, c.MM.Discard(at, n)
+	case 0, 1, 2, 3, 8, 10, 11, 12, 13, 14, 15, 16, 17, 19, 20, 21, 22, 23:
 		// advice that changes nothing a program can rely on; MADV_FREE keeps the pages
-		if c.a[0]&phys.PageMask != 0 {
+		pages := (n + phys.PageMask) &^ phys.PageMask
+		switch {
+		case at&phys.PageMask != 0, pages < n, at+pages < at:
 			return 0, errno.EINVAL
+		case !c.MM.Covers(at, n):
+			return 0, errno.ENOMEM
 		}
 		return 0, nil
 	}
-	return 0, errno.EINVAL
+	return 0, errno.EINVAL // to MADV_WIPEONFORK too, which no child could rely on
 }
 
 func sysMsync(c *call) (uint64, error) {

@@ -266,7 +266,7 @@ func memoryCalls() []Call {
 		partly(25, "mremap", "ptr,size,size,flags,ptr", "no MREMAP_DONTUNMAP, no duplication", sysMremap),
 		works(26, "msync", "ptr,size,flags", sysMsync).class(Pure),
 		works(27, "mincore", "ptr,size,ptr", sysMincore).class(Pure),
-		works(28, "madvise", "ptr,size,num", sysMadvise),
+		partly(28, "madvise", "ptr,size,num", "no MADV_WIPEONFORK, MADV_REMOVE, MADV_COLLAPSE (EINVAL)", sysMadvise),
 		works(149, "mlock", "ptr,size", sysZero).class(Pure),
 		works(150, "munlock", "ptr,size", sysZero).class(Pure),
 		works(151, "mlockall", "flags", sysZero).class(Pure),
