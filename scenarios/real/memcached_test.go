@@ -22,7 +22,7 @@ import (
 // server knows: it may have read it already, and be at it long after the client has
 // another connection.
 type cacheClient struct {
-	address  string
+	*host
 	conn     net.Conn
 	in       *bufio.Reader
 	resets   int
@@ -131,13 +131,14 @@ func (c *cacheClient) gets(key string) (*item, error) {
 
 // cacheLoad is what some clients do at the same time, and what the server then holds.
 type cacheLoad struct {
-	address string
-	rounds  int // of each client
-	mu      sync.Mutex
-	held    map[string]*item // nil: deleted
+	*host
+	rounds int // of each client, and more while the power still fails
+	mu     sync.Mutex
+	held   map[string]*item // nil: deleted
 	// The counters hold the sum of what was answered, and perhaps what was not.
 	sum, perhaps map[string]uint64
-	resets       int
+	stored       int // how often a set was answered
+	broken       int // connections
 }
 
 const cacheClients = 6
@@ -160,7 +161,7 @@ func (l *cacheLoad) run(t *testing.T) {
 				t.Errorf("client %d: %v", i, err)
 			}
 			l.mu.Lock()
-			l.resets += c.resets
+			l.broken += c.resets
 			l.mu.Unlock()
 		})
 	}
@@ -168,11 +169,16 @@ func (l *cacheLoad) run(t *testing.T) {
 	if err := l.verify(first); err != nil {
 		t.Error(err)
 	}
-	l.resets += first.resets
+	l.broken += first.resets
+	t.Logf("%d sets, %d keys held, %d increments together", l.stored, len(l.held), l.sum["together"])
 }
 
+func (l *cacheLoad) resets() int { return l.broken }
+
+func (l *cacheLoad) farewell() string { return "shutdown\r\n" }
+
 func (l *cacheLoad) client() *cacheClient {
-	return &cacheClient{address: l.address, patience: time.Now().Add(time.Minute)}
+	return &cacheClient{host: l.host, patience: time.Now().Add(time.Minute)}
 }
 
 // create makes a counter. What of it is done late finds the counter there.
@@ -198,7 +204,7 @@ func (l *cacheLoad) work(c *cacheClient, me int) error {
 		return err
 	}
 	var keys [13]string
-	for n := range l.rounds {
+	for n := 0; n < l.rounds || l.fails(); n++ {
 		key := &keys[n%len(keys)]
 		value := make([]byte, 1+r.IntN(300)*(1+40*(n%10/9)))
 		for i := range value {
@@ -264,6 +270,7 @@ func (l *cacheLoad) store(c *cacheClient, key *string, rename func(), i *item, q
 			l.mu.Lock()
 			defer l.mu.Unlock()
 			l.held[*key] = i
+			l.stored++
 			return nil
 		}
 	}
@@ -332,6 +339,9 @@ func (l *cacheLoad) swap(c *cacheClient, key string) error {
 			if err != nil {
 				return err
 			}
+			if old == nil {
+				return fmt.Errorf("%s is not there", key)
+			}
 			var number uint64
 			if _, err := fmt.Sscanf(string(old.value), "%d", &number); err != nil {
 				return fmt.Errorf("%s holds %q", key, old.value)
@@ -395,16 +405,4 @@ func (l *cacheLoad) verify(c *cacheClient) error {
 		errs = append(errs, fmt.Errorf("it says %q", threads))
 	}
 	return errors.Join(slices.DeleteFunc(errs, func(err error) bool { return err == nil })...)
-}
-
-// stop asks the server to end, which a reset may keep from it.
-func (l *cacheLoad) stop() {
-	conn, err := net.Dial("tcp", l.address)
-	if err != nil {
-		return // it has
-	}
-	_ = conn.SetDeadline(time.Now().Add(time.Second))
-	fmt.Fprint(conn, "shutdown\r\n")
-	_, _ = io.Copy(io.Discard, conn) // until it is gone
-	_ = conn.Close()
 }
