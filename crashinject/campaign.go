@@ -27,7 +27,8 @@ type Campaign struct {
 	Name     string
 	Setup    Setup
 	Strategy Strategy
-	Workers  int // 0: one for each CPU
+	Also     []Strategy // whose points are judged in the same run; none of them Every
+	Workers  int        // 0: one for each CPU
 	// Tails is how many points, evenly spread, run on to the program's end and
 	// are compared there too.
 	Tails uint64
@@ -55,12 +56,12 @@ func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 		return nil, err
 	}
 	v := &verifier{setup: &c.Setup, cfg: cfg, base: base}
-	points, err := c.Strategy.points(base)
+	points, err := c.points(base)
 	if err != nil {
 		return nil, err
 	}
 	out := &result.Campaign{Name: c.Name, Program: c.Setup.Program, Args: c.Setup.Args, Config: c.Setup.Fields(),
-		Strategy: c.Strategy.String(), Seed: c.Setup.Seed, From: points.from, To: points.to, Mutant: c.Setup.Mutant, Expect: c.Expect, Instructions: base.instructions}
+		Strategy: c.strategies(), Seed: c.Setup.Seed, From: points.from, To: points.to, Mutant: c.Setup.Mutant, Expect: c.Expect, Instructions: base.instructions}
 	workers := c.Workers
 	if workers <= 0 {
 		workers = runtime.NumCPU()

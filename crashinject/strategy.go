@@ -22,6 +22,9 @@ type Strategy struct {
 	From, To uint64
 	Points   uint64 // how many; Calls, Recovery: at most, evenly spread; 0 for all
 	Seed     uint64
+	// Reach, if not 0, is how far behind one another the failures of a fuzzed plan lie at
+	// the most. Where they may lie anywhere each point costs a run of the program.
+	Reach uint64
 }
 
 // StrategyKind names a strategy.
@@ -136,9 +139,15 @@ func (s Strategy) points(base *baseline) (*pointSet, error) {
 		}
 	case Fuzz:
 		r := det.Stream(s.Seed, "fuzzed plans")
+		starts := det.Stream(s.Seed, "where fuzzed plans begin")
 		for range s.Points {
 			f := fuzz.NewWithSeed(int64(r.Uint64() >> 1))
-			plan := fuzzPlan(f, p.from, p.to, base.calls)
+			from, to := p.from, p.to
+			if s.Reach != 0 {
+				from += starts.Uint64N(to - from + 1)
+				to = min(to, from+s.Reach)
+			}
+			plan := fuzzPlan(f, from, to, base.calls)
 			plan.skew(base.first.Cores())
 			p.plans = append(p.plans, plan)
 		}
@@ -166,8 +175,43 @@ func (s Strategy) points(base *baseline) (*pointSet, error) {
 		}
 	}
 	p.total = uint64(len(p.plans))
-	sort.SliceStable(p.plans, func(i, j int) bool { return p.plans[i].Cuts[0].After < p.plans[j].Cuts[0].After })
+	p.plans = inOrder(p.plans)
 	return p, nil
+}
+
+// points are those of the campaign's strategies.
+func (c *Campaign) points(base *baseline) (*pointSet, error) {
+	p, err := c.Strategy.points(base)
+	for _, s := range c.Also {
+		if err != nil {
+			return nil, err
+		}
+		var q *pointSet
+		if q, err = s.points(base); err != nil {
+			return nil, err
+		}
+		if p.plans == nil || q.plans == nil {
+			return nil, fmt.Errorf("strategies %s and %s: expected others than every", c.Strategy, s)
+		}
+		p.from, p.to, p.total = min(p.from, q.from), max(p.to, q.to), p.total+q.total
+		p.plans = inOrder(append(p.plans, q.plans...))
+	}
+	return p, err
+}
+
+// strategies names all of them.
+func (c *Campaign) strategies() string {
+	text := c.Strategy.String()
+	for _, s := range c.Also {
+		text += ", " + s.String()
+	}
+	return text
+}
+
+// inOrder sorts plans by their first cut.
+func inOrder(plans []Plan) []Plan {
+	sort.SliceStable(plans, func(i, j int) bool { return plans[i].Cuts[0].After < plans[j].Cuts[0].After })
+	return plans
 }
 
 // energyPlans builds the plans of Energy; need is the energy of a whole sequence.
