@@ -17,7 +17,7 @@ import (
 type goProgram struct {
 	name    string
 	pkg     string
-	source  string   // the script, when there is no package
+	source  string   // the script, when there is no package, by its path from scripts/
 	trees   []string // folders of the Go distribution that the tests read
 	few     string   // what runs unless everything is asked for, as -test.run takes it
 	without string   // what does not run, as -test.skip takes it
@@ -25,6 +25,7 @@ type goProgram struct {
 
 var goPrograms = []goProgram{
 	{name: "hello", source: "hello.go.txt"},
+	{name: "net-http", source: "../../sockets/talk/main.go"},
 	{name: "sort", pkg: "sort", few: "^(TestSearch.*|TestSort.*Slice|TestStable|TestHeapsortBM|Example.*)$"},
 	{name: "strings", pkg: "strings", few: "^(TestSplit|TestMap|TestReplace|TestBuilder.*|TestFinder.*|Example.*)$"},
 	{name: "math-big", pkg: "math/big", few: "^(TestMulUnbalanced|TestGcd|TestFloatSqrt64|TestSqrt|TestModInverse|TestRat.*|Example.*)$"},

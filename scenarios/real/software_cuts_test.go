@@ -2,6 +2,7 @@ package real
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"zhuque/crashinject"
@@ -18,13 +19,23 @@ func softwareCuts() uint64 {
 	return 60
 }
 
-// campaign judges random power cuts in a run: each restarted program is identical to
-// the one that never failed, and some go on to their end.
-func (r run) campaign(t *testing.T, root string) {
+// random is independent points all over the run.
+func (r run) random() crashinject.Strategy {
+	points := softwareCuts()
+	if r.cuts == fewCuts && !all() {
+		points /= 5
+	}
+	return crashinject.Strategy{Kind: crashinject.Random, Points: points, Seed: 2}
+}
+
+// campaign judges power cuts in a run on some cores: each restarted program is identical
+// to the one that never failed, and some go on to their end.
+func (r run) campaign(t *testing.T, root string, cores int, first crashinject.Strategy, also ...crashinject.Strategy) {
 	t.Helper()
-	r.name = "cuts-" + r.name
+	r.name = fmt.Sprintf("cuts-%d-%s", cores, r.name)
 	dir := r.prepare(t, root)
 	setup := r.setup(root, dir)
+	setup.Cores = cores
 	switch r.stdin {
 	case "":
 	case "input.txt":
@@ -32,28 +43,31 @@ func (r run) campaign(t *testing.T, root string) {
 	default:
 		setup.Stdin = "scripts/" + r.stdin
 	}
-	points, tails := softwareCuts(), uint64(1)
+	tails := uint64(1)
 	switch {
 	case all():
 		tails = 3
-	case r.cuts == fewCuts:
-		points, tails = 12, 0
+	case r.cuts == fewCuts || cores > 1:
+		tails = 0
 	}
-	mustPass(t, crashinject.Campaign{Name: r.name, Setup: setup, Workers: 1, Tails: tails,
-		Strategy: crashinject.Strategy{Kind: crashinject.Random, Points: points, Seed: 2}}, points)
+	points := first.Points
+	for _, s := range also {
+		points += s.Points
+	}
+	mustPass(t, crashinject.Campaign{Name: r.name, Setup: setup, Workers: 1, Tails: tails, Strategy: first, Also: also}, points)
 }
 
-// Random power cuts in Debian's programs.
+// Random power cuts in Debian's programs, but for those that TestProgramsUnderFire has.
 func TestSoftwareCuts(t *testing.T) {
 	native(t)
 	root := software(t)
 	for _, r := range runs {
-		if r.cuts == noCuts || r.cuts == cutsIfAll && !all() {
+		if r.cuts == noCuts || r.cuts == cutsIfAll && !all() || underFire(r.name) {
 			continue
 		}
 		t.Run(r.name, func(t *testing.T) {
 			t.Parallel()
-			r.campaign(t, root)
+			r.campaign(t, root, 1, r.random())
 		})
 	}
 }
@@ -65,12 +79,16 @@ func TestGoCuts(t *testing.T) {
 	root := software(t)
 	for i := range goPrograms {
 		g := &goPrograms[i]
+		if underFire("go-" + g.name) {
+			continue
+		}
 		t.Run(g.name, func(t *testing.T) {
 			if g.pkg != "" && !all() {
 				t.Skip("heavy: set ZHUQUE_REAL_ALL=1")
 			}
 			t.Parallel()
-			g.run(t, root, false).campaign(t, root)
+			r := g.run(t, root, false)
+			r.campaign(t, root, 1, r.random())
 		})
 	}
 }
