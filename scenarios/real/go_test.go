@@ -2,6 +2,7 @@ package real
 
 import (
 	"fmt"
+	"hash/crc32"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,6 +41,9 @@ var goPrograms = []goProgram{
 func (g *goProgram) build(t *testing.T, root string) string {
 	t.Helper()
 	at := fmt.Sprintf("/opt/%s/%s", runtime.Version(), g.name)
+	if g.source != "" {
+		at += fmt.Sprintf("-%x", crc32.ChecksumIEEE(script(t, g.source))) // another text is another program
+	}
 	file := filepath.Join(root, at)
 	if _, err := os.Stat(file); err == nil {
 		return at

@@ -91,6 +91,7 @@ type ledger struct {
 	name        string
 	counter     string // its key
 	values      map[string]string
+	either      map[string][2]string // what a key held before a command that was not answered, and holds if it was done
 	sure, maybe int
 	changes     int
 }
@@ -137,9 +138,21 @@ func (l *ledger) store(key, value string) error {
 			l.values[name] = value
 			return nil
 		}
-		delete(l.values, name)
+		if before, ok := l.values[name]; ok {
+			l.either[name] = [2]string{before, value}
+			delete(l.values, name)
+		}
 		if !l.broken(err) {
 			return err
+		}
+	}
+}
+
+// surely asks for a key until it is answered.
+func (l *ledger) surely(key string) (string, error) {
+	for {
+		if value, err := l.get(key); err == nil || !l.broken(err) {
+			return value, err
 		}
 	}
 }
@@ -147,10 +160,7 @@ func (l *ledger) store(key, value string) error {
 // audit asks for everything that was acknowledged.
 func (l *ledger) audit() error {
 	for key, want := range l.values {
-		got, err := l.get(key)
-		for err != nil && l.broken(err) {
-			got, err = l.get(key)
-		}
+		got, err := l.surely(key)
 		if err != nil {
 			return err
 		}
@@ -160,6 +170,15 @@ func (l *ledger) audit() error {
 			}
 		} else if got != want {
 			return fmt.Errorf("%s is %q, acknowledged was %q", key, got, want)
+		}
+	}
+	for key, list := range l.either {
+		got, err := l.surely(key)
+		if err != nil {
+			return err
+		}
+		if got != list[0] && got != list[1] {
+			return fmt.Errorf("%s is %q, acknowledged was %q, then %q was not answered", key, got, list[0], list[1])
 		}
 	}
 	return nil
@@ -174,7 +193,7 @@ type redisLoad struct {
 func redisClients(h *host) *redisLoad {
 	load := &redisLoad{host: h}
 	for i := range load.clients {
-		load.clients[i] = ledger{redisClient: redisClient{host: h}, name: string(rune('a' + i)), values: map[string]string{}}
+		load.clients[i] = ledger{redisClient: redisClient{host: h}, name: string(rune('a' + i)), values: map[string]string{}, either: map[string][2]string{}}
 	}
 	return load
 }
@@ -191,15 +210,15 @@ func (load *redisLoad) run(t *testing.T) {
 		})
 	}
 	group.Wait()
-	changes, held, increments := 0, 0, 0
+	changes, held, either, increments := 0, 0, 0, 0
 	for i := range load.clients {
 		l := &load.clients[i]
 		if err := l.audit(); err != nil {
 			t.Error(err)
 		}
-		changes, held, increments = changes+l.changes, held+len(l.values), increments+l.sure
+		changes, held, either, increments = changes+l.changes, held+len(l.values), either+len(l.either), increments+l.sure
 	}
-	t.Logf("%d changes, %d keys held, %d increments acknowledged", changes, held, increments)
+	t.Logf("%d changes, %d keys held, %d interrupted, %d increments acknowledged", changes, held, either, increments)
 }
 
 func (load *redisLoad) resets() (n int) {
