@@ -13,17 +13,18 @@ import (
 
 // size is how large a process is that recovers.
 type size struct {
-	footprint phys.Bytes // memory that it has touched
-	threads   int
-	mappings  int
+	footprint   phys.Bytes // memory that it has touched
+	threads     int
+	mappings    int
+	descriptors int // open, besides the three of the console
 }
 
 // cutProcess returns what a power cut leaves of a process of some size.
 func cutProcess(t testing.TB, s size) *cutImage {
 	t.Helper()
 	r := fresh(t)
-	m := guestUnder(t, r, "crowd", fmt.Sprint(s.threads))
-	for n := uint64(500); len(m.Kernel().Threads()) < s.threads; n += 500 {
+	m := guestUnder(t, r, "crowd", fmt.Sprint(s.threads), fmt.Sprint(s.descriptors))
+	for n := uint64(500); len(m.Kernel().Threads()) < s.threads || s.descriptors > 0 && m.Calls() <= uint64(s.descriptors); n += 500 {
 		if stop := m.RunUntil(n); stop.Reason != sim.Reached {
 			t.Fatalf("%d threads after %d instructions: %v", len(m.Kernel().Threads()), n, stop)
 		}
@@ -74,7 +75,8 @@ func (c *cutImage) recovered() (read, written uint64) {
 }
 
 // A recovery reads what describes the process, once, and not its memory: the PMEM that it
-// reads grows with threads and mappings by a constant for each, and not with the footprint.
+// reads grows with threads, mappings and descriptors by a constant for each, and not with the
+// footprint.
 func TestRecoveryReadsWhatDescribesTheProcess(t *testing.T) {
 	cost := func(s size) uint64 {
 		read, written := cutProcess(t, s).recovered()
@@ -84,17 +86,23 @@ func TestRecoveryReadsWhatDescribesTheProcess(t *testing.T) {
 		return read
 	}
 	const page, gib = phys.PageSize, 1 << 30
-	base := cost(size{page, 1, 10})
-	if large := cost(size{4 * gib, 1, 10}); large != base {
+	base := cost(size{page, 1, 10, 0})
+	if large := cost(size{4 * gib, 1, 10, 0}); large != base {
 		t.Errorf("with 4 KiB it reads %d bytes, with 4 GiB %d", base, large)
 	}
 	for _, n := range []int{1000, 100_000} {
-		got, want := cost(size{page, 1, n})-base, uint64(n-10)*2*cellSize
+		got, want := cost(size{page, 1, n, 0})-base, uint64(n-10)*2*cellSize
 		if got != want {
 			t.Errorf("%d mappings more: it reads %d bytes more, expected two cells each, %d", n-10, got, want)
 		}
 	}
-	two, many := cost(size{page, 2, 10}), cost(size{page, 64, 10})
+	for _, n := range []int{999, 9999} {
+		got, want := cost(size{page, 1, 10, n})-base, uint64(n/3)*7*cellSize
+		if got != want {
+			t.Errorf("%d descriptors more: it reads %d bytes more, expected seven cells for three, %d", n, got, want)
+		}
+	}
+	two, many := cost(size{page, 2, 10, 0}), cost(size{page, 64, 10, 0})
 	if each := float64(many-base) / 63; math.Abs(each-float64(two-base)) > 2*cellSize {
 		t.Errorf("a second thread costs %d bytes, one of 63 more %.0f", two-base, each)
 	}
@@ -105,12 +113,13 @@ func TestRecoveryReadsWhatDescribesTheProcess(t *testing.T) {
 func BenchmarkRecovery(b *testing.B) {
 	const page, mib, gib = phys.PageSize, 1 << 20, 1 << 30
 	for _, s := range []size{
-		{page, 1, 10}, {mib, 1, 10}, {64 * mib, 1, 10}, {gib, 1, 10}, {4 * gib, 1, 10},
-		{page, 4, 10}, {page, 16, 10}, {page, 64, 10},
-		{page, 1, 100}, {page, 1, 1000}, {page, 1, 10_000}, {page, 1, 100_000},
-		{4 * gib, 64, 100_000},
+		{page, 1, 10, 0}, {mib, 1, 10, 0}, {64 * mib, 1, 10, 0}, {gib, 1, 10, 0}, {4 * gib, 1, 10, 0},
+		{page, 4, 10, 0}, {page, 16, 10, 0}, {page, 64, 10, 0},
+		{page, 1, 100, 0}, {page, 1, 1000, 0}, {page, 1, 10_000, 0}, {page, 1, 100_000, 0},
+		{page, 1, 10, 1}, {page, 1, 10, 100}, {page, 1, 10, 1000}, {page, 1, 10, 10_000}, {page, 1, 10, 100_000},
+		{4 * gib, 64, 100_000, 100_000},
 	} {
-		b.Run(fmt.Sprintf("bytes=%d/threads=%d/mappings=%d", s.footprint, s.threads, s.mappings), func(b *testing.B) {
+		b.Run(fmt.Sprintf("bytes=%d/threads=%d/mappings=%d/descriptors=%d", s.footprint, s.threads, s.mappings, s.descriptors), func(b *testing.B) {
 			c := cutProcess(b, s)
 			var read, written uint64
 			for b.Loop() {
