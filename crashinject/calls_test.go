@@ -139,7 +139,7 @@ func (c *callCutter) all() {
 			c.found.after = true
 		}
 		committed := false
-		for _, step := range steps(x.steps) {
+		for step := uint64(1); step <= x.steps; step++ {
 			if own {
 				committed = c.instant(main, behind, step, single, committed)
 			}
@@ -152,18 +152,6 @@ func (c *callCutter) all() {
 			}
 		}
 	}
-}
-
-// steps returns the steps of a call that are cut: all of them, but where thousands of
-// stores copy the bytes of one message, which are alike, only some of those.
-func steps(n uint64) (list []uint64) {
-	const most, first, last, between = 900, 40, 100, 20
-	for step := uint64(1); step <= n; step++ {
-		if n <= most || step <= first || step > n-last || step%(n/between) == 0 {
-			list = append(list, step)
-		}
-	}
-	return list
 }
 
 func (c *callCutter) pass(main *sim.Machine, plan Plan) {
@@ -347,7 +335,7 @@ func violations(t *testing.T, s *situation, mutant string) (caught int) {
 	main := c.at(0)
 	for _, x := range c.sites() {
 		main.RunUntil(x.at)
-		for _, step := range steps(x.steps) {
+		for step := uint64(1); step <= x.steps; step++ {
 			plan := At(x.at)
 			plan.Cuts[0].Step = step
 			if r.judge(main, plan, false).Verdict == result.Violation {
