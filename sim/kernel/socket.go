@@ -389,13 +389,13 @@ func (s *socket) fork() *socket {
 
 // checkSocket looks at one restored socket and counts what it refers to.
 func (k *Kernel) checkSocket(s *socket) error {
-	i := slices.IndexFunc(k.files.pipes, func(p pipe) bool { return p.id == s.in })
+	i, ok := k.files.pipeIndex(s.in)
 	switch {
 	case s.id < 1 || s.id > k.sys.nextID:
 		return bad("socket %d of %d", s.id, k.sys.nextID)
 	case !familyKnown(s.family) || !typeKnown(s.family, s.kind) || s.state >= sockStates || s.shut > shutBoth:
 		return bad("socket %d of family %d and type %d in state %d", s.id, s.family, s.kind, s.state)
-	case i < 0:
+	case !ok:
 		return bad("socket %d has no pipe", s.id)
 	}
 	if l := k.files.sock(s.parent); s.parent != 0 && (l == nil || l.state != sockListening) {
