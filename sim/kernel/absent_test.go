@@ -28,5 +28,13 @@ func TestSetgroups(t *testing.T) {
 	r.want(0, "setgroups", 0, 0)
 	r.want(0, "getgroups", 0, 0)
 	r.want(errno.EINVAL, "setgroups", 65537, 0)
-	r.stops("setgroups", 1, []byte{7, 0, 0, 0})
+	r.want(0, "setgroups", 2, []byte{9, 0, 0, 0, 7, 0, 0, 0})
+	buf := r.put(make([]byte, 8))
+	r.want(2, "getgroups", 0, 0)
+	r.want(errno.EINVAL, "getgroups", 1, buf)
+	r.want(2, "getgroups", 2, buf)
+	if got := r.get(buf, 8); got[0] != 7 || got[4] != 9 {
+		r.Errorf("groups are %v", got)
+	}
+	r.stops("setgroups", 1025, 0)
 }

@@ -83,6 +83,7 @@ func (cl *call) syscall(nr uint64) Outcome {
 	if cl.yield && k.several() {
 		defer k.reschedule()
 	}
+	k.tellAsync()
 	if !cl.out.Exited && !cl.gone && (!k.cfg.DeferSignals || cl.useSaved) {
 		cl.deliver()
 	}
@@ -92,6 +93,7 @@ func (cl *call) syscall(nr uint64) Outcome {
 // end is the end of every entry into the kernel: a thread that is gone or stopped
 // leaves the core to another.
 func (c *call) end() Outcome {
+	c.tellAsync()
 	if (c.gone || c.proc.stopped != 0) && !c.out.Stops() {
 		c.reschedule()
 	}

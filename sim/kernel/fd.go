@@ -76,6 +76,7 @@ type desc struct {
 	timer   schedule // of a timer descriptor
 	watches watchSet // of an epoll instance
 	news    news     // of an eventfd
+	async   async
 }
 
 func (d *desc) readable() bool { return d.flags&oPath == 0 && d.flags&oAccmode != oWronly }
@@ -114,6 +115,7 @@ func (d *desc) code(c *codec) {
 	code(c, &d.pipe)
 	code(c, &d.socket)
 	d.news.code(c)
+	d.async.code(c, d.flags&oAsync != 0)
 	if d.kind == FDTimer {
 		d.timer.code(c)
 	}
@@ -127,6 +129,7 @@ type files struct {
 	socks []*socket
 
 	timers   []int // the descriptions that are timers, ascending
+	asyncs   []int // those with O_ASYNC, ascending
 	watchers watchers
 	changes  uint64 // of the records of descriptions, pipes and sockets
 }
@@ -134,7 +137,7 @@ type files struct {
 func (f *files) fork() files {
 	f.watchers.shared = true
 	c := files{descs: f.descs.fork(), pipes: slices.Clone(f.pipes), socks: make([]*socket, len(f.socks)),
-		timers: slices.Clone(f.timers), watchers: f.watchers, changes: f.changes}
+		timers: slices.Clone(f.timers), asyncs: slices.Clone(f.asyncs), watchers: f.watchers, changes: f.changes}
 	for i, s := range f.socks {
 		c.socks[i] = s.fork()
 	}
@@ -145,6 +148,9 @@ func (f *files) fork() files {
 func (f *files) list(d *desc) {
 	if d.kind == FDTimer {
 		f.timers = append(f.timers, d.id)
+	}
+	if d.flags&oAsync != 0 {
+		f.asyncs = append(f.asyncs, d.id)
 	}
 }
 
@@ -266,6 +272,7 @@ func (k *Kernel) unrefDesc(id int) {
 		k.unwatchAll(d)
 	}
 	k.unwatched(d)
+	k.setAsync(d, false)
 	socket := 0
 	if d.kind == FDSocket {
 		socket = d.socket

@@ -63,6 +63,7 @@ type Process struct {
 	cwd, exe         vfs.NodeID
 	umask            uint32
 	nice             int32                  // kept for getpriority(2): the schedule does not heed it
+	groups           []uint32               // supplementary, ascending; never changed in place
 	rlimits          [rlimitCount][2]uint64 // soft, hard
 	queue            []Queued               // signals for any of its threads, in order of sending
 	actions          [NSIG]Action           // indexed by signal number
@@ -117,6 +118,7 @@ func (p *processRecord) code(c *codec) {
 		code(c, &p.rlimits[i][0])
 		code(c, &p.rlimits[i][1])
 	}
+	codeList(c, &p.groups, maxGroups, func(g *uint32) { code(c, g) })
 	c.queued(&p.queue)
 	if heap[1] < heap[0] {
 		c.fail("the heap ends before it starts")
@@ -127,8 +129,8 @@ func (p *processRecord) code(c *codec) {
 
 // String shows a process's record.
 func (p *processRecord) String() string {
-	return fmt.Sprintf("{parent %d group %d session %d memory %d vfork %v stopped %d untold %d dead %v status %#x arguments %#x-%#x directory %d program %d umask %#o nice %d limits %v pending %v}",
-		p.ppid, p.pgid, p.sid, p.space, p.vfork, p.stopped, p.change, p.dead, p.status, p.argStart, p.argEnd, p.cwd, p.exe, p.umask, p.nice, p.rlimits, p.queue)
+	return fmt.Sprintf("{parent %d group %d session %d memory %d vfork %v stopped %d untold %d dead %v status %#x arguments %#x-%#x directory %d program %d umask %#o nice %d groups %v limits %v pending %v}",
+		p.ppid, p.pgid, p.sid, p.space, p.vfork, p.stopped, p.change, p.dead, p.status, p.argStart, p.argEnd, p.cwd, p.exe, p.umask, p.nice, p.groups, p.rlimits, p.queue)
 }
 
 // mapping is a mapping of a process, as its record holds it.

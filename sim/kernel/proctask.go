@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"strings"
 
 	"zhuque/sim/kernel/vfs"
 )
@@ -117,8 +118,8 @@ func (p *Process) sets() (ignored, caught uint64) {
 
 func (v view) procStatus() []byte {
 	letter, word := v.state()
-	b := fmt.Appendf(nil, "Name:\t%s\nUmask:\t%04o\nState:\t%s (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%d\nGroups:\t \n",
-		v.comm(), v.p.umask, letter, word, v.p.pid, v.id(), v.p.ppid, v.p.tableSize())
+	b := fmt.Appendf(nil, "Name:\t%s\nUmask:\t%04o\nState:\t%s (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%d\nGroups:\t%s \n",
+		v.comm(), v.p.umask, letter, word, v.p.pid, v.id(), v.p.ppid, v.p.tableSize(), strings.Trim(fmt.Sprint(v.p.groups), "[]"))
 	if !v.p.dead {
 		kb := v.p.MM.Mapped() >> 10
 		b = fmt.Appendf(b, "VmPeak:\t%8d kB\nVmSize:\t%8d kB\nVmHWM:\t%8d kB\nVmRSS:\t%8d kB\n", kb, kb, kb, kb)

@@ -25,6 +25,7 @@ const (
 	SIGURG  = 23
 	SIGXFSZ = 25
 	SIGWINC = 28
+	SIGIO   = 29
 	SIGPWR  = 30
 )
 

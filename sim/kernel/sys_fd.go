@@ -129,7 +129,7 @@ func (c *call) dupTo(num int, cloexec bool) (uint64, error) {
 }
 
 func sysFcntl(c *call) (uint64, error) {
-	const settable = oAppend | oNonblock | oAsync | oDirect | oNoatime
+	const settable = oAppend | oNonblock | oDirect | oNoatime
 	d, err := c.desc(0)
 	if err != nil {
 		return 0, err
@@ -154,12 +154,12 @@ func sysFcntl(c *call) (uint64, error) {
 	case 3: // F_GETFL
 		return uint64(d.flags), nil
 	case 4: // F_SETFL
-		if uint32(c.a[2])&oAsync != 0 {
-			return 0, c.lacks("O_ASYNC")
-		}
+		c.setAsync(d, d.kind.asyncs() && c.a[2]&oAsync != 0)
 		d.flags = d.flags&^settable | uint32(c.a[2])&settable
 		c.touchDesc(d.id)
 		return 0, nil
+	case fSetown, fGetown, fSetsig, fGetsig, fSetownEx, fGetownEx:
+		return c.asyncOwner(d, cmd)
 	case fGetlk, fSetlk, fSetlkw, fOfdGetlk, fOfdSetlk, fOfdWait:
 		return c.fileLock(d, cmd)
 	case 1032: // F_GETPIPE_SZ
@@ -222,6 +222,17 @@ func sysIoctl(c *call) (uint64, error) {
 			d.flags |= oNonblock
 		}
 		c.touchDesc(d.id)
+		return 0, nil
+	case 0x5452: // FIOASYNC
+		var b [4]byte
+		if err := c.load(c.a[2], b[:]); err != nil {
+			return 0, err
+		}
+		on := le.Uint32(b[:]) != 0
+		if on && !d.kind.asyncs() {
+			return 0, errno.ENOTTY
+		}
+		c.setAsync(d, on)
 		return 0, nil
 	case 0x5450, 0x5451: // FIONCLEX, FIOCLEX
 		c.proc.slot(c.fd(0)).cloexec = c.a[1] == 0x5451

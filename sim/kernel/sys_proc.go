@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"slices"
+
 	"crypto/sha256"
 	"math"
 
@@ -339,21 +341,46 @@ func sysGetcpu(c *call) (uint64, error) {
 }
 
 func sysGetgroups(c *call) (uint64, error) {
-	if int32(c.a[0]) < 0 {
+	size, n := int32(c.a[0]), len(c.proc.groups)
+	switch {
+	case size < 0, size > 0 && int(size) < n:
 		return 0, errno.EINVAL
+	case size == 0:
+		return uint64(n), nil
 	}
-	return 0, nil
+	var b []byte
+	for _, g := range c.proc.groups {
+		b = le.AppendUint32(b, g)
+	}
+	return uint64(n), c.store(c.a[1], b)
 }
 
-// sysSetgroups lets a server that gives up its groups go on: there never are any.
+// maxGroups is how many supplementary groups a process's record has room for.
+const maxGroups = 1024
+
+// sysSetgroups keeps the groups, which permit nothing that root may not.
 func sysSetgroups(c *call) (uint64, error) {
 	const most = 65536
-	switch n := c.a[0]; {
-	case n > most:
+	n := int(int32(c.a[0]))
+	switch {
+	case n < 0 || n > most:
 		return 0, errno.EINVAL
-	case n > 0:
-		return 0, c.lacks("groups are not kept, and %d are set", n)
+	case n > maxGroups:
+		return 0, c.lacks("%d groups, at most %d are kept", n, maxGroups)
 	}
+	b := make([]byte, 4*n)
+	if err := c.load(c.a[1], b); err != nil {
+		return 0, err
+	}
+	groups := make([]uint32, n)
+	for i := range groups {
+		if groups[i] = le.Uint32(b[4*i:]); groups[i] == ^uint32(0) {
+			return 0, errno.EINVAL
+		}
+	}
+	slices.Sort(groups)
+	c.proc.groups = groups
+	c.touchProcess(c.proc)
 	return 0, nil
 }
 
