@@ -119,4 +119,5 @@
 //	 9 mapping, A address space, B first address: end, first physical address, protection | kind << 8 | shared << 16 | grows << 17, node, offset in it, physical address of pages not written
 //	10 timer, A process, B identity: clock, next, interval, notification, signal, thread, value, overruns
 //	11 socket, A identity: in the order of socket.code in sim/kernel
+//	12 mark, A inotify instance, B number of the watch: node, events
 package wpp

@@ -53,6 +53,7 @@ const (
 	FDTimer
 	FDSignal   // signals as data; its set of signals stands in the offset
 	FDPipeBoth // a pipe opened for reading and writing
+	FDInotify
 	fdKinds
 )
 
@@ -132,12 +133,15 @@ type files struct {
 	asyncs   []int // those with O_ASYNC, ascending
 	watchers watchers
 	changes  uint64 // of the records of descriptions, pipes and sockets
+
+	marks []mark // ascending by instance and number
 }
 
 func (f *files) fork() files {
 	f.watchers.shared = true
 	c := files{descs: f.descs.fork(), pipes: slices.Clone(f.pipes), socks: make([]*socket, len(f.socks)),
-		timers: slices.Clone(f.timers), asyncs: slices.Clone(f.asyncs), watchers: f.watchers, changes: f.changes}
+		timers: slices.Clone(f.timers), asyncs: slices.Clone(f.asyncs), watchers: f.watchers, changes: f.changes,
+		marks: slices.Clone(f.marks)}
 	for i, s := range f.socks {
 		c.socks[i] = s.fork()
 	}
@@ -262,7 +266,9 @@ func (k *Kernel) unrefDesc(id int) {
 	}
 	switch d.kind {
 	case FDNode:
-		k.unref = append(k.unref, d.node)
+		k.closeNode(d)
+	case FDInotify:
+		k.closeInotify(d)
 	case FDPipeRead, FDPipeWrite, FDPipeBoth:
 		if d.node != 0 {
 			k.unref = append(k.unref, d.node)
@@ -282,6 +288,22 @@ func (k *Kernel) unrefDesc(id int) {
 	if socket != 0 { // last: it may hold descriptions that go with it
 		k.closeSocket(k.files.sock(socket))
 	}
+}
+
+// closeNode lets go of a node of the file tree.
+func (k *Kernel) closeNode(d *desc) {
+	k.unref = append(k.unref, d.node)
+	if len(k.files.marks) == 0 {
+		return
+	}
+	switch {
+	case d.flags&oPath != 0:
+	case d.writable():
+		k.notify(inCloseWrite, d.node)
+	default:
+		k.notify(inCloseNowrite, d.node)
+	}
+	k.vanished(d.node)
 }
 
 // newPipe makes a pipe and returns its two descriptions, not yet installed.

@@ -26,6 +26,8 @@ var steadyTexts = map[string]string{
 	"/proc/self/wchan":                                   "0",
 	"/proc/swaps":                                        "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n",
 	"/proc/sys/fs/file-max":                              "1048576\n",
+	"/proc/sys/fs/inotify/max_queued_events":             fmt.Sprintf("%d\n", PipeCapacity/inotifyEvent),
+	"/proc/sys/fs/inotify/max_user_watches":              fmt.Sprintf("%d\n", maxMarks),
 	"/proc/sys/fs/nr_open":                               "1048576\n",
 	"/proc/sys/fs/pipe-max-size":                         fmt.Sprintf("%d\n", PipeCapacity),
 	"/proc/sys/kernel/cap_last_cap":                      "40\n",

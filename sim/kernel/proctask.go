@@ -260,6 +260,8 @@ func (k *Kernel) targetOf(d *desc) string {
 		return "anon_inode:[timerfd]"
 	case FDSignal:
 		return "anon_inode:[signalfd]"
+	case FDInotify:
+		return "anon_inode:inotify"
 	case FDSocket:
 		return fmt.Sprintf("socket:[%d]", d.socket)
 	}
@@ -297,6 +299,12 @@ func (k *Kernel) fdInfo(task vfs.Task, num int) []byte {
 		b = fmt.Appendf(b, "eventfd-count: %16x\n", uint64(d.off))
 	case FDSignal:
 		b = fmt.Appendf(b, "sigmask:\t%016x\n", uint64(d.off))
+	case FDInotify:
+		for _, m := range v.files.marks {
+			if m.desc == d.id {
+				b = fmt.Appendf(b, "inotify wd:%x ino:%x sdev:%x mask:%x ignored_mask:0 \n", m.wd, uint64(m.node), mountFacts[v.FS.Mount(m.node)].dev, m.events)
+			}
+		}
 	case FDEpoll:
 		for w := range d.watches.all {
 			b = fmt.Appendf(b, "tfd: %8d events: %8x data: %16x  pos:0 ino:0 sdev:0\n", w.FD, w.Events, w.Data)

@@ -199,6 +199,9 @@ func (k *restorer) restore(r Record) error {
 			k.FS.Ref(s.node)
 		}
 		k.files.socks = append(k.files.socks, s)
+	case KindMark:
+		m := appended(&k.files.marks, mark{desc: int(r.Key.A), wd: int32(r.Key.B)}, k.alike)
+		return k.read(&r, m)
 	case KindMapping:
 		k.mapping = mapping{mm.VMA{Start: r.Key.B}}
 		if err := k.read(&r, &k.mapping); err != nil {
@@ -264,6 +267,11 @@ func (k *Kernel) consistent() error {
 		}
 		k.files.list(d)
 	}
+	for _, m := range k.files.marks {
+		if d := k.files.find(m.desc); d == nil || d.kind != FDInotify || int64(m.wd) > d.off {
+			return bad("watch %d of description %d, which has handed out none", m.wd, m.desc)
+		}
+	}
 	for _, t := range k.threads {
 		if w := t.wait; w != nil && w.fifo.pipe != 0 {
 			i, ok := k.files.pipeIndex(w.fifo.pipe)
@@ -318,12 +326,15 @@ func (k *Kernel) checkDesc(d *desc) error {
 	if d.kind == FDEpoll && k.nesting(d, 0) > maxNesting {
 		return bad("epoll instance %d watches itself", d.id)
 	}
-	if !d.isPipe() {
+	if !d.isPipe() && d.kind != FDInotify {
 		return nil
 	}
 	i, ok := k.files.pipeIndex(d.pipe)
 	if !ok {
 		return bad("description %d belongs to no pipe", d.id)
+	}
+	if d.kind == FDInotify {
+		k.files.pipes[i].readers++
 	}
 	k.files.pipes[i].count(d.kind, 1)
 	return nil

@@ -200,7 +200,7 @@ func (c *call) bindUnix(s *socket, b []byte) error {
 		return errno.EADDRINUSE
 	}
 	id, err := c.FS.Mknod(pl.Dir, pl.Name, vfs.ModeSocket|vfs.ModePerm&^c.proc.umask)
-	if err != nil {
+	if err = c.created(pl, id, err); err != nil {
 		return err
 	}
 	c.FS.Ref(id)

@@ -94,7 +94,7 @@ func (k *Kernel) socketReady(s *socket) uint16 {
 // newsOf returns what has happened to a description so far.
 func (k *Kernel) newsOf(d *desc) news {
 	switch d.kind {
-	case FDPipeRead, FDPipeWrite, FDPipeBoth:
+	case FDPipeRead, FDPipeWrite, FDPipeBoth, FDInotify:
 		return k.files.pipe(d.pipe).news
 	case FDSocket:
 		return k.sockOf(d).news

@@ -25,6 +25,7 @@ const (
 	KindMapping                       // A: address space, B: first address
 	KindTimer                         // A: process, B: identity of the timer
 	KindSocket                        // A: socket
+	KindMark                          // A: description of an inotify instance, B: number of the watch
 	recordKinds
 )
 
@@ -32,7 +33,7 @@ func (k RecordKind) String() string {
 	if k < KindSystem || k >= recordKinds {
 		return fmt.Sprintf("RecordKind(%d)", uint8(k))
 	}
-	return [...]string{"system", "process", "thread", "action", "descriptor", "description", "pipe", "watch", "mapping", "timer", "socket"}[k-KindSystem]
+	return [...]string{"system", "process", "thread", "action", "descriptor", "description", "pipe", "watch", "mapping", "timer", "socket", "mark"}[k-KindSystem]
 }
 
 // Key names a Record.
@@ -55,6 +56,8 @@ func (k Key) String() string {
 		return fmt.Sprintf("%v %d of process %d", k.Kind, k.B, k.A)
 	case KindWatch:
 		return fmt.Sprintf("watch of epoll instance %d for descriptor %d", k.A, uint32(k.B))
+	case KindMark:
+		return fmt.Sprintf("watch %d of inotify instance %d", k.B, k.A)
 	case KindMapping:
 		return fmt.Sprintf("mapping at %#x in memory %d", k.B, k.A)
 	}
@@ -152,6 +155,8 @@ func newObject(k RecordKind) object {
 		return &socket{}
 	case KindTimer:
 		return &timer{}
+	case KindMark:
+		return &mark{}
 	}
 	return nil
 }
@@ -340,6 +345,12 @@ func (k *Kernel) record(c *codec, key Key) (r Record, ok bool) {
 			return c.encode(key, s), true
 		}
 		return r, false
+	case KindMark:
+		i, ok := k.files.mark(int(key.A), int32(key.B))
+		if !ok {
+			return r, false
+		}
+		return c.encode(key, &k.files.marks[i]), true
 	case KindThread:
 		if t := k.findThread(int32(key.A)); t != nil {
 			return c.encode(key, &threadRecord{t, t.proc.pid}), true
@@ -446,6 +457,9 @@ func (k *Kernel) Objects() []Record {
 	}
 	for _, s := range k.files.socks {
 		add(sockKey(s.id))
+	}
+	for i := range k.files.marks {
+		add(k.files.marks[i].key())
 	}
 	slices.SortFunc(out, func(a, b Record) int { return a.Key.Compare(b.Key) })
 	return out

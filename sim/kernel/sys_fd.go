@@ -193,7 +193,7 @@ func sysIoctl(c *call) (uint64, error) {
 	case 0x541b: // FIONREAD
 		n := 0
 		switch d.kind {
-		case FDPipeRead, FDPipeWrite, FDPipeBoth:
+		case FDPipeRead, FDPipeWrite, FDPipeBoth, FDInotify:
 			n = len(c.files.pipe(d.pipe).data)
 		case FDStdin:
 			n = c.console.avail()
@@ -326,6 +326,7 @@ func (c *call) truncate(id vfs.NodeID, size int64) error {
 	if err == nil {
 		c.fileChanged(id)
 		c.fileCut(id)
+		c.notify(inModify, id)
 	}
 	return err
 }
@@ -401,6 +402,11 @@ func (k *Kernel) ready(d *desc) uint16 {
 		}
 		if t.pending()&uint64(d.off) != 0 {
 			return pollIn | 0x040
+		}
+		return 0
+	case FDInotify:
+		if len(k.files.pipe(d.pipe).data) > 0 {
+			return pollIn | pollRdnorm
 		}
 		return 0
 	case FDSocket:

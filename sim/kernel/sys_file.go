@@ -58,6 +58,7 @@ func sysFallocate(c *call) (uint64, error) {
 		c.fileChanged(d.node)
 	}
 	if mode&fallocKeepSize != 0 || off+n <= st.Size {
+		c.notify(inModify, d.node)
 		return 0, nil
 	}
 	return 0, c.truncate(d.node, off+n)
@@ -208,6 +209,7 @@ func (c *call) getdents(encode func(e vfs.Dirent, at int64) []byte) (uint64, err
 		d.off = pos
 		c.touchDesc(d.id)
 	}
+	c.notify(inAccess, d.node)
 	return uint64(len(out)), nil
 }
 
@@ -304,5 +306,5 @@ func (c *call) setTimes(id vfs.NodeID, va, size uint64) error {
 			t[i] += phys.Nanos(us) * 1000
 		}
 	}
-	return c.FS.Utimes(id, &t[0], &t[1])
+	return c.utimes(id, &t[0], &t[1])
 }

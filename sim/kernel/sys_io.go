@@ -27,6 +27,8 @@ func (c *call) peek(d *desc, n int, off int64) ([]byte, error) {
 		return c.peekTimer(d, n)
 	case FDSignal:
 		return c.peekSignals(d, n)
+	case FDInotify:
+		return c.peekEvents(d, n)
 	case FDEpoll:
 		return nil, errno.EINVAL
 	case FDNode:
@@ -86,7 +88,12 @@ func (c *call) consume(d *desc, n int) {
 		}
 	case FDSignal:
 		c.takeSignals(d, n)
+	case FDInotify:
+		c.takeEvents(d, n)
 	case FDNode:
+		if n > 0 {
+			c.notify(inAccess, d.node)
+		}
 		switch c.FS.Device(d.node) {
 		case vfs.DevRandom, vfs.DevURandom:
 			c.sys.randPos += uint64(n)
@@ -222,6 +229,13 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 	return n, err
 }
 
+// modified tells of n bytes that were written to a file.
+func (c *call) modified(d *desc, n int) {
+	if n > 0 && d.kind == FDNode {
+		c.notify(inModify, d.node)
+	}
+}
+
 // pipeBuf is PIPE_BUF: writes up to this size are whole or not at all.
 const pipeBuf = 4096
 
@@ -271,6 +285,7 @@ func (c *call) writeFrom(d *desc, va, n uint64, off int64) (uint64, error) {
 		got, err := 0, error(nil)
 		if len(data) > 0 {
 			got, err = c.sink(d, data, pos)
+			c.modified(d, got)
 		}
 		done, pos = done+uint64(got), pos+int64(got)
 		if off == ownOffset && got > 0 && d.kind == FDNode && c.FS.Device(d.node) == vfs.NoDevice {
@@ -424,7 +439,7 @@ func (c *call) more(d *desc) bool {
 		return c.ready(d)&pollIn != 0
 	case FDEvent, FDSemaphore:
 		return d.off != 0
-	case FDPipeRead, FDPipeBoth:
+	case FDPipeRead, FDPipeBoth, FDInotify:
 		return len(c.files.pipe(d.pipe).data) > 0
 	}
 	return c.console.avail() > 0
@@ -492,6 +507,7 @@ func (c *call) transfer(in, out *desc, inOff, outOff int64, n uint64) (uint64, e
 		data = append([]byte(nil), data...)
 		got, err := c.sink(out, data, to)
 		c.consume(in, got)
+		c.modified(out, got)
 		done, from, to = done+uint64(got), from+int64(got), to+int64(got)
 		if inOff == ownOffset && (in != out || outOff != ownOffset) {
 			c.advance(in, got)

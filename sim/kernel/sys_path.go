@@ -196,7 +196,7 @@ func (c *call) openNode(pl vfs.Place, flags, mode uint32) (id vfs.NodeID, create
 		return 0, false, errno.EISDIR
 	case pl.Node == 0:
 		id, err = c.FS.Create(pl.Dir, pl.Name, mode&vfs.ModePerm&^c.proc.umask)
-		return id, true, err
+		return id, true, c.created(pl, id, err)
 	case flags&(oCreat|oExcl) == oCreat|oExcl:
 		return 0, false, errno.EEXIST
 	}
@@ -212,6 +212,8 @@ func (c *call) openDesc(id vfs.NodeID, flags uint32) (uint64, error) {
 	num, err := c.install(desc{kind: FDNode, node: id, flags: keep}, flags&oCloexec != 0)
 	if err != nil {
 		c.unref = append(c.unref, id)
+	} else if flags&oPath == 0 {
+		c.notify(inOpen, id)
 	}
 	return uint64(num), err
 }
@@ -270,8 +272,16 @@ func (c *call) mkdir(dirfd, p int, mode uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = c.FS.Mkdir(pl.Dir, pl.Name, uint32(mode)&0o1777&^c.proc.umask)
-	return 0, err
+	id, err := c.FS.Mkdir(pl.Dir, pl.Name, uint32(mode)&0o1777&^c.proc.umask)
+	return 0, c.created(pl, id, err)
+}
+
+// created tells of a new name, unless making it failed.
+func (c *call) created(pl vfs.Place, id vfs.NodeID, err error) error {
+	if err == nil {
+		c.notifyName(inCreate, pl.Dir, pl.Name, id, 0)
+	}
+	return err
 }
 
 // vacant resolves a path at which something is to be made.
@@ -291,8 +301,8 @@ func (c *call) mknod(dirfd, p int, mode uint32) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = c.FS.Mknod(pl.Dir, pl.Name, mode&^c.proc.umask)
-	return 0, err
+	id, err := c.FS.Mknod(pl.Dir, pl.Name, mode&^c.proc.umask)
+	return 0, c.created(pl, id, err)
 }
 
 func sysRmdir(c *call) (uint64, error)  { return c.remove(-1, 0, true) }
@@ -316,7 +326,7 @@ func (c *call) remove(dirfd, p int, dir bool) (uint64, error) {
 		if pl.DirOnly {
 			return 0, errno.ENOTDIR
 		}
-		return 0, c.FS.Unlink(pl.Dir, pl.Name)
+		return 0, c.unlink(pl)
 	case pl.Name == ".":
 		return 0, errno.EINVAL
 	case pl.Name == "..":
@@ -324,7 +334,21 @@ func (c *call) remove(dirfd, p int, dir bool) (uint64, error) {
 	case pl.Name == "":
 		return 0, errno.EBUSY
 	}
-	return 0, c.FS.Rmdir(pl.Dir, pl.Name)
+	if err = c.FS.Rmdir(pl.Dir, pl.Name); err == nil {
+		c.vanished(pl.Node)
+		c.notifyName(inDelete|inIsdir, pl.Dir, pl.Name, pl.Node, 0)
+	}
+	return 0, err
+}
+
+func (c *call) unlink(pl vfs.Place) error {
+	err := c.FS.Unlink(pl.Dir, pl.Name)
+	if err == nil {
+		c.notifySelf(inAttrib, pl.Node)
+		c.vanished(pl.Node)
+		c.notifyName(inDelete, pl.Dir, pl.Name, pl.Node, 0)
+	}
+	return err
 }
 
 func sysRename(c *call) (uint64, error)    { return c.rename(-1, 0, -1, 1, 0) }
@@ -353,7 +377,27 @@ func (c *call) rename(oldDir, oldPath, newDir, newPath int, flags uint32) (uint6
 			return 0, errnoFirst(err, errno.ENOTDIR)
 		}
 	}
-	return 0, c.FS.Rename(from.Dir, from.Name, to.Dir, to.Name, vfs.RenameFlags(flags))
+	err = c.FS.Rename(from.Dir, from.Name, to.Dir, to.Name, vfs.RenameFlags(flags))
+	if err == nil && from.Node != to.Node {
+		c.renamed(from, to, vfs.RenameFlags(flags)&vfs.RenameExchange != 0)
+	}
+	return 0, err
+}
+
+// renamed tells of a name that has become another one.
+func (c *call) renamed(from, to vfs.Place, exchange bool) {
+	c.notifyMove(from, to, from.Node)
+	if to.Node != 0 && !exchange {
+		c.notifySelf(inAttrib, to.Node)
+	}
+	c.notifySelf(inMoveSelf, from.Node)
+	switch {
+	case exchange:
+		c.notifyMove(to, from, to.Node)
+		c.notifySelf(inMoveSelf, to.Node)
+	case to.Node != 0:
+		c.vanished(to.Node)
+	}
 }
 
 func sysLink(c *call) (uint64, error) { return c.link(-1, 0, -1, 1, 0) }
@@ -389,7 +433,10 @@ func (c *call) link(oldDir, oldPath, newDir, newPath int, flags uint64) (uint64,
 	if pl.DirOnly {
 		return 0, errno.ENOENT
 	}
-	return 0, c.FS.Link(id, pl.Dir, pl.Name)
+	if err = c.FS.Link(id, pl.Dir, pl.Name); err == nil {
+		c.notifySelf(inAttrib, id)
+	}
+	return 0, c.created(pl, id, err)
 }
 
 func sysSymlink(c *call) (uint64, error)   { return c.symlink(-1, 1) }
@@ -410,8 +457,8 @@ func (c *call) symlink(dirfd, p int) (uint64, error) {
 	if pl.DirOnly {
 		return 0, errno.ENOENT
 	}
-	_, err = c.FS.Symlink(pl.Dir, pl.Name, text)
-	return 0, err
+	id, err := c.FS.Symlink(pl.Dir, pl.Name, text)
+	return 0, c.created(pl, id, err)
 }
 
 func sysReadlink(c *call) (uint64, error) { return c.readlink(-1, 0, c.a[1], c.a[2]) }
@@ -443,7 +490,7 @@ func (c *call) chmod(dirfd, p int, mode uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return 0, c.FS.Chmod(id, uint32(mode)&vfs.ModePerm)
+	return 0, c.setMode(id, mode)
 }
 
 func sysFchmod(c *call) (uint64, error) {
@@ -451,7 +498,19 @@ func sysFchmod(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return 0, c.FS.Chmod(d.node, uint32(c.a[1])&vfs.ModePerm)
+	return 0, c.setMode(d.node, c.a[1])
+}
+
+func (c *call) setMode(id vfs.NodeID, mode uint64) error {
+	return c.attributes(id, c.FS.Chmod(id, uint32(mode)&vfs.ModePerm))
+}
+
+// attributes tells of changed attributes, unless changing them failed.
+func (c *call) attributes(id vfs.NodeID, err error) error {
+	if err == nil {
+		c.notify(inAttrib, id)
+	}
+	return err
 }
 
 func sysChown(c *call) (uint64, error)  { return c.chown(-1, 0, true, c.a[1], c.a[2]) }
@@ -484,7 +543,7 @@ func (c *call) setOwner(id vfs.NodeID, uid, gid uint64) error {
 	if uint32(gid) != ^uint32(0) {
 		st.GID = uint32(gid)
 	}
-	return c.FS.Chown(id, st.UID, st.GID)
+	return c.attributes(id, c.FS.Chown(id, st.UID, st.GID))
 }
 
 func sysFchown(c *call) (uint64, error) {
@@ -530,7 +589,22 @@ func sysUtimensat(c *call) (uint64, error) {
 			}
 		}
 	}
-	return 0, c.FS.Utimes(id, times[0], times[1])
+	return 0, c.utimes(id, times[0], times[1])
+}
+
+// utimes sets the times of a node; nil leaves one as it is.
+func (c *call) utimes(id vfs.NodeID, access, modified *phys.Nanos) error {
+	err := c.FS.Utimes(id, access, modified)
+	switch {
+	case err != nil:
+	case access != nil && modified != nil:
+		c.notify(inAttrib, id)
+	case access != nil:
+		c.notify(inAccess, id)
+	case modified != nil:
+		c.notify(inModify, id)
+	}
+	return err
 }
 
 // utime reads one timespec of utimensat; nil means to leave the time as it is.

@@ -37,7 +37,7 @@ func (c *call) stat(id vfs.NodeID) (vfs.Stat, uint64, error) {
 // share one of no type.
 func (k FDKind) anonymous() bool {
 	switch k {
-	case FDEvent, FDSemaphore, FDEpoll, FDTimer, FDSignal:
+	case FDEvent, FDSemaphore, FDEpoll, FDTimer, FDSignal, FDInotify:
 		return true
 	}
 	return false

@@ -403,7 +403,6 @@ func socketCalls() []Call {
 
 // otherCalls are those that are not there.
 func otherCalls() []Call {
-	const objects = "no such descriptors yet"
 	list := []Call{
 		noSys(324, "membarrier", "programs fall back to signals or fences"),
 		noSys(334, "rseq", "C libraries fall back"),
@@ -418,7 +417,6 @@ func otherCalls() []Call {
 	}{
 		{29, "shmget", "no System V memory"}, {30, "shmat", "no System V memory"}, {31, "shmctl", "no System V memory"},
 		{101, "ptrace", "no tracing"},
-		{253, "inotify_init", objects}, {294, "inotify_init1", objects},
 		{322, "execveat", "use of execveat is rare"},
 	} {
 		list = append(list, refused(r.nr, r.name, r.why))

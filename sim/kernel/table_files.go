@@ -18,8 +18,10 @@ func rarerFileCalls() []Call {
 		refused(161, "chroot", mounts),
 		refused(165, "mount", mounts),
 		refused(166, "umount2", mounts),
-		refused(254, "inotify_add_watch", "no such descriptors yet"),
-		refused(255, "inotify_rm_watch", "no such descriptors yet"),
+		works(253, "inotify_init", "", sysInotifyInit),
+		partly(254, "inotify_add_watch", "fd,path,num", "stores through mappings, the start of programs and FIFOs are not told of", sysInotifyAddWatch),
+		works(255, "inotify_rm_watch", "fd,num", sysInotifyRmWatch),
+		works(294, "inotify_init1", "flags", sysInotifyInit1),
 		refused(304, "open_by_handle_at", "there are no handles"),
 	}
 	const why = "EOPNOTSUPP and empty lists, as on a file system without extended attributes"

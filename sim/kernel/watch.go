@@ -135,7 +135,7 @@ func (w *watchers) change(key Key, f func([]watcher) []watcher) {
 // keysOf returns the records on which the readiness of a description hangs.
 func (k *Kernel) keysOf(d *desc) []Key {
 	switch {
-	case d.isPipe():
+	case d.pipe != 0:
 		return []Key{descKey(d.id), pipeKey(d.pipe)}
 	case d.kind == FDSocket:
 		return []Key{descKey(d.id), sockKey(d.socket)}

@@ -161,6 +161,25 @@ const (
 	RenameExchange  RenameFlags = 2
 )
 
+// Known returns the directory and the name by which a node is known: the first that it
+// has, or, where named is false, the last that it had.
+func (fs *FS) Known(id NodeID) (dir NodeID, name string, named bool) {
+	n, err := fs.node(id)
+	switch {
+	case err != nil:
+		return 0, "", false
+	case len(n.names) > 0:
+		return n.names[0].dir, n.names[0].name, true
+	}
+	return n.was.dir, n.was.name, id == Root
+}
+
+// Refs returns how many references a node has.
+func (fs *FS) Refs(id NodeID) int {
+	c, _ := fs.refs.get(uint64(id))
+	return int(c)
+}
+
 // Space is the overlay's use, as statfs(2) shows it.
 type Space struct {
 	Bytes, MaxBytes phys.Bytes
