@@ -120,4 +120,5 @@
 //	10 timer, A process, B identity: clock, next, interval, notification, signal, thread, value, overruns
 //	11 socket, A identity: in the order of socket.code in sim/kernel
 //	12 mark, A inotify instance, B number of the watch: node, events
+//	13 terminal, A identity: in the order of terminal.code in sim/kernel
 package wpp

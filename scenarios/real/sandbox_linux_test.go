@@ -102,6 +102,9 @@ func (s *sandbox) enter() error {
 	if err := os.Mkdir(filepath.Join(s.Root, "dev", "shm"), 0o777); err != nil {
 		return err
 	}
+	if err := s.terminals(); err != nil {
+		return err
+	}
 	syscall.Umask(0o022)
 	if err := syscall.Chroot(s.Root); err != nil {
 		return err
@@ -114,6 +117,18 @@ func (s *sandbox) enter() error {
 		return err
 	}
 	return fmt.Errorf("execve %s: %w", s.Args[0], syscall.Exec(s.Args[0], s.Args, s.Env))
+}
+
+// terminals gives the sandbox pseudoterminals of its own, from number 0 on.
+func (s *sandbox) terminals() error {
+	dev := filepath.Join(s.Root, "dev")
+	if err := os.Mkdir(filepath.Join(dev, "pts"), 0o755); err != nil {
+		return err
+	}
+	if err := syscall.Mount("devpts", filepath.Join(dev, "pts"), "devpts", 0, "newinstance,ptmxmode=0666,mode=0620"); err != nil {
+		return fmt.Errorf("mount devpts: %w", err)
+	}
+	return os.Symlink("pts/ptmx", filepath.Join(dev, "ptmx"))
 }
 
 // command is the process that enters the sandbox. Root is not needed: who is not

@@ -25,7 +25,7 @@ func (a *async) code(c *codec, on bool) {
 // asyncs reports whether descriptions of a kind can send signals.
 func (k FDKind) asyncs() bool {
 	switch k {
-	case FDPipeRead, FDPipeWrite, FDPipeBoth, FDSocket, FDInotify:
+	case FDPipeRead, FDPipeWrite, FDPipeBoth, FDSocket, FDInotify, FDMaster, FDTerminal:
 		return true
 	}
 	return false

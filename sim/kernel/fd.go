@@ -54,6 +54,8 @@ const (
 	FDSignal   // signals as data; its set of signals stands in the offset
 	FDPipeBoth // a pipe opened for reading and writing
 	FDInotify
+	FDMaster   // of a pseudoterminal, whose identity stands in the offset
+	FDTerminal // what its programs have open, likewise
 	fdKinds
 )
 
@@ -132,16 +134,17 @@ type files struct {
 	timers   []int // the descriptions that are timers, ascending
 	asyncs   []int // those with O_ASYNC, ascending
 	watchers watchers
-	changes  uint64 // of the records of descriptions, pipes and sockets
+	changes  uint64 // of records on which the readiness of descriptions hangs
 
 	marks []mark // ascending by instance and number
+	terms []terminal
 }
 
 func (f *files) fork() files {
 	f.watchers.shared = true
 	c := files{descs: f.descs.fork(), pipes: slices.Clone(f.pipes), socks: make([]*socket, len(f.socks)),
 		timers: slices.Clone(f.timers), asyncs: slices.Clone(f.asyncs), watchers: f.watchers, changes: f.changes,
-		marks: slices.Clone(f.marks)}
+		marks: slices.Clone(f.marks), terms: slices.Clone(f.terms)}
 	for i, s := range f.socks {
 		c.socks[i] = s.fork()
 	}
@@ -264,11 +267,14 @@ func (k *Kernel) unrefDesc(id int) {
 	if d.refs--; d.refs > 0 {
 		return
 	}
+	k.unwatched(d)
 	switch d.kind {
 	case FDNode:
 		k.closeNode(d)
 	case FDInotify:
 		k.closeInotify(d)
+	case FDMaster, FDTerminal:
+		k.closeTerm(d)
 	case FDPipeRead, FDPipeWrite, FDPipeBoth:
 		if d.node != 0 {
 			k.unref = append(k.unref, d.node)
@@ -277,7 +283,6 @@ func (k *Kernel) unrefDesc(id int) {
 	case FDEpoll:
 		k.unwatchAll(d)
 	}
-	k.unwatched(d)
 	k.setAsync(d, false)
 	socket := 0
 	if d.kind == FDSocket {

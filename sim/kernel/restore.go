@@ -199,6 +199,8 @@ func (k *restorer) restore(r Record) error {
 			k.FS.Ref(s.node)
 		}
 		k.files.socks = append(k.files.socks, s)
+	case KindTerminal:
+		return k.read(&r, appended(&k.files.terms, terminal{id: int(r.Key.A)}, k.alike))
 	case KindMark:
 		m := appended(&k.files.marks, mark{desc: int(r.Key.A), wd: int32(r.Key.B)}, k.alike)
 		return k.read(&r, m)
@@ -266,6 +268,9 @@ func (k *Kernel) consistent() error {
 			return err
 		}
 		k.files.list(d)
+	}
+	if err := k.checkTerms(); err != nil {
+		return err
 	}
 	for _, m := range k.files.marks {
 		if d := k.files.find(m.desc); d == nil || d.kind != FDInotify || int64(m.wd) > d.off {

@@ -9,6 +9,8 @@ import (
 // Signal numbers of x86-64 that the kernel itself uses.
 const (
 	SIGHUP  = 1
+	SIGINT  = 2
+	SIGQUIT = 3
 	SIGILL  = 4
 	SIGTRAP = 5
 	SIGBUS  = 7

@@ -96,6 +96,8 @@ func (k *Kernel) newsOf(d *desc) news {
 	switch d.kind {
 	case FDPipeRead, FDPipeWrite, FDPipeBoth, FDInotify:
 		return k.files.pipe(d.pipe).news
+	case FDMaster, FDTerminal:
+		return k.termNews(d)
 	case FDSocket:
 		return k.sockOf(d).news
 	case FDEvent, FDSemaphore:

@@ -14,18 +14,19 @@ type RecordKind uint8
 
 // The kinds of records, with what A and B of their keys mean.
 const (
-	KindSystem  RecordKind = 1 + iota // counters, virtual time, the thread that runs
-	KindProcess                       // A: process
-	KindThread                        // A: thread
-	KindAction                        // A: process, B: signal
-	KindFD                            // A: process, B: descriptor number
-	KindDesc                          // A: open file description
-	KindPipe                          // A: pipe
-	KindWatch                         // A: description of an epoll instance, B: description watched << 32 | descriptor number
-	KindMapping                       // A: address space, B: first address
-	KindTimer                         // A: process, B: identity of the timer
-	KindSocket                        // A: socket
-	KindMark                          // A: description of an inotify instance, B: number of the watch
+	KindSystem   RecordKind = 1 + iota // counters, virtual time, the thread that runs
+	KindProcess                        // A: process
+	KindThread                         // A: thread
+	KindAction                         // A: process, B: signal
+	KindFD                             // A: process, B: descriptor number
+	KindDesc                           // A: open file description
+	KindPipe                           // A: pipe
+	KindWatch                          // A: description of an epoll instance, B: description watched << 32 | descriptor number
+	KindMapping                        // A: address space, B: first address
+	KindTimer                          // A: process, B: identity of the timer
+	KindSocket                         // A: socket
+	KindMark                           // A: description of an inotify instance, B: number of the watch
+	KindTerminal                       // A: pseudoterminal
 	recordKinds
 )
 
@@ -33,7 +34,7 @@ func (k RecordKind) String() string {
 	if k < KindSystem || k >= recordKinds {
 		return fmt.Sprintf("RecordKind(%d)", uint8(k))
 	}
-	return [...]string{"system", "process", "thread", "action", "descriptor", "description", "pipe", "watch", "mapping", "timer", "socket", "mark"}[k-KindSystem]
+	return [...]string{"system", "process", "thread", "action", "descriptor", "description", "pipe", "watch", "mapping", "timer", "socket", "mark", "terminal"}[k-KindSystem]
 }
 
 // Key names a Record.
@@ -157,6 +158,8 @@ func newObject(k RecordKind) object {
 		return &timer{}
 	case KindMark:
 		return &mark{}
+	case KindTerminal:
+		return &terminal{}
 	}
 	return nil
 }
@@ -345,6 +348,11 @@ func (k *Kernel) record(c *codec, key Key) (r Record, ok bool) {
 			return c.encode(key, s), true
 		}
 		return r, false
+	case KindTerminal:
+		if t := k.files.term(int(key.A)); t != nil {
+			return c.encode(key, t), true
+		}
+		return r, false
 	case KindMark:
 		i, ok := k.files.mark(int(key.A), int32(key.B))
 		if !ok {
@@ -457,6 +465,9 @@ func (k *Kernel) Objects() []Record {
 	}
 	for _, s := range k.files.socks {
 		add(sockKey(s.id))
+	}
+	for i := range k.files.terms {
+		add(termKey(k.files.terms[i].id))
 	}
 	for i := range k.files.marks {
 		add(k.files.marks[i].key())

@@ -181,12 +181,18 @@ func sysIoctl(c *call) (uint64, error) {
 	}
 	if c.console.isTerminal(d.kind) {
 		switch uint32(c.a[1]) {
-		case 0x5401: // TCGETS
-			return 0, c.store(c.a[2], termios())
-		case 0x5413: // TIOCGWINSZ: 24 rows of 80 columns
+		case tcGets:
+			s := standard()
+			return 0, c.store(c.a[2], s.encode())
+		case tiocGwinsz: // 24 rows of 80 columns
 			return 0, c.store(c.a[2], []byte{24, 0, 80, 0, 0, 0, 0, 0})
-		case 0x540f: // TIOCGPGRP
+		case tiocGpgrp:
 			return 0, c.put32(c.a[2], uint32(c.proc.pid))
+		}
+	}
+	if d.isTerm() {
+		if r, ok, err := c.termIoctl(d); ok {
+			return r, err
 		}
 	}
 	switch uint32(c.a[1]) {
@@ -240,18 +246,6 @@ func sysIoctl(c *call) (uint64, error) {
 		return 0, nil
 	}
 	return 0, errno.ENOTTY
-}
-
-// termios is the struct termios of a terminal as the kernel sets it up
-// (tty_std_termios): four flag words, the line discipline, the control characters.
-func termios() []byte {
-	const icrnlIxon, opostOnlcr, b38400Cs8Cread, lflag = 0x500, 0x5, 0xbf, 0x8a3b
-	var b []byte
-	for _, w := range []uint32{icrnlIxon, opostOnlcr, b38400Cs8Cread, lflag} {
-		b = le.AppendUint32(b, w)
-	}
-	b = append(b, 0, 3, 0x1c, 0x7f, 0x15, 4, 0, 1, 0, 0x11, 0x13, 0x1a, 0, 0x12, 0xf, 0x17, 0x16, 0, 0, 0)
-	return b
 }
 
 func sysPipe(c *call) (uint64, error) { return c.makePipe(0) }
@@ -409,6 +403,8 @@ func (k *Kernel) ready(d *desc) uint16 {
 			return pollIn | pollRdnorm
 		}
 		return 0
+	case FDMaster, FDTerminal:
+		return k.termReady(d)
 	case FDSocket:
 		return k.socketReady(k.sockOf(d))
 	}

@@ -29,6 +29,8 @@ func (c *call) peek(d *desc, n int, off int64) ([]byte, error) {
 		return c.peekSignals(d, n)
 	case FDInotify:
 		return c.peekEvents(d, n)
+	case FDMaster, FDTerminal:
+		return c.peekTerm(d, n)
 	case FDEpoll:
 		return nil, errno.EINVAL
 	case FDNode:
@@ -90,6 +92,8 @@ func (c *call) consume(d *desc, n int) {
 		c.takeSignals(d, n)
 	case FDInotify:
 		c.takeEvents(d, n)
+	case FDMaster, FDTerminal:
+		c.takeTerm(d, n)
 	case FDNode:
 		if n > 0 {
 			c.notify(inAccess, d.node)
@@ -205,6 +209,10 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 		return int(n), err
 	case FDEvent, FDSemaphore:
 		return c.sinkEvent(d, data)
+	case FDMaster:
+		return c.typed(d, data)
+	case FDTerminal:
+		return c.printed(d, data)
 	case FDEpoll, FDTimer, FDSignal:
 		return 0, errno.EINVAL
 	case FDNode:
@@ -439,6 +447,8 @@ func (c *call) more(d *desc) bool {
 		return c.ready(d)&pollIn != 0
 	case FDEvent, FDSemaphore:
 		return d.off != 0
+	case FDMaster, FDTerminal:
+		return c.ready(d)&pollIn != 0
 	case FDPipeRead, FDPipeBoth, FDInotify:
 		return len(c.files.pipe(d.pipe).data) > 0
 	}

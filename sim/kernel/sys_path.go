@@ -174,6 +174,11 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 	} else if err := c.FS.Open(id, write); err != nil {
 		return 0, err
 	}
+	if flags&oPath == 0 {
+		if num, ok, err := c.openTerminal(id, flags); ok {
+			return num, err
+		}
+	}
 	if st.Mode&vfs.ModeType == vfs.ModeFIFO && flags&oPath == 0 {
 		c.unref = append(c.unref, id)
 		return c.openFIFO(id, flags)

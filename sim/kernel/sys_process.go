@@ -141,6 +141,7 @@ func (c *call) endProcess(status, sig int) {
 	for s := range open.all() {
 		_ = c.closeFD(s.num) // it is open
 	}
+	c.leaveTerminal(p)
 	c.leaveSpace(p)
 	p.MM, p.space = c.newSpace(), 0
 	c.letGo(p)

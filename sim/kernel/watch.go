@@ -109,7 +109,7 @@ type watcher struct {
 	watch Watch // its descriptor and description alone
 }
 
-// watchers lists for the record of each description, pipe and socket that is watched
+// watchers lists for each record on which the readiness of a watched description hangs
 // who watches it. Forks share it until it changes.
 type watchers struct {
 	of     map[Key][]watcher
@@ -134,13 +134,17 @@ func (w *watchers) change(key Key, f func([]watcher) []watcher) {
 
 // keysOf returns the records on which the readiness of a description hangs.
 func (k *Kernel) keysOf(d *desc) []Key {
+	keys := []Key{descKey(d.id)}
 	switch {
 	case d.pipe != 0:
-		return []Key{descKey(d.id), pipeKey(d.pipe)}
+		return append(keys, pipeKey(d.pipe))
 	case d.kind == FDSocket:
-		return []Key{descKey(d.id), sockKey(d.socket)}
+		return append(keys, sockKey(d.socket))
+	case d.isTerm():
+		t := k.termOf(d)
+		return append(keys, termKey(t.id), pipeKey(t.in), pipeKey(t.out))
 	}
-	return []Key{descKey(d.id)}
+	return keys
 }
 
 // watch enters who watches a description.
@@ -180,10 +184,10 @@ func (k *Kernel) unwatched(closed *desc) {
 
 // stir notes that a record changes: those who wait for what it is about look again.
 func (k *Kernel) stir(key Key) {
-	if key.Kind != KindDesc && key.Kind != KindPipe && key.Kind != KindSocket {
-		return
+	switch key.Kind {
+	case KindDesc, KindPipe, KindSocket, KindTerminal:
+		k.files.changes++
 	}
-	k.files.changes++
 	for _, by := range k.files.watchers.of[key] {
 		ep := k.files.desc(by.epoll)
 		ep.watches = ep.watches.stir(by.watch)

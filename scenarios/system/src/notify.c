@@ -188,7 +188,8 @@ static void waits(void)
 	inotify_add_watch(in, "d", IN_CREATE);
 	say("poll: %d", poll(&p, 1, 0));
 	pid_t pid = child(late, 0);
-	say("poll: %d %#x", poll(&p, 1, -1), p.revents);
+	int n = poll(&p, 1, -1);
+	say("poll: %d %#x", n, p.revents);
 	waitpid(pid, NULL, 0);
 	events("late");
 	fcntl(in, F_SETFL, 0);

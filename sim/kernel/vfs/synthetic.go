@@ -37,7 +37,18 @@ var synthDevices = []struct {
 	{"random", DevRandom, 1, 8},
 	{"urandom", DevURandom, 1, 9},
 	{"tty", DevTTY, 5, 0},
+	{"ptmx", DevPTMX, 5, 2},
+	{"pts/ptmx", DevPTMX, 5, 2},
 }
+
+// Terminals is how many pseudoterminals there can be.
+const Terminals = 64
+
+const (
+	ptsDir   = "dev/pts"
+	ptsMajor = 136
+	ttyGroup = 5
+)
 
 var synthLinks = []struct{ path, target string }{
 	{"dev/fd", "/proc/self/fd"},
@@ -75,6 +86,10 @@ func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 	for _, d := range synthDevices {
 		n := l.addNode(top, "dev/"+d.name, ModeChar|0o666)
 		n.proto.dev, n.proto.rdev = d.dev, d.major<<8|d.minor
+	}
+	for i := range Terminals {
+		n := l.addNode(top, fmt.Sprintf("%s/%d", ptsDir, i), ModeChar|0o620)
+		n.proto.dev, n.proto.rdev, n.proto.gid = DevPTS, ptsMajor<<8|uint64(i), ttyGroup
 	}
 	for _, s := range synthLinks {
 		n := l.addNode(top, s.path, ModeLink|0o777)
@@ -161,6 +176,28 @@ func (l *lower) addNode(top *lowerNode, path string, mode uint32) *lowerNode {
 // synthetic reports whether n is a file whose content is generated.
 func (n *inode) synthetic() bool {
 	return n.low != nil && n.low.host == (hostKey{}) && n.kind() == ModeFile
+}
+
+// TerminalNode returns the node of /dev/pts/n.
+func TerminalNode(n int) NodeID { return idOf(fmt.Sprintf("%s/%d", ptsDir, n)) }
+
+// Terminal says which device of terminals the node is, and which number a DevPTS has.
+func (fs *FS) Terminal(id NodeID) (dev Device, number int) {
+	n, err := fs.node(id)
+	if err != nil {
+		return NoDevice, 0
+	}
+	return n.dev, int(n.rdev & 0xff)
+}
+
+// absent reports whether a name in a directory of the read-only layer is that of a
+// terminal that is not there.
+func (fs *FS) absent(dir *lowerNode, name string) bool {
+	if dir.path != ptsDir {
+		return false
+	}
+	n, ok := number(name)
+	return ok && n < Terminals && (fs.opt.Terminal == nil || !fs.opt.Terminal(n))
 }
 
 // Device says which synthetic device the node is.

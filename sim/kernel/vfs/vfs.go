@@ -95,6 +95,7 @@ type Hooks struct {
 	Process   func(id int32) (pid int32, ok bool) // of the process or thread with a number
 	FDs       func(Task) []FD                     // the open descriptors, ascending, for fd and fdinfo
 	FDInfo    func(t Task, num int) []byte        // the content of fdinfo/num
+	Terminal  func(n int) bool                    // whether there is a terminal /dev/pts/n
 }
 
 // FD is one entry of /proc/PID/fd.
@@ -143,6 +144,8 @@ const (
 	DevRandom
 	DevURandom
 	DevTTY
+	DevPTMX // makes a pseudoterminal
+	DevPTS  // the end of one, see Terminal
 )
 
 // Place is where a path leads.

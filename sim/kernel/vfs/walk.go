@@ -181,6 +181,9 @@ func (fs *FS) Lookup(dir NodeID, name string) (NodeID, error) {
 			return id, nil
 		}
 	}
+	if fs.absent(d.low, name) {
+		return 0, errno.ENOENT
+	}
 	n, err := fs.tree.child(d.low, name)
 	if err != nil {
 		return 0, err
@@ -278,7 +281,7 @@ func (fs *FS) kids(d *inode) ([]Dirent, error) {
 			return nil, err
 		}
 		for _, e := range host {
-			if _, covered := d.find(e.Name); !covered {
+			if _, covered := d.find(e.Name); !covered && !fs.absent(d.low, e.Name) {
 				list = append(list, e)
 			}
 		}
