@@ -76,6 +76,9 @@ func TestManyWatches(t *testing.T) {
 			pair("socketpair", afUnix, sockStream|oNonblock, 0, fds)
 			pair("socketpair", afUnix, sockDgram|oNonblock, 0, fds)
 			open = append(open, uint64(r.sys("eventfd2", rng.IntN(2), oNonblock)))
+			master := uint64(r.sys("open", "/dev/ptmx", oRdwr|oNonblock|oNoctty, 0))
+			r.want(0, "ioctl", master, 0x40045431, le.AppendUint32(nil, 0))                              // TIOCSPTLCK
+			open = append(open, master, uint64(r.sys("ioctl", master, 0x5441, oRdwr|oNonblock|oNoctty))) // TIOCGPTPEER
 		}
 		for range 1500 {
 			fd, ep := open[rng.IntN(len(open))], eps[rng.IntN(len(eps))]
