@@ -174,10 +174,14 @@ var setAside = func() []bool {
 	return list
 }()
 
-// aside reports whether the next instruction is not executed natively. Nor are those
+// aside reports whether the next instruction is not executed natively: the host may not be
+// able to. Nor are those
 // that the program itself single-steps: ptrace cannot tell its steps from ours.
 func (l *lockstep) aside() bool {
 	if l.before.RFlags&x86.TF != 0 || l.before.Trap {
+		return true
+	}
+	if l.p.host.leaves(l.next.Name, &l.before) {
 		return true
 	}
 	if l.next.Fetch != x86.FetchDecoded {

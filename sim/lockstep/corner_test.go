@@ -19,7 +19,9 @@ c1e007                    shl   eax, 7             leaves OF undefined,
 9c 5b                     pushf; pop rbx           and shows it
 6bc84d 9c 5b              imul  ecx, eax, 77; pushf; pop rbx
 669c 665b                 pushfw; pop bx
-68d54c0000 9d 9c 5b       push  0x4cd5; popf; pushf; pop rbx
+68d54c0000 9d 9c 5b       push  0x4cd5; popf; pushf; pop rbx: with NT
+68d50c0000 9d             push  0xcd5; popf
+662e0f1f840000000000      nop: what follows stays aligned
 fc                        cld
 0fbcd0                    bsf   edx, eax
 31c0 31c9 0fa2            xor   eax, eax; xor ecx, ecx; cpuid
@@ -95,8 +97,9 @@ func program(code []byte) []byte {
 // that a string instruction stored before it faulted.
 func TestCorners(t *testing.T) {
 	r := same(t, lockstep.Options{Start: machine(t, sim.Config{Program: "/corners", Args: []string{"corners"}, Preload: map[string][]byte{"/corners": program(cornerCode(t))}})})
-	if r.End != "killed by signal 11" || r.Faults != 1 || r.Mirrored != 7 {
-		t.Errorf("%q, %d exceptions, %d mirrored, expected a fault at the end and 7 mirrored", r.End, r.Faults, r.Mirrored)
+	const own, withNT = 7, 4 // instructions that are the model's own affair, and those with NT, which not every host keeps
+	if r.End != "killed by signal 11" || r.Faults != 1 || r.Mirrored != own && r.Mirrored != own+withNT {
+		t.Errorf("%q, %d exceptions, %d mirrored, expected a fault at the end and %d mirrored or %d more", r.End, r.Faults, r.Mirrored, own, withNT)
 	}
 	for _, f := range []string{"PUSHF 9C", "POPF 9D", "BSF 0F BC /r", "SCAS AE", "DIVSS F3 0F 5E /r"} {
 		if !slices.Contains(r.Forms, f) {

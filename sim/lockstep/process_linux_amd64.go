@@ -33,6 +33,8 @@ type process struct {
 	fx      [512]byte       // FXSAVE64 image as last read
 	own     unix.PtraceRegs // CS, SS and the like, which the model does not have
 
+	host host
+
 	extended bool   // the upper halves of the YMM registers count
 	xstate   []byte // XSAVE image as last read, when they do
 }
@@ -68,7 +70,11 @@ func startProcess() (p *process, err error) {
 			return nil, &NotHere{Reason: fmt.Sprintf("the memory of a traced process cannot be opened: %v", err)}
 		}
 	}
-	return p, p.empty()
+	if err := p.empty(); err != nil {
+		return nil, err
+	}
+	p.host, err = p.probe()
+	return p, err
 }
 
 // empty makes the stub and unmaps all else.

@@ -91,7 +91,7 @@ func (p *hwPair) step(c *stepCase) (diff []string, refused string) {
 	if row != nil && hwExtended[row.Name] { // components that only the host has are not asked for
 		start.R[RAX], start.R[RDX] = start.R[RAX]&7, 0
 	}
-	if refused = refusal(flow[c.at-p.flow:], status, row, &in, &start); refused != "" {
+	if refused = p.refusal(flow[c.at-p.flow:], status, row, &in, &start); refused != "" {
 		return nil, refused
 	}
 	if status != decoded && cutDifferently(flow[c.at-p.flow:]) {
@@ -126,8 +126,12 @@ func (p *hwPair) step(c *stepCase) (diff []string, refused string) {
 // own affair; what would enter the host's kernel by another way than a fault;
 // and prefixes that mean different things to different processors. All that user
 // mode may not do is executed: it faults.
-func refusal(code []byte, status decodeStatus, row *Row, in *Inst, s *State) string {
+func (p *hwPair) refusal(code []byte, status decodeStatus, row *Row, in *Inst, s *State) string {
 	switch {
+	case row != nil && !p.native.Tables() && row.ofTables():
+		return "the descriptor tables are not those of Linux"
+	case !p.native.Bases() && (in.seg == SegFS || in.seg == SegGS || row != nil && row.Feature == "FSGSBASE"):
+		return "segment bases that the host does not keep"
 	case status == decodeUnknown, status == decodeUD && in.length == 0 && escaped(code):
 		return "not in the table"
 	case status == decodeUD && in.prefix&prefixLock != 0 && strings.Contains(forms[in.row].row.Args, "Cd"):
@@ -196,10 +200,10 @@ func edgeOffset(in *Inst, s *State) bool {
 	return false
 }
 
-// ownOrder reports whether processors access the operand of row in pieces and in
-// an order of their own: when more than one exception is due, any may come.
+// ownOrder reports whether processors access the operand of row in pieces, or its two
+// operands, in an order of their own: when more than one exception is due, any may come.
 func ownOrder(row *Row) bool {
-	return row != nil && (hasImage(row) || row.Name == "MASKMOVDQU" || row.Name == "VMASKMOVDQU")
+	return row != nil && (hasImage(row) || row.Name == "MASKMOVDQU" || row.Name == "VMASKMOVDQU" || row.Name == "CMPS")
 }
 
 // ofMemory reports whether an exception is one of a memory access.

@@ -81,7 +81,9 @@ type Native struct {
 	mem    []byte
 	block  *block
 	exit   uint64
+	leave  uint64 // exit for signals, whose handler has stored RSP
 	step   uint64 // entry that executes one instruction under the trap flag
+	tables bool   // see Tables
 	bases  bool   // RDFSBASE and its like work
 	signal map[int]sigaction
 }
@@ -111,7 +113,9 @@ func Open() (*Native, error) {
 			return nil, fmt.Errorf("protecting a guard page: %w", err)
 		}
 	}
-	n := &Native{mem: mem, block: (*block)(unsafe.Pointer(&mem[page])), bases: segmentBases(), signal: map[int]sigaction{}}
+	n := &Native{mem: mem, block: (*block)(unsafe.Pointer(&mem[page])), signal: map[int]sigaction{}}
+	n.tables = n.probeTables()
+	n.bases = n.tables && segmentBases()
 	handler, restorer := n.assemble()
 	for _, s := range caught {
 		act := sigaction{handler: handler, flags: saSiginfo | saRestorer | saOnstack, restorer: restorer}
@@ -124,6 +128,21 @@ func Open() (*Native, error) {
 	}
 	return n, nil
 }
+
+// probeTables looks for the code segment of 32-bit programs.
+func (n *Native) probeTables() bool {
+	a := &assembler{mem: n.mem[:page], base: n.base()}
+	a.emit(0xB9, user32CS, 0, 0, 0)                   // mov ecx, user32CS
+	a.emit(0x31, 0xC0, 0x0F, 0x02, 0xD1)              // xor eax, eax; lar edx, ecx
+	a.emit(0x0F, 0x94, 0xC0, 0xC3)                    // setz al; ret
+	found, _, _ := purego.SyscallN(uintptr(n.base())) // errno means nothing here
+	return found == 1
+}
+
+// Tables reports whether the processor's descriptor tables are those of Linux. They are
+// not where it runs as a guest without privileges, whose host also changes what segment
+// instructions and some exceptions do, and loses segment bases; nor without 32-bit programs.
+func (n *Native) Tables() bool { return n.tables }
 
 // Close gives the signals back and unmaps the memory.
 func (n *Native) Close() error {
@@ -248,8 +267,12 @@ func (n *Native) assemble() (handler, restorer uint64) {
 	a.rip(a.base+slotOffset, 0xE9) // jmp slot
 
 	n.exit = a.here()
+	a.rip(reg(4), 0x48, 0x89, 0x25) // mov [rsp], rsp
+	n.leave = a.here()
 	for r := range 16 {
-		a.rip(reg(r), 0x48|byte(r>>3<<2), 0x89, byte(r&7<<3|5)) // mov [r], r
+		if r != 4 {
+			a.rip(reg(r), 0x48|byte(r>>3<<2), 0x89, byte(r&7<<3|5)) // mov [r], r
+		}
 	}
 	n.assembleBases(a, data)
 	a.rip(at(unsafe.Offsetof(b.hostRSP)), 0x48, 0x8B, 0x25)  // mov rsp, [hostRSP]
@@ -276,6 +299,7 @@ func (n *Native) assemble() (handler, restorer uint64) {
 
 // Offsets into the kernel's ucontext.
 const (
+	ucRSP   = 160
 	ucRIP   = 168
 	ucFlags = 176
 	ucErr   = 192
@@ -294,6 +318,11 @@ func (n *Native) assembleHandler(a *assembler, data uint64) (handler, restorer u
 	a.emit(0x48, 0x85, 0xC0)                                         // test rax, rax
 	a.emit(0x74, 0)                                                  // jz other
 	jump := a.pos
+	load(ucRSP)
+	save(unsafe.Offsetof(b.r) + 4*8)
+	// Not every host returns from a signal to a stack pointer that is no address.
+	a.rip(data+uint64(unsafe.Offsetof(b.hostRSP)), 0x48, 0x8B, 0x05) // mov rax, [hostRSP]
+	a.emit(0x48, 0x89, 0x82, ucRSP, 0, 0, 0)                         // mov [rdx+ucRSP], rax
 	load(ucRIP)
 	save(unsafe.Offsetof(b.rip))
 	load(ucErr)
@@ -308,7 +337,7 @@ func (n *Native) assembleHandler(a *assembler, data uint64) (handler, restorer u
 	save(unsafe.Offsetof(b.siCode))
 	a.emit(0xC7, 0x82, ucFlags, 0, 0, 0, 2, 2, 0, 0)                // mov dword [rdx+ucFlags], IF
 	a.rip(data+uint64(unsafe.Offsetof(b.signal)), 0x48, 0x89, 0x3D) // mov [signal], rdi
-	a.rip(n.exit, 0x48, 0x8D, 0x05)                                 // lea rax, [exit]
+	a.rip(n.leave, 0x48, 0x8D, 0x05)                                // lea rax, [leave]
 	a.emit(0x48, 0x89, 0x82, ucRIP, 0, 0, 0)                        // mov [rdx+ucRIP], rax
 	a.emit(0xC3)                                                    // ret
 	a.mem[jump-1] = byte(a.pos - jump)

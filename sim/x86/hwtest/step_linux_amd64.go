@@ -144,7 +144,7 @@ func (n *Native) assembleBases(a *assembler, data uint64) {
 }
 
 // Selectors of a 64-bit process of Linux.
-const userCS, userSS = 0x33, 0x2B
+const userCS, userSS, user32CS = 0x33, 0x2B, 0x23
 
 // assembleStep emits the entry of Step. IRETQ loads RIP, RSP and the flags in
 // one instruction, so that the trap flag meets the next one.
