@@ -190,7 +190,10 @@ func (f *campaignFlags) run(c *cobra.Command, args []string) error {
 	ctx, stop := interruptible()
 	defer stop()
 	res, err := camp.Run(ctx)
-	if res == nil {
+	switch {
+	case res == nil && ctx.Err() != nil:
+		return exit(exitInterrupted, "interrupted before the first point")
+	case res == nil:
 		return classify(err)
 	}
 	if werr := f.write(&camp, res, asJSON); werr != nil {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"zhuque/crashinject/result"
 )
@@ -54,6 +56,37 @@ func TestVerdictsAndReplay(t *testing.T) {
 				t.Errorf("replay says %q", again.stdout)
 			}
 		})
+	}
+}
+
+// An interrupt is not bad input, not even before the first point.
+func TestInterruptedBeforeTheFirstPoint(t *testing.T) {
+	dir := t.TempDir()
+	place(t, dir, "forever", program(forever, ""))
+	t.Chdir(dir)
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := make(chan os.Signal, 1) // so that an early one does not end the test
+	signal.Notify(mine, os.Interrupt)
+	defer signal.Stop(mine)
+	for _, args := range [][]string{{"campaign", "--", "./forever"}, {"mutants", "--run", "x87-not-saved"}} {
+		status := make(chan int)
+		go func() { status <- execute(root(), args) }()
+		for tick, over := time.NewTicker(time.Millisecond), false; !over; {
+			select {
+			case got := <-status:
+				if over = true; got != exitInterrupted {
+					t.Errorf("%v: status %d, expected %d", args, got, exitInterrupted)
+				}
+				tick.Stop()
+			case <-tick.C:
+				if err := self.Signal(os.Interrupt); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 	}
 }
 
