@@ -12,6 +12,7 @@ import (
 	"zhuque/crashinject/result"
 	"zhuque/scenarios/guests"
 	"zhuque/sim"
+	"zhuque/sim/kernel"
 	"zhuque/sim/x86"
 )
 
@@ -27,7 +28,7 @@ and unchanged. The image stays as it is.
 
 The exit status is 0 when the program ended, in whatever way (standard error says
 how); 11 when the image is damaged or was refused, 12 when the program needs
-something unsupported, 14 when the instruction limit was reached.`,
+something unsupported, 14 when it waits for ever or the instruction limit was reached.`,
 		Example: `  zhuque crash --at 500000 --save half.image -- guest:counter
   zhuque resume half.image`,
 		Args: cobra.ExactArgs(1),
@@ -58,10 +59,11 @@ func resume(name string) error {
 // stopStatus is the exit status of a program's end for verbs other than run.
 func stopStatus(stop sim.Stop) error {
 	var unsup *x86.Unsupported
+	var deadlock *kernel.Deadlock
 	switch {
 	case stop.Ended():
 		return nil
-	case stop.Reason == sim.OutOfBudget:
+	case stop.Reason == sim.OutOfBudget, errors.As(stop.Err, &deadlock):
 		return verdict(result.Timeout)
 	case errors.As(stop.Err, &unsup):
 		return verdict(result.Unsupported)

@@ -59,6 +59,16 @@ func TestVerdictsAndReplay(t *testing.T) {
 	}
 }
 
+// A program that waits for ever has hung for every verb.
+func TestDeadlock(t *testing.T) {
+	dir := t.TempDir()
+	place(t, dir, "waits", program([]byte{0x90, 0xb8, 34, 0, 0, 0, 0x0f, 0x05}, "")) // nop; mov eax, pause; syscall
+	zhuque(t, dir, "", "crash", "--at", "0", "--save", "image", "--", "./waits").want(t, 0)
+	zhuque(t, dir, "", "crash", "--at", "0", "--", "./waits").want(t, 14, "deadlock")
+	zhuque(t, dir, "", "campaign", "--", "./waits").want(t, 14, "deadlock")
+	zhuque(t, dir, "", "resume", "image").want(t, 14, "deadlock")
+}
+
 // An interrupt is not bad input, not even before the first point.
 func TestInterruptedBeforeTheFirstPoint(t *testing.T) {
 	dir := t.TempDir()
