@@ -54,7 +54,7 @@ func (k *Kernel) tellParent(p *Process, code int32, status int) {
 		return
 	}
 	if act := parent.actions[SIGCHLD]; act.Handler != sigIgn && act.Flags&saNocldstop == 0 {
-		_ = k.Send(parent, Queued{Signal: SIGCHLD, Code: code, PID: p.pid, Value: uint64(status)}) // a full queue loses it, as in Linux
+		_ = k.Send(parent, Queued{Signal: SIGCHLD, Code: code, PID: p.pid, Value: uint64(status)}) // no queue is full for it
 	}
 }
 
@@ -124,7 +124,7 @@ func (k *Kernel) abandon(pgid int32, without *Process) {
 	}
 	for _, sig := range []int{SIGHUP, SIGCONT} {
 		for _, p := range group {
-			_ = k.Send(p, Queued{Signal: sig, Code: siKernel}) // a full queue loses it, as in Linux
+			_ = k.Send(p, Queued{Signal: sig, Code: siKernel}) // no queue is full for it
 		}
 	}
 }

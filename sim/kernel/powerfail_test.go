@@ -4,6 +4,7 @@ import (
 	"slices"
 	"testing"
 
+	"zhuque/sim/kernel/errno"
 	"zhuque/sim/x86"
 )
 
@@ -158,5 +159,26 @@ func TestDefaultIsNotTold(t *testing.T) {
 		if r.k.ToldOfPowerFailures() || len(r.k.thread.queue)+len(r.k.proc.queue) != 0 {
 			t.Errorf("handler %d: told", handler)
 		}
+	}
+}
+
+// A process whose queue of signals is full is told all the same, comes back from the next
+// failure, and can be killed.
+func TestToldBehindAFullQueue(t *testing.T) {
+	r, threads := pwrRig(t)
+	const rt = 40
+	r.want(0, "rt_sigprocmask", 0, iov(bit(rt)), 0, 8)
+	for range maxQueued {
+		r.want(0, "tgkill", initialPID, initialPID, rt)
+	}
+	r.want(errno.EAGAIN, "tgkill", initialPID, initialPID, rt)
+	r.k.PowerFailed(r.c.Retired, 1)
+	if n := len(threads[0].queue); n != maxQueued+1 {
+		t.Fatalf("%d signals are pending", n)
+	}
+	r.ok(r.reborn(r.k.Records()))
+	r.deliver()
+	if o := r.raw("tgkill", initialPID, initialPID, SIGKILL); !o.Exited || o.Signal != SIGKILL {
+		t.Errorf("SIGKILL behind a full queue: %+v", o)
 	}
 }

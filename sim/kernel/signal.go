@@ -57,7 +57,8 @@ const (
 	sigDfl = 0
 	sigIgn = 1
 
-	maxQueued = 1024 // RLIMIT_SIGPENDING
+	firstReal = 32   // of the real-time signals, each of which is queued
+	maxQueued = 1024 // RLIMIT_SIGPENDING; of the others one each may be pending beside that
 )
 
 // NSIG is one more than the highest signal number.
@@ -155,10 +156,10 @@ func (p *Process) enqueue(queue *[]Queued, q Queued, blocked uint64) (sent bool,
 	if p.ignores(q.Signal) && blocked&bit(q.Signal) == 0 {
 		return false, nil
 	}
-	if q.Signal < 32 && set(*queue)&bit(q.Signal) != 0 {
+	switch {
+	case q.Signal < firstReal && set(*queue)&bit(q.Signal) != 0:
 		return false, nil
-	}
-	if len(*queue) >= maxQueued {
+	case q.Signal >= firstReal && len(*queue) >= maxQueued:
 		return false, errno.EAGAIN
 	}
 	*queue = append(*queue, q)

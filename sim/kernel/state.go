@@ -247,7 +247,7 @@ func (c *codec) encode(key Key, o object) Record {
 
 // queued passes a list of pending signals.
 func (c *codec) queued(list *[]Queued) {
-	n := c.count(len(*list), maxQueued)
+	n := c.count(len(*list), maxQueued+firstReal-1)
 	if c.decoding {
 		*list = nil
 		if n > 0 {
