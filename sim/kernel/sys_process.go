@@ -380,6 +380,9 @@ func (c *call) exec(path string, args, env []string) (uint64, error) {
 	if err := c.executable(path); err != nil {
 		return 0, err
 	}
+	if len(args) == 0 {
+		args = []string{""} // programs take it for granted that there is one
+	}
 	p, t := c.proc, c.thread
 	for _, other := range c.members(p) {
 		c.leaveRobust(other)
