@@ -284,3 +284,20 @@ func TestExecWithoutArguments(t *testing.T) {
 		none = r.put(make([]byte, 8))
 	}
 }
+
+// A child whose status cannot be written is waited for all the same.
+func TestWaitToNowhere(t *testing.T) {
+	r := newRig(t, nil)
+	child := r.forked()
+	r.as(child)
+	r.raw("exit_group", 3)
+	r.as(initialPID)
+	r.want(errno.EFAULT, "wait4", -1, unmapped, 0, 0)
+	r.want(errno.ECHILD, "wait4", -1, 0, 0, 0)
+	child = r.forked()
+	r.as(child)
+	r.raw("exit_group", 3)
+	r.as(initialPID)
+	r.want(errno.EFAULT, "waitid", 0, 0, unmapped, waitExited, 0)
+	r.want(errno.ECHILD, "wait4", -1, 0, 0, 0)
+}

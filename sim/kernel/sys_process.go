@@ -266,8 +266,10 @@ func sysWait4(c *call) (uint64, error) {
 	if err != nil || p == nil {
 		return 0, err
 	}
+	status := p.waitStatus()
+	c.toldOf(p) // whether the answer can be written or not
 	if c.a[1] != 0 {
-		if err := c.put32(c.a[1], p.waitStatus()); err != nil {
+		if err := c.put32(c.a[1], status); err != nil {
 			return 0, err
 		}
 	}
@@ -276,7 +278,6 @@ func sysWait4(c *call) (uint64, error) {
 			return 0, err
 		}
 	}
-	c.toldOf(p)
 	return uint64(p.pid), nil
 }
 
@@ -304,20 +305,18 @@ func sysWaitid(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c.a[2] != 0 {
-		info := make([]byte, 128)
-		if p != nil {
-			q, _ := p.changed(options)
-			info = siginfo(q)
-		}
-		if err := c.store(c.a[2], info); err != nil {
-			return 0, err
+	info := make([]byte, 128)
+	if p != nil {
+		q, _ := p.changed(options)
+		info = siginfo(q)
+		if options&waitNowait == 0 {
+			c.toldOf(p)
 		}
 	}
-	if p != nil && options&waitNowait == 0 {
-		c.toldOf(p)
+	if c.a[2] == 0 {
+		return 0, nil
 	}
-	return 0, nil
+	return 0, c.store(c.a[2], info)
 }
 
 // obituary is the signal that tells of a process's end.
