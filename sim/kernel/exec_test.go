@@ -301,3 +301,17 @@ func TestWaitToNowhere(t *testing.T) {
 	r.want(errno.EFAULT, "waitid", 0, 0, unmapped, waitExited, 0)
 	r.want(errno.ECHILD, "wait4", -1, 0, 0, 0)
 }
+
+// A timer that expired more often than the count can say says the most that it can.
+func TestOverrunOfATimer(t *testing.T) {
+	r := newRig(t, nil)
+	r.want(0, "rt_sigprocmask", 0, iov(^uint64(0)), 0, 8)
+	r.want(0, "nanosleep", iov(6, 0), 0)
+	at := r.put(make([]byte, 8))
+	r.want(0, "timer_create", 1, 0, at)
+	r.want(0, "timer_settime", 0, timerAbstime, iov(0, 1, 0, 1), 0)
+	r.k.Turn(r.c.Retired)
+	r.want(1<<31-1, "timer_getoverrun", 0)
+	r.k.Turn(r.c.Retired + 100)
+	r.want(1<<31-1, "timer_getoverrun", 0)
+}

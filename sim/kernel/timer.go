@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"zhuque/sim/kernel/errno"
@@ -200,10 +201,10 @@ func (k *Kernel) notifyTimer(p *Process, t *timer, n uint64) {
 			return
 		}
 		if slices.ContainsFunc(p.queue, func(o Queued) bool { return o.Code == siTimer && o.PID == int32(t.id) }) {
-			t.overrun += int32(n) // one signal of a timer is pending at most
+			t.overrun = overruns(uint64(t.overrun) + min(n, math.MaxInt32)) // one signal of a timer is pending at most
 			return
 		}
-		t.overrun = int32(n - 1)
+		t.overrun = overruns(n - 1)
 		q = Queued{Signal: int(t.signal), Code: siTimer, PID: int32(t.id), UID: uint32(t.overrun), Value: t.value}
 	}
 	if t.notify == sigevThreadID {
@@ -214,6 +215,9 @@ func (k *Kernel) notifyTimer(p *Process, t *timer, n uint64) {
 	}
 	_ = k.Send(p, q)
 }
+
+// overruns is a count of overruns as it can be told.
+func overruns(n uint64) int32 { return int32(min(n, math.MaxInt32)) }
 
 // itimerspec reads an interval and a first expiry.
 func (c *call) itimerspec(va uint64) (first, interval phys.Nanos, err error) {
