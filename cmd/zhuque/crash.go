@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -114,7 +113,7 @@ func (f *crashFlags) run(setup crashinject.Setup) error {
 		}
 	}
 	console, out := streams()
-	unpublish, err := f.ports.attach(console, out)
+	unpublish, err := f.ports.attach(console)
 	if err != nil {
 		return fmt.Errorf("--publish: %w", err)
 	}
@@ -122,13 +121,13 @@ func (f *crashFlags) run(setup crashinject.Setup) error {
 	begin := time.Now()
 	o, err := f.crash(setup, plan, console)
 	wall := time.Since(begin)
-	if ferr := out.Flush(); ferr != nil {
-		return exit(exitBadInput, "standard output: %v", ferr)
+	if out.err != nil {
+		return exit(exitBadInput, "standard output: %v", out.err)
 	}
 	if err != nil {
 		return classify(err)
 	}
-	if err := f.finish(&setup, &o, out, wall); err != nil {
+	if err := f.finish(&setup, &o, wall); err != nil {
 		return err
 	}
 	if err := f.show(&o, len(plan.Cuts), asJSON); err != nil {
@@ -150,7 +149,7 @@ func (f *crashFlags) crash(setup crashinject.Setup, plan crashinject.Plan, conso
 }
 
 // finish keeps the guest's files and writes the statistics of a program that ended.
-func (f *crashFlags) finish(setup *crashinject.Setup, o *crashinject.Outcome, out *bufio.Writer, wall time.Duration) error {
+func (f *crashFlags) finish(setup *crashinject.Setup, o *crashinject.Outcome, wall time.Duration) error {
 	if f.save != "" {
 		return nil
 	}
@@ -166,7 +165,7 @@ func (f *crashFlags) finish(setup *crashinject.Setup, o *crashinject.Outcome, ou
 		}
 		return nil
 	}
-	if err := errors.Join(out.Flush(), o.Machine.Close()); err != nil {
+	if err := o.Machine.Close(); err != nil {
 		return exit(exitBadInput, "%v", err)
 	}
 	if f.stats == "" {

@@ -3,10 +3,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"zhuque/crashinject/result"
 )
@@ -176,5 +179,43 @@ func TestResumeRefusesWithoutEADR(t *testing.T) {
 	zhuque(t, dir, "", "crash", "--at", "2000", "--domain", "adr", "--save", "image", "--", "guest:list").want(t, 11)
 	if r := zhuque(t, dir, "", "resume", "image").want(t, 11, "refused"); r.stdout != "" {
 		t.Errorf("standard output %q", r.stdout)
+	}
+}
+
+// What a program has written can be seen while it runs on, in order over both streams.
+func TestOutputIsShownAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	say := func(stream byte) []byte {
+		return cat(leaRDI, []byte{0x48, 0x89, 0xfe, 0xbf, stream, 0, 0, 0, 0xba, 4, 0, 0, 0, 0xb8, 1, 0, 0, 0, 0x0f, 0x05}) // mov rsi, rdi; mov edi, stream; mov edx, 4; mov eax, write
+	}
+	place(t, dir, "speaks", program(cat(say(1), say(2), say(1), forever), "now\n"))
+	for _, verb := range [][]string{{"run"}, {"crash", "--at", "1000"}} {
+		seen, theirs, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := exec.CommandContext(t.Context(), self, append(verb, "--", "./speaks")...)
+		c.Dir, c.Env, c.Stdout, c.Stderr = dir, append(os.Environ(), asCommand+"=1"), theirs, theirs
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if err := theirs.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := seen.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		b := make([]byte, 12)
+		if _, err := io.ReadFull(seen, b); err != nil || string(b) != "now\nnow\nnow\n" {
+			t.Errorf("%v shows %q, %v", verb, b, err)
+		}
+		if err := c.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Wait() // it was killed
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -59,8 +58,8 @@ func (f *publishFlag) String() string {
 // Type implements pflag.Value.
 func (f *publishFlag) Type() string { return "ADDRESS:PORT:GUEST-PORT" }
 
-// open opens the listeners and says on standard error where they are; idle is called
-// before the machine waits for the host. close ends what is open. Without published ports
+// open opens the listeners and says on standard error where they are; idle, when set, is
+// called before the machine waits for the host. close ends what is open. Without published ports
 // there is nothing to open.
 func (f *publishFlag) open(idle func()) (o *outside.Ports, close func(), err error) {
 	if len(*f) == 0 {
@@ -76,10 +75,9 @@ func (f *publishFlag) open(idle func()) (o *outside.Ports, close func(), err err
 	return o, func() { _ = o.Close() }, nil // the program is over: nobody can be told
 }
 
-// attach opens the listeners for a console. While the machine waits for the host its
-// output is shown.
-func (f *publishFlag) attach(console *kernel.Console, out *bufio.Writer) (close func(), err error) {
-	o, close, err := f.open(func() { _ = out.Flush() }) // the error stays in out and shows at the end
+// attach opens the listeners for a console.
+func (f *publishFlag) attach(console *kernel.Console) (close func(), err error) {
+	o, close, err := f.open(nil)
 	if o != nil {
 		console.Outside = o
 	}

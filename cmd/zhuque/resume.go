@@ -49,7 +49,7 @@ func resume(name string) error {
 	}
 	at := m.Retired()
 	stop := m.Run()
-	if err := errors.Join(out.Flush(), m.Close()); err != nil {
+	if err := errors.Join(out.err, m.Close()); err != nil {
 		return err
 	}
 	fmt.Fprintf(os.Stderr, "resumed at instruction %d: %v\n", at, stop)

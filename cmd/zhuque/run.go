@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -92,24 +91,24 @@ func (f *runFlags) check(c *cobra.Command) error {
 }
 
 // streams is a console on this process's standard streams.
-func streams() (*kernel.Console, *bufio.Writer) {
-	out := bufio.NewWriterSize(os.Stdout, 64<<10)
-	c := kernel.NewConsole(&flushingReader{os.Stdin, out}, out, os.Stderr)
+func streams() (*kernel.Console, *output) {
+	out := &output{to: os.Stdout}
+	c := kernel.NewConsole(os.Stdin, out, os.Stderr)
 	c.SetTerminals(isTerminal(os.Stdin), isTerminal(os.Stdout), isTerminal(os.Stderr))
 	return c, out
 }
 
-// flushingReader shows what the guest has written before it waits for input.
-type flushingReader struct {
-	in  *os.File
-	out *bufio.Writer
+// output shows what the guest writes at once, in the order of its calls, and remembers when
+// that failed.
+type output struct {
+	to  *os.File
+	err error
 }
 
-func (r *flushingReader) Read(p []byte) (int, error) {
-	if err := r.out.Flush(); err != nil {
-		return 0, err
-	}
-	return r.in.Read(p)
+// Write implements io.Writer.
+func (o *output) Write(b []byte) (n int, err error) {
+	n, o.err = o.to.Write(b)
+	return n, o.err
 }
 
 // traceCalls returns what shows system calls on standard error.
@@ -129,7 +128,7 @@ func traceCalls() func(tid int32, nr uint64, args [6]uint64, ret uint64) {
 
 func runGuest(setup crashinject.Setup, f *runFlags) error {
 	console, out := streams()
-	unpublish, err := f.ports.attach(console, out)
+	unpublish, err := f.ports.attach(console)
 	if err != nil {
 		return exit(exitSimulator, "--publish: %v", err)
 	}
@@ -148,17 +147,19 @@ func runGuest(setup crashinject.Setup, f *runFlags) error {
 	begin := time.Now()
 	stop := m.Run()
 	wall := time.Since(begin)
-	flushErr := errors.Join(out.Flush(), m.Close())
+	closeErr := m.Close()
 	if f.stats != "" {
 		if err := writeStats(f.stats, &setup, m, stop, wall); err != nil {
 			return exit(exitSimulator, "--stats: %v", err)
 		}
 	}
 	switch {
+	case out.err != nil:
+		return exit(exitSimulator, "standard output: %v", out.err)
 	case !stop.Ended():
 		return exit(exitSimulator, "%v (after %d instructions)", stop, m.Retired())
-	case flushErr != nil:
-		return exit(exitSimulator, "%v", flushErr)
+	case closeErr != nil:
+		return exit(exitSimulator, "%v", closeErr)
 	case stop.ExitCode() != 0:
 		return &exitError{status: stop.ExitCode()}
 	}
