@@ -315,3 +315,17 @@ func TestOverrunOfATimer(t *testing.T) {
 	r.k.Turn(r.c.Retired + 100)
 	r.want(1<<31-1, "timer_getoverrun", 0)
 }
+
+// A child of the first process ends with it; that another one would be told of its parent's
+// end must not be believed.
+func TestSignalAtTheEndOfAParent(t *testing.T) {
+	const setPdeathsig = 1
+	r := newRig(t, nil)
+	r.want(0, "prctl", setPdeathsig, SIGKILL)
+	r.as(r.forked())
+	r.want(0, "prctl", setPdeathsig, SIGKILL)
+	r.want(errno.EINVAL, "prctl", setPdeathsig, NSIG)
+	r.as(r.forked())
+	r.want(0, "prctl", setPdeathsig, 0)
+	r.stops("prctl", setPdeathsig, SIGKILL)
+}

@@ -195,7 +195,15 @@ func sysPrctl(c *call) (uint64, error) {
 			return 0, errno.EINVAL
 		}
 		return capabilities >> c.a[1] & 1, nil
-	case 1, 4, 38: // PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS
+	case 1: // PR_SET_PDEATHSIG
+		switch first := c.procs[0]; {
+		case c.a[1] >= NSIG:
+			return 0, errno.EINVAL
+		case c.a[1] != 0 && c.proc != first && c.proc.ppid != first.pid: // the first takes its children with it
+			return 0, c.lacks("a signal at the end of a parent that is not the first process")
+		}
+		return 0, nil
+	case 4, 38: // PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS
 		return 0, nil
 	case 39: // PR_GET_NO_NEW_PRIVS
 		return 0, nil

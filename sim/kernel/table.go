@@ -325,7 +325,7 @@ func processCalls() []Call {
 		works(145, "sched_getscheduler", "num", sysZero).class(Pure),
 		works(146, "sched_get_priority_max", "num", sysSchedPriority).class(Pure),
 		works(147, "sched_get_priority_min", "num", sysSchedPriority).class(Pure),
-		partly(157, "prctl", "num,num,num,num,num", "names, dumpable, capability bounds; the rest is EINVAL", sysPrctl),
+		partly(157, "prctl", "num,num,num,num,num", "names, capability bounds; the end of a parent other than the first process stops the run; dumpable and no_new_privs are not kept; the rest is EINVAL", sysPrctl),
 		works(158, "arch_prctl", "num,ptr", sysArchPrctl),
 		partly(160, "setrlimit", "num,ptr", "NOFILE, DATA and AS are enforced", sysSetrlimit),
 		works(186, "gettid", "", sysGettid).class(Pure),
