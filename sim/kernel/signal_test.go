@@ -251,3 +251,19 @@ func TestRestoredLimit(t *testing.T) {
 	r.ok(r.reborn(r.k.Records()))
 	r.want(errno.ENOMEM, "mmap", 0, 4<<20, 3, mapPrivate|mapAnonymous, -1, 0)
 }
+
+// TestNobodyImpersonatesTheKernel: only to itself may a program send a signal that says that
+// the kernel sent it, or kill(2): so nobody else tells a process of a power failure.
+func TestNobodyImpersonatesTheKernel(t *testing.T) {
+	r := newRig(t, nil)
+	info := make([]byte, 128)
+	child := int(r.forked())
+	for code, other := range map[int32]any{1: errno.EPERM, siUser: errno.EPERM, siKernel: errno.EPERM, siTkill: errno.EPERM, siQueue: 0, siTimer: 0} {
+		le.PutUint32(info[8:], uint32(code))
+		at := r.put(info)
+		r.want(other, "rt_sigqueueinfo", child, SIGURG, at)
+		r.want(other, "rt_tgsigqueueinfo", child, child, SIGURG, at)
+		r.want(0, "rt_sigqueueinfo", initialPID, SIGURG, at)
+		r.want(0, "rt_tgsigqueueinfo", initialPID, initialPID, SIGURG, at)
+	}
+}

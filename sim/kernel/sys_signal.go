@@ -215,8 +215,15 @@ func (c *call) queuedAt(va uint64) (Queued, error) {
 	return Queued{Code: int32(le.Uint32(b[8:])), UID: le.Uint32(b[20:]), Value: le.Uint64(b[24:])}, err
 }
 
+// impersonates reports whether a signal that a program sends to others says that the
+// kernel or kill(2) sent it.
+func (q *Queued) impersonates() bool { return q.Code >= 0 || q.Code == siTkill }
+
 func sysRtSigqueueinfo(c *call) (uint64, error) {
 	q, err := c.queuedAt(c.a[2])
+	if err == nil && q.impersonates() && int32(c.a[0]) != c.proc.pid {
+		err = errno.EPERM
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -225,6 +232,9 @@ func sysRtSigqueueinfo(c *call) (uint64, error) {
 
 func sysRtTgsigqueueinfo(c *call) (uint64, error) {
 	q, err := c.queuedAt(c.a[3])
+	if err == nil && q.impersonates() && int32(c.a[1]) != c.thread.tid {
+		err = errno.EPERM
+	}
 	if err != nil {
 		return 0, err
 	}
