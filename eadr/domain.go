@@ -42,12 +42,6 @@ func (p StoreBufferPolicy) String() string {
 	return nameOf(storeNames[:], uint8(p), "store buffer policy")
 }
 
-// ParseStoreBufferPolicy is the inverse of String.
-func ParseStoreBufferPolicy(s string) (StoreBufferPolicy, error) {
-	n, err := parseName(storeNames[:], s, "store buffer policy")
-	return StoreBufferPolicy(n), err
-}
-
 // DrainOrder is the order in which the dirty lines leave the caches, in the
 // words of the cache model. The empty one is LevelOrder.
 type DrainOrder string

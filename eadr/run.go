@@ -257,24 +257,3 @@ func (s *sequence) settle() {
 		out.Steps[Off].Result = Done
 	}
 }
-
-// Shutdowns is the dirty-shutdown count that the DIMMs keep. The zero value is a
-// new DIMM.
-type Shutdowns struct {
-	Dirty uint64 // failures whose sequence did not complete
-	Armed bool   // powered up, and no clean end since
-}
-
-// PowerUp is called by each boot. It reports whether the count rose: the
-// sequence before it did not complete.
-func (s *Shutdowns) PowerUp() (rose bool) {
-	if s.Armed {
-		s.Dirty++
-		rose = true
-	}
-	s.Armed = true
-	return rose
-}
-
-// PowerFail records how a sequence ended.
-func (s *Shutdowns) PowerFail(o *Outcome) { s.Armed = s.Armed && !o.Clean }

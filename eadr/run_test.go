@@ -319,26 +319,6 @@ func TestTranscript(t *testing.T) {
 	}
 }
 
-func TestShutdownCountRisesAtTheNextPowerUp(t *testing.T) {
-	good := Run(Default(EADR), sample)
-	short := Default(EADR)
-	short.Energy = 1
-	bad := Run(short, sample)
-	var s Shutdowns
-	for i, tc := range []struct {
-		end  *Outcome
-		rose bool
-	}{{&good, false}, {&bad, false}, {&bad, true}, {&good, true}, {&good, false}} {
-		if rose := s.PowerUp(); rose != tc.rose {
-			t.Errorf("power-up %d: rose is %v", i, rose)
-		}
-		s.PowerFail(tc.end)
-	}
-	if s.Dirty != 2 {
-		t.Errorf("%d dirty shutdowns", s.Dirty)
-	}
-}
-
 func TestNamesParseBack(t *testing.T) {
 	for _, d := range []Domain{ADR, EADR} {
 		if got, err := ParseDomain(d.String()); got != d || err != nil {
@@ -348,11 +328,6 @@ func TestNamesParseBack(t *testing.T) {
 	for _, o := range []DrainOrder{LevelOrder, AddressOrder, LRUFirstOrder} {
 		if got, err := ParseDrainOrder(string(o)); got != o || err != nil {
 			t.Errorf("%v: %v, %v", o, got, err)
-		}
-	}
-	for _, p := range []StoreBufferPolicy{DrainStores, LoseStores, LoseOthers} {
-		if got, err := ParseStoreBufferPolicy(p.String()); got != p || err != nil {
-			t.Errorf("%v: %v, %v", p, got, err)
 		}
 	}
 	if ADR.Detected() != "memory_controller" || EADR.Detected() != "cpu_cache" {

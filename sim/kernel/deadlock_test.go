@@ -17,7 +17,6 @@ func TestDeadlockSays(t *testing.T) {
 	r.blocks(pids[2], "open", "/tmp/fifo", 0, 0)
 	r.as(pids[3])
 	r.want(0, "kill", int(pids[3]), SIGSTOP)
-	r.k.Deliver(r.c)
 	r.blocks(pids[1], "pause")
 	r.k.reschedule()
 	var d *Deadlock

@@ -99,8 +99,7 @@ const unblockable = 1<<(SIGKILL-1) | 1<<(SIGSTOP-1)
 
 func bit(sig int) uint64 { return 1 << (sig - 1) }
 
-// ignoredByDefault are the signals whose default action does nothing; the
-// recovered process also ignores SIGPWR, but that is the Zhuque runtime's matter.
+// ignoredByDefault are the signals whose default action does nothing.
 func ignoredByDefault(sig int) bool {
 	return sig == SIGCHLD || sig == SIGCONT || sig == SIGURG || sig == SIGWINC
 }
@@ -227,14 +226,8 @@ const resumeFlag = 1 << 16
 // taskSize is where Linux ends the memory of programs.
 const taskSize = 1<<47 - 4096
 
-// Deliver delivers what is pending before c goes on: it builds the frames of
-// handlers or ends the process. The runtime calls it after sending SIGPWR.
-func (k *Kernel) Deliver(c *x86.CPU) Outcome {
-	cl := k.enter(c)
-	cl.deliver()
-	return cl.end()
-}
-
+// deliver delivers what is pending before the thread goes on: it builds the frames of
+// handlers or ends the process.
 func (c *call) deliver() {
 	for {
 		q, ok := c.Kernel.next(c.thread.mask)

@@ -596,14 +596,6 @@ func recoverFault(err *error) {
 	}
 }
 
-// LoadPhys64 loads eight aligned bytes of physical memory: the runtime's own state.
-func (p *Port) LoadPhys64(a phys.Addr) uint64 {
-	if p.core != nil {
-		p.touch(a, 8)
-	}
-	return binary.LittleEndian.Uint64(p.store(a).ReadPage(a.Frame())[a&phys.PageMask:])
-}
-
 // StorePhys64 stores eight aligned bytes of physical memory: the runtime's own state.
 func (p *Port) StorePhys64(a phys.Addr, v uint64) {
 	if p.Step != nil {
