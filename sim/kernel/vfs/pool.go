@@ -134,7 +134,8 @@ func (t *FS) loadPool(root *os.Root, name string, id NodeID, size int64) error {
 }
 
 // savePools writes PMEMDir back to Options.Pools: first every file, each under
-// another name until it is complete, then what is gone is removed.
+// another name until it is complete, then what is gone is removed. Only what is of
+// another kind now makes way before.
 func (t *FS) savePools() error {
 	if t.opt.Pools == "" {
 		return nil
@@ -171,6 +172,11 @@ func (x *export) savePool(root *os.Root, at string, dir NodeID, kept map[string]
 		n, err := x.fs.node(k.ID)
 		if err != nil {
 			return err
+		}
+		if was, err := root.Lstat(name); err == nil && was.IsDir() != n.isDir() {
+			if err := root.RemoveAll(name); err != nil {
+				return err
+			}
 		}
 		switch n.kind() {
 		case ModeDir:

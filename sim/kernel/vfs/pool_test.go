@@ -56,6 +56,27 @@ func TestPools(t *testing.T) {
 		stat /mnt/pmem/new => 100644 5000 1`)
 }
 
+// A file takes the place of a directory, and a directory that of a file.
+func TestPoolOfAnotherKind(t *testing.T) {
+	pools := plant(t, map[string]string{"file": "x", "dir/in": "y"})
+	fs := newFS(t, Options{Root: plant(t, nil), Pools: pools})
+	script(t, fs, `
+		unlink /mnt/pmem/file => ok
+		mkdir /mnt/pmem/file => ok
+		create /mnt/pmem/file/in => ok
+		unlink /mnt/pmem/dir/in => ok
+		rmdir /mnt/pmem/dir => ok
+		create /mnt/pmem/dir => ok
+		write /mnt/pmem/dir 0 kept => ok`)
+	if err := fs.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := newFS(t, Options{Root: plant(t, nil), Pools: pools})
+	script(t, again, `
+		ls /mnt/pmem/file => in
+		read /mnt/pmem/dir => "kept"`)
+}
+
 func TestBadPools(t *testing.T) {
 	if _, err := New(Options{Root: plant(t, nil), Pools: filepath.Join(t.TempDir(), "none")}); err == nil {
 		t.Error("a directory that does not exist is taken")
