@@ -25,7 +25,7 @@ func tool(name, command string) run {
 func (r run) with(cuts cutting) run { r.cuts = cuts; return r }
 
 // runs is the table of what real software does in the simulator.
-var runs = slices.Concat(pythonRuns, languageRuns, databaseRuns, coreRuns, archiveRuns, cryptoRuns, compilerRuns, jitRuns)
+var runs = slices.Concat(pythonRuns, languageRuns, databaseRuns, coreRuns, archiveRuns, cryptoRuns, compilerRuns, jitRuns, serverRuns, terminalRuns, utilityRuns)
 
 var pythonRuns = []run{
 	{name: "python-version", args: []string{"/usr/bin/python3.11", "-c", "import sys; print(sys.version, sys.flags, sys.float_info)"}},
@@ -62,7 +62,7 @@ var pythonRuns = []run{
 var languageRuns = []run{
 	{name: "musl-shared", args: []string{"/opt/tour-musl-shared", "input.txt"}, cuts: manyCuts},
 	{name: "lua", args: []string{"/usr/bin/lua5.4", "words.lua"}, scripts: []string{"words.lua"}, exit: 3, cuts: manyCuts},
-	{name: "perl", args: []string{"/usr/bin/perl", "words.pl"}, scripts: []string{"words.pl"}, exit: 4, cuts: fewCuts},
+	{name: "perl", args: []string{"/usr/bin/perl", "words.pl"}, scripts: []string{"words.pl"}, exit: 4, cuts: cutsIfAll},
 	{name: "gawk", args: []string{"/usr/bin/gawk", "-f", "words.awk", "input.txt"}, scripts: []string{"words.awk"}, exit: 5, cuts: manyCuts},
 	{name: "bash", args: []string{"/bin/bash", "builtins.bash"}, scripts: []string{"builtins.bash"}, exit: 6, cuts: manyCuts},
 	{name: "dash", args: []string{"/bin/dash", "builtins.dash"}, scripts: []string{"builtins.dash"}, exit: 7, cuts: manyCuts},
@@ -169,4 +169,33 @@ var jitRuns = []run{
 	{name: "tcc-run", args: []string{"/usr/bin/tcc", "-run", "jit.c", "input.txt"}, scripts: []string{"jit.c"}, exit: 6, cuts: manyCuts},
 	{name: "sbcl", args: []string{"/usr/bin/sbcl", "--noinform", "--no-sysinit", "--no-userinit", "--disable-debugger", "--load", "jit.lisp"}, scripts: []string{"jit.lisp"}, exit: 4, cuts: fewCuts},
 	{name: "node", args: []string{"/usr/bin/node", "jit.js"}, scripts: []string{"jit.js"}, exit: 5, long: true},
+}
+
+func shell(name string, exit int, cuts cutting) run {
+	return run{name: name, args: []string{"/bin/bash", name + ".sh"}, scripts: []string{name + ".sh"}, exit: exit, cuts: cuts}
+}
+
+// serverRuns are servers with their clients, and languages that servers are written in.
+var serverRuns = []run{
+	shell("nginx", 9, cutsIfAll), shell("sockets", 4, fewCuts), shell("ssh", 3, cutsIfAll), shell("rsync", 2, cutsIfAll),
+	python("servers", 0).with(cutsIfAll),
+	{name: "ruby", args: []string{"/usr/bin/ruby3.1", "--disable-gems", "words.rb"}, scripts: []string{"words.rb"}, exit: 3, cuts: cutsIfAll},
+	{name: "php", args: []string{"/usr/bin/php8.2", "-n", "words.php"}, scripts: []string{"words.php"}, exit: 4, cuts: fewCuts},
+	{name: "tcl", args: []string{"/usr/bin/tclsh8.6", "words.tcl"}, scripts: []string{"words.tcl"}, exit: 5, cuts: cutsIfAll},
+	{name: "erlang", args: []string{"/usr/bin/escript", "processes.erl"}, scripts: []string{"processes.erl"}, exit: 6, long: true},
+}
+
+var terminalRuns = []run{
+	python("terminal", 0).with(cutsIfAll), shell("tmux", 7, cutsIfAll),
+	{name: "expect", args: []string{"/usr/bin/expect", "terminal.exp"}, scripts: []string{"terminal.exp"}, exit: 6, cuts: fewCuts},
+}
+
+var utilityRuns = []run{
+	shell("watch", 0, fewCuts), shell("utilities", 8, fewCuts),
+	{name: "bc", args: []string{"/usr/bin/bc", "-l"}, stdin: "numbers.bc", cuts: manyCuts},
+	{name: "ed", args: []string{"/bin/ed", "-s", "input.txt"}, stdin: "edit.ed", cuts: manyCuts},
+	{name: "vim", args: []string{"/usr/bin/vim.tiny", "-es", "-u", "NONE", "-c", `1,200s/\v([a-c]+) ([d-f]+)/\2-\1/g`, "-c", "1,200g/^a/normal ddp", "-c", "2,9!sort -r", "-c", "w out", "-c", "%print", "-c", "cquit", "input.txt"}, exit: 1, cuts: fewCuts},
+	{name: "jq", args: []string{"/bin/bash", "-c", `head -n 300 rows.csv | jq -Rnc '[inputs | split(",") | {(.[1]): (.[3] | tonumber)}] | add | to_entries | sort_by(-.value, .key) | .[:20][]'`}},
+	{name: "m4", args: []string{"/usr/bin/m4", "-Dn=30", "-"}, stdin: "fib.m4", cuts: manyCuts},
+	{name: "patch", args: []string{"/bin/bash", "-c", "sed '7d;s/^100,/one hundred,/;$a end' rows.csv > new; diff -u --label old --label new rows.csv new > p; cp rows.csv old; patch -b old p; cmp old new && patch -R old < p && cmp old rows.csv"}, cuts: manyCuts},
 }

@@ -173,7 +173,7 @@ func fileCalls() []Call {
 		works(6, "lstat", "path,ptr", sysLstat).class(Pure),
 		works(7, "poll", "ptr,num,num", sysPoll).class(Wait),
 		works(8, "lseek", "fd,off,num", sysLseek),
-		partly(16, "ioctl", "fd,num,ptr", "FIONREAD, FIONBIO, FIOASYNC, FIOCLEX; the settings of a terminal can be read, not changed", sysIoctl),
+		partly(16, "ioctl", "fd,num,ptr", "FIONREAD, FIONBIO, FIOASYNC, FIOCLEX and those of terminals; the settings of the console can be read, not changed", sysIoctl).class(Wait).restarts(),
 		works(17, "pread64", "fd,ptr,size,off", sysPread64).class(Pure),
 		works(18, "pwrite64", "fd,ptr,size,off", sysPwrite64),
 		works(19, "readv", "fd,ptr,num", sysReadv).class(Wait).restarts(),

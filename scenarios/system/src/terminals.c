@@ -17,11 +17,14 @@ static void shown(const char *what, const char *b, long n)
 	say("%s: %s \"%s\"", what, told(n), line);
 }
 
-/* Linux carries characters from one end to the other beside the calls. */
+/* Linux carries characters from one end to the other beside the calls, or where poll
+ * finds none. */
 static void settle(void)
 {
 	struct timespec t = {0, 20000000};
+	struct pollfd p[2] = {{slave, POLLIN, 0}, {master, POLLIN, 0}};
 	nanosleep(&t, NULL);
+	poll(p, 2, 0);
 }
 
 /* What one end has to read now. */
@@ -235,7 +238,7 @@ static void leader(int arg)
 	close(tty);
 	settle();
 	for (int sig = 1; sig < 32; sig++)
-		if (sig != SIGCHLD)
+		if (sig != SIGCHLD && sig != SIGPWR) /* a power failure would end waits */
 			handle(sig);
 	done();
 	while (!seen[SIGINT])
