@@ -177,8 +177,8 @@ func shell(name string, exit int, cuts cutting) run {
 
 // serverRuns are servers with their clients, and languages that servers are written in.
 var serverRuns = []run{
-	shell("nginx", 9, cutsIfAll), shell("sockets", 4, fewCuts), shell("ssh", 3, cutsIfAll), shell("rsync", 2, cutsIfAll),
-	python("servers", 0).with(cutsIfAll),
+	shell("nginx", 9, cutsIfAll), shell("sockets", 4, cutsIfAll), shell("ssh", 3, noCuts).andLong(), shell("rsync", 2, cutsIfAll),
+	python("servers", 0).with(noCuts).andLong(),
 	{name: "ruby", args: []string{"/usr/bin/ruby3.1", "--disable-gems", "words.rb"}, scripts: []string{"words.rb"}, exit: 3, cuts: cutsIfAll},
 	{name: "php", args: []string{"/usr/bin/php8.2", "-n", "words.php"}, scripts: []string{"words.php"}, exit: 4, cuts: fewCuts},
 	{name: "tcl", args: []string{"/usr/bin/tclsh8.6", "words.tcl"}, scripts: []string{"words.tcl"}, exit: 5, cuts: cutsIfAll},
@@ -191,11 +191,11 @@ var terminalRuns = []run{
 }
 
 var utilityRuns = []run{
-	shell("watch", 0, fewCuts), shell("utilities", 8, fewCuts),
+	shell("watch", 0, fewCuts), shell("utilities", 8, cutsIfAll),
 	{name: "bc", args: []string{"/usr/bin/bc", "-l"}, stdin: "numbers.bc", cuts: manyCuts},
 	{name: "ed", args: []string{"/bin/ed", "-s", "input.txt"}, stdin: "edit.ed", cuts: manyCuts},
-	{name: "vim", args: []string{"/usr/bin/vim.tiny", "-es", "-u", "NONE", "-c", `1,200s/\v([a-c]+) ([d-f]+)/\2-\1/g`, "-c", "1,200g/^a/normal ddp", "-c", "2,9!sort -r", "-c", "w out", "-c", "%print", "-c", "cquit", "input.txt"}, exit: 1, cuts: fewCuts},
-	{name: "jq", args: []string{"/bin/bash", "-c", `head -n 300 rows.csv | jq -Rnc '[inputs | split(",") | {(.[1]): (.[3] | tonumber)}] | add | to_entries | sort_by(-.value, .key) | .[:20][]'`}},
+	{name: "vim", args: []string{"/usr/bin/vim.tiny", "-es", "-u", "NONE", "-c", `1,200s/\v([a-c]+) ([d-f]+)/\2-\1/g`, "-c", "1,200g/^a/normal ddp", "-c", "2,9!sort -r", "-c", "w out", "-c", "%print", "-c", "cquit", "input.txt"}, exit: 1, cuts: cutsIfAll},
+	{name: "jq", args: []string{"/bin/bash", "-c", `head -n 300 rows.csv | jq -Rnc '[inputs | split(",") | {(.[1]): (.[3] | tonumber)}] | add | to_entries | sort_by(-.value, .key) | .[:20][]'`}, long: true},
 	{name: "m4", args: []string{"/usr/bin/m4", "-Dn=30", "-"}, stdin: "fib.m4", cuts: manyCuts},
-	{name: "patch", args: []string{"/bin/bash", "-c", "sed '7d;s/^100,/one hundred,/;$a end' rows.csv > new; diff -u --label old --label new rows.csv new > p; cp rows.csv old; patch -b old p; cmp old new && patch -R old < p && cmp old rows.csv"}, cuts: manyCuts},
+	{name: "patch", args: []string{"/bin/bash", "-c", "sed '7d;s/^100,/one hundred,/;$a end' rows.csv > new; diff -u --label old --label new rows.csv new > p; cp rows.csv old; patch -b old p; cmp old new && patch -R old < p && cmp old rows.csv"}, cuts: fewCuts},
 }

@@ -1,7 +1,7 @@
 # Keys of OpenSSH, made, shown, and held by an agent.
 ssh-keygen -q -t ed25519 -N '' -C comment -f key; ssh-keygen -l -f key.pub | sed 's/SHA256:[^ ]*/hash/'
 ssh-keygen -y -f key | cmp - key.pub && echo 'the public half'
-ssh-keygen -q -t ecdsa -N secret -C other -f locked; ssh-keygen -y -P wrong -f locked 2>&1 | tail -n 1; ssh-keygen -p -P secret -N '' -f locked >/dev/null && ssh-keygen -y -f locked | cut -d' ' -f1
+ssh-keygen -q -t ecdsa -a 1 -N secret -C other -f locked; ssh-keygen -y -P wrong -f locked 2>&1 | tail -n 1; ssh-keygen -p -a 1 -P secret -N '' -f locked >/dev/null && ssh-keygen -y -f locked | cut -d' ' -f1
 echo text >text; ssh-keygen -Y sign -q -f key -n file text 2>/dev/null; echo "me $(cat key.pub)" >allowed
 ssh-keygen -Y verify -q -f allowed -I me -n file -s text.sig <text && echo verified
 ssh-keygen -Y verify -q -f allowed -I me -n file -s text.sig <rows.csv 2>/dev/null || echo forged

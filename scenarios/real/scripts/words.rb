@@ -1,6 +1,6 @@
 # Collections, big numbers, regular expressions, fibers, threads, processes, signals and sockets.
 require 'socket'
-words = File.read('input.txt').split
+words = File.read('input.txt').split.first(1500)
 counts = words.tally.sort_by { |w, n| [-n, w] }
 counts.first(5).each { |w, n| puts format('%-10s %5d %x', w, n, w.hash == w.dup.hash ? n : 0) }
 p words.grep(/\A([a-c]+)([d-f])\2/).uniq.sort.first(4), (1..60).inject(:*), 2**0.5, Rational(3, 4) + 1
