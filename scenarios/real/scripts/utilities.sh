@@ -12,7 +12,7 @@ sed '1d;$d' typescript; rm typescript
 sleep 1000 & pid=$!
 ps -o comm=,args= -p $pid; pgrep -P $$ -l sleep | cut -d' ' -f2; pkill -P $$ sleep; wait $pid; echo "sleep: $?"
 echo $(($(nice -n 5 nice) - $(nice)))
-top -b -n 1 -p $$ | gawk 'END { print $NF }'
+HOME=/tmp top -b -n 1 -p $$ | gawk 'END { print $NF }'
 getopt -o ab: --long all,beta: -- -a --beta x rest
 mesg 2>&1
 exit 8
