@@ -7,7 +7,7 @@
 // (freed memory, deleted files) wait for Release, so that a call that was cut
 // before it was committed can be issued again.
 //
-// Left out: permissions (the guest is root), the settings of terminals. Table lists every
+// Left out: permissions (the guest is root). Table lists every
 // call with its state. Guest memory is reached through mem.Port only.
 //
 // It must not import the Zhuque runtime, the cache model's internals or anything
