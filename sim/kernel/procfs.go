@@ -69,14 +69,15 @@ func (k *Kernel) procCPUInfo() (b []byte) {
 	return b
 }
 
-// procStatCPU is the part of /proc/stat that programs count cores in.
+// procStatCPU is /proc/stat: the cores, when the machine started, how many processes it
+// has had. There is one account of processor time, and it is not here.
 func (k *Kernel) procStatCPU() []byte {
 	const idle = " 0 0 0 0 0 0 0 0 0 0\n"
 	b := []byte("cpu " + idle)
 	for i := range k.cfg.Cores {
 		b = fmt.Appendf(b, "cpu%d%s", i, idle)
 	}
-	return b
+	return fmt.Appendf(b, "intr 0\nctxt 0\nbtime %d\nprocesses %d\nprocs_running 1\nprocs_blocked 0\n", k.cfg.WallBase/second, k.sys.nextTID-initialPID+1)
 }
 
 // coreList shows all cores as sysfs does.

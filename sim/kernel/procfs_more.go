@@ -50,6 +50,7 @@ var steadyTexts = map[string]string{
 	"/proc/sys/vm/overcommit_memory":                     "0\n",
 	"/proc/sys/vm/swappiness":                            "60\n",
 	"/proc/version":                                      "Linux version " + kernelRelease + " (zhuque) " + kernelVersion + "\n",
+	"/proc/vmstat":                                       "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\npgfault 0\npgmajfault 0\n",
 	"/sys/devices/system/node/online":                    "0\n",
 	"/sys/devices/system/node/possible":                  "0\n",
 	"/sys/fs/cgroup/cgroup.controllers":                  "\n",

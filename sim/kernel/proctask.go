@@ -194,8 +194,12 @@ func (v view) procStat() []byte {
 	if letter == "S" {
 		wchan = 1
 	}
-	b := fmt.Appendf(nil, "%d (%s) %s %d %d %d 0 -1 4194304 0 0 0 0 %d 0 0 0 %d %d %d 0 0 %d %d 18446744073709551615 0 0 0 0 0 %d %d %d %d %d 0 0 %d %d 0 0 0 0 0 0 0 %d",
-		v.id(), v.comm(), letter, v.p.ppid, v.p.pgid, v.p.sid, ticks, 20+v.p.nice, v.p.nice, v.threadCount(), size, size/blockSize,
+	tty, foreground := 0, int32(-1)
+	if t := v.controlling(v.p); t != nil {
+		tty, foreground = vfs.TerminalMajor<<8|t.number, t.group
+	}
+	b := fmt.Appendf(nil, "%d (%s) %s %d %d %d %d %d 4194304 0 0 0 0 %d 0 0 0 %d %d %d 0 0 %d %d 18446744073709551615 0 0 0 0 0 %d %d %d %d %d 0 0 %d %d 0 0 0 0 0 0 0 %d",
+		v.id(), v.comm(), letter, v.p.ppid, v.p.pgid, v.p.sid, tty, foreground, ticks, 20+v.p.nice, v.p.nice, v.threadCount(), size, size/blockSize,
 		pending&low, mask&low, ignored&low, caught&low, wchan, v.p.exitSignal, core, heap)
 	env, exit := uint64(0), int32(0)
 	if v.p.argEnd != 0 {

@@ -295,7 +295,7 @@ func processCalls() []Call {
 		works(63, "uname", "ptr", sysUname).class(Pure),
 		works(96, "gettimeofday", "ptr,ptr", sysGettimeofday).class(Pure),
 		works(97, "getrlimit", "num,ptr", sysGetrlimit).class(Pure),
-		partly(98, "getrusage", "num,ptr", "processor time only", sysGetrusage).class(Pure),
+		partly(98, "getrusage", "num,ptr", "processor time, and what is mapped now as the largest size", sysGetrusage).class(Pure),
 		works(99, "sysinfo", "ptr", sysSysinfo).class(Pure),
 		works(100, "times", "ptr", sysTimes).class(Pure),
 		works(102, "getuid", "", sysZero).class(Pure),

@@ -168,6 +168,7 @@ func sysGetrusage(c *call) (uint64, error) {
 	switch int32(c.a[0]) {
 	case 0, 1: // RUSAGE_SELF, RUSAGE_THREAD
 		b := append(timeval(c.cpuTime()), make([]byte, 128)...)
+		le.PutUint64(b[32:], c.MM.Mapped()>>10) // ru_maxrss
 		return 0, c.store(c.a[1], b)
 	case -1: // RUSAGE_CHILDREN
 		return 0, c.store(c.a[1], make([]byte, 144))

@@ -214,6 +214,18 @@ static void handle(int sig)
 	sigaction(sig, &a, NULL);
 }
 
+/* The terminal and its foreground, as /proc tells them of the caller. */
+static void in_proc(void)
+{
+	int tty = -1, group = -1;
+	struct stat st;
+	FILE *f = fopen("/proc/self/stat", "r");
+	fscanf(f, "%*d (%*[^)]) %*c %*d %*d %*d %d %d", &tty, &group);
+	fclose(f);
+	fstat(slave, &st);
+	say("in /proc: %d %d", tty == 0 ? 0 : (unsigned)tty == st.st_rdev ? 1 : 2, group == -1 ? 0 : group == getpid() ? 1 : 2);
+}
+
 /* Says so over a pipe, or waits until somebody did. */
 static int ready[2];
 static void done(void) { write(ready[1], "x", 1); }
@@ -231,8 +243,10 @@ static void leader(int arg)
 	close(master);
 	setsid();
 	say("no terminal yet: %s %s", told(open("/dev/tty", O_RDWR) < 0 ? 0 : 1), told(tcgetpgrp(slave)));
+	in_proc();
 	say("mine: %s, again %s", told(ioctl(slave, TIOCSCTTY, 0)), told(ioctl(slave, TIOCSCTTY, 0)));
 	say("the foreground is me: %d %d", tcgetpgrp(slave) == getpid(), tcgetsid(slave) == getpid());
+	in_proc();
 	int tty = open("/dev/tty", O_RDWR);
 	write(tty, "by /dev/tty", 11);
 	close(tty);

@@ -41,12 +41,14 @@ var synthDevices = []struct {
 	{"pts/ptmx", DevPTMX, 5, 2},
 }
 
-// Terminals is how many pseudoterminals there can be.
-const Terminals = 64
+// Pseudoterminals: how many there can be, and the major number of /dev/pts/N.
+const (
+	Terminals     = 64
+	TerminalMajor = 136
+)
 
 const (
 	ptsDir   = "dev/pts"
-	ptsMajor = 136
 	ttyGroup = 5
 )
 
@@ -89,7 +91,7 @@ func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 	}
 	for i := range Terminals {
 		n := l.addNode(top, fmt.Sprintf("%s/%d", ptsDir, i), ModeChar|0o620)
-		n.proto.dev, n.proto.rdev, n.proto.gid = DevPTS, ptsMajor<<8|uint64(i), ttyGroup
+		n.proto.dev, n.proto.rdev, n.proto.gid = DevPTS, TerminalMajor<<8|uint64(i), ttyGroup
 	}
 	for _, s := range synthLinks {
 		n := l.addNode(top, s.path, ModeLink|0o777)
