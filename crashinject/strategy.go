@@ -94,9 +94,13 @@ func (p *pointSet) plan(i uint64) Plan {
 	return p.plans[i]
 }
 
-// split divides the points for workers: enough pieces to keep all busy to the end.
+// split divides the points for workers: enough pieces to keep all busy to the end, and for
+// one worker a single piece, or the main line would be run twice.
 func (p *pointSet) split(workers int) (r []planRange) {
 	pieces := min(p.total, uint64(workers)*8)
+	if workers == 1 {
+		pieces = min(p.total, 1)
+	}
 	for i := range pieces {
 		if lo, hi := p.total*i/pieces, p.total*(i+1)/pieces; lo < hi {
 			r = append(r, planRange{lo, hi})
