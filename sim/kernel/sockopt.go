@@ -36,6 +36,10 @@ const (
 	soRcvtimeoNew = 66
 	soSndtimeoNew = 67
 	ipv6V6only    = 26
+	ipRecvttl     = 12
+	ipRecvtos     = 13
+	v6Recvlimit   = 51 // IPV6_RECVHOPLIMIT
+	v6Recvclass   = 66 // IPV6_RECVTCLASS
 	tcpMaxseg     = 2
 	tcpInfo       = 11
 
@@ -48,37 +52,47 @@ var harmless = map[sockOption]struct {
 	initial int32
 	boolean bool
 }{
-	{level: solSocket, name: soReuseAddr}: {0, true},
-	{level: solSocket, name: soBroadcast}: {0, true},
-	{level: solSocket, name: soKeepalive}: {0, true},
-	{level: solSocket, name: soReusePort}: {0, true},
-	{level: solSocket, name: soPasscred}:  {0, true},
-	{level: solSocket, name: soRcvlowat}:  {1, false},
-	{level: solSocket, name: 5}:           {0, true},  // SO_DONTROUTE
-	{level: solSocket, name: 10}:          {0, true},  // SO_OOBINLINE
-	{level: solSocket, name: 12}:          {0, false}, // SO_PRIORITY
-	{level: solSocket, name: 46}:          {0, false}, // SO_BUSY_POLL
-	{level: ipprotoTCP, name: 1}:          {0, true},  // TCP_NODELAY
-	{level: ipprotoTCP, name: 3}:          {0, true},  // TCP_CORK
-	{level: ipprotoTCP, name: 4}:          {7200, false},
-	{level: ipprotoTCP, name: 5}:          {75, false},
-	{level: ipprotoTCP, name: 6}:          {9, false},
-	{level: ipprotoTCP, name: 7}:          {6, false},  // TCP_SYNCNT
-	{level: ipprotoTCP, name: 8}:          {60, false}, // TCP_LINGER2
-	{level: ipprotoTCP, name: 9}:          {0, false},  // TCP_DEFER_ACCEPT
-	{level: ipprotoTCP, name: 12}:         {1, true},   // TCP_QUICKACK
-	{level: ipprotoTCP, name: 18}:         {0, false},  // TCP_USER_TIMEOUT
-	{level: ipprotoIP, name: 1}:           {0, false},  // IP_TOS
-	{level: ipprotoIP, name: 2}:           {64, false}, // IP_TTL
-	{level: ipprotoIP, name: 10}:          {1, false},  // IP_MTU_DISCOVER
-	{level: ipprotoIP, name: 11}:          {0, true},   // IP_RECVERR
-	{level: ipprotoIP, name: 15}:          {0, true},   // IP_FREEBIND
-	{level: ipprotoIP, name: 24}:          {0, true},   // IP_BIND_ADDRESS_NO_PORT
-	{level: ipprotoIPv6, name: 16}:        {64, false}, // IPV6_UNICAST_HOPS
-	{level: ipprotoIPv6, name: 23}:        {1, false},  // IPV6_MTU_DISCOVER
-	{level: ipprotoIPv6, name: 25}:        {0, true},   // IPV6_RECVERR
-	{level: ipprotoIPv6, name: 67}:        {0, false},  // IPV6_TCLASS
-	{level: ipprotoIPv6, name: 26}:        {0, true},   // IPV6_V6ONLY
+	{level: solSocket, name: soReuseAddr}:   {0, true},
+	{level: solSocket, name: soBroadcast}:   {0, true},
+	{level: solSocket, name: soKeepalive}:   {0, true},
+	{level: solSocket, name: soReusePort}:   {0, true},
+	{level: solSocket, name: soPasscred}:    {0, true},
+	{level: solSocket, name: soRcvlowat}:    {1, false},
+	{level: solSocket, name: 5}:             {0, true},  // SO_DONTROUTE
+	{level: solSocket, name: 10}:            {0, true},  // SO_OOBINLINE
+	{level: solSocket, name: 12}:            {0, false}, // SO_PRIORITY
+	{level: solSocket, name: 46}:            {0, false}, // SO_BUSY_POLL
+	{level: ipprotoTCP, name: 1}:            {0, true},  // TCP_NODELAY
+	{level: ipprotoTCP, name: 3}:            {0, true},  // TCP_CORK
+	{level: ipprotoTCP, name: 4}:            {7200, false},
+	{level: ipprotoTCP, name: 5}:            {75, false},
+	{level: ipprotoTCP, name: 6}:            {9, false},
+	{level: ipprotoTCP, name: 7}:            {6, false},  // TCP_SYNCNT
+	{level: ipprotoTCP, name: 8}:            {60, false}, // TCP_LINGER2
+	{level: ipprotoTCP, name: 9}:            {0, false},  // TCP_DEFER_ACCEPT
+	{level: ipprotoTCP, name: 12}:           {1, true},   // TCP_QUICKACK
+	{level: ipprotoTCP, name: 18}:           {0, false},  // TCP_USER_TIMEOUT
+	{level: ipprotoIP, name: 1}:             {0, false},  // IP_TOS
+	{level: ipprotoIP, name: 2}:             {64, false}, // IP_TTL
+	{level: ipprotoIP, name: 10}:            {1, false},  // IP_MTU_DISCOVER
+	{level: ipprotoIP, name: 11}:            {0, true},   // IP_RECVERR
+	{level: ipprotoIP, name: ipRecvttl}:     {0, true},
+	{level: ipprotoIP, name: ipRecvtos}:     {0, true},
+	{level: ipprotoIP, name: 15}:            {0, true},   // IP_FREEBIND
+	{level: ipprotoIP, name: 24}:            {0, true},   // IP_BIND_ADDRESS_NO_PORT
+	{level: ipprotoIPv6, name: 16}:          {64, false}, // IPV6_UNICAST_HOPS
+	{level: ipprotoIPv6, name: 23}:          {1, false},  // IPV6_MTU_DISCOVER
+	{level: ipprotoIPv6, name: 25}:          {0, true},   // IPV6_RECVERR
+	{level: ipprotoIPv6, name: v6Recvlimit}: {0, true},
+	{level: ipprotoIPv6, name: v6Recvclass}: {0, true},
+	{level: ipprotoIPv6, name: 67}:          {0, false}, // IPV6_TCLASS
+	{level: ipprotoIPv6, name: 26}:          {0, true},  // IPV6_V6ONLY
+}
+
+// attaches reports whether an option adds control messages to datagrams. A stream has none.
+func attaches(level, name int32) bool {
+	return level == ipprotoIP && (name == ipRecvttl || name == ipRecvtos) ||
+		level == ipprotoIPv6 && (name == v6Recvlimit || name == v6Recvclass)
 }
 
 // bufferSizes is what SO_SNDBUF and SO_RCVBUF say first. What a socket really holds
@@ -168,6 +182,8 @@ func sysSetsockopt(c *call) (uint64, error) {
 		return 0, errno.ENOPROTOOPT
 	case !known:
 		return 0, c.lacks("option %d of level %d", name, level)
+	case v != 0 && s.kind == sockDgram && attaches(level, name):
+		return 0, c.lacks("option %d of level %d of datagrams", name, level)
 	case level == ipprotoIPv6 && name == ipv6V6only && s.local.port != 0:
 		return 0, errno.EINVAL
 	case h.boolean && v != 0:

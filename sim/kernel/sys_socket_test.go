@@ -47,6 +47,13 @@ func TestSocketFindsNobody(t *testing.T) {
 		t.Errorf("the peer of a socket without one is %x", got)
 	}
 	r.stops("getsockopt", 3, 1, 77, scratch, size)
+	on := []byte{1, 0, 0, 0}
+	r.want(4, "socket", afInet, sockStream, 0)
+	r.want(0, "setsockopt", 4, ipprotoIP, ipRecvtos, on, 4)
+	r.want(0, "getsockopt", 4, ipprotoIP, ipRecvtos, scratch, size)
+	r.want(5, "socket", afInet, sockDgram, 0)
+	r.want(0, "setsockopt", 5, ipprotoIP, ipRecvtos, []byte{0, 0, 0, 0}, 4)
+	r.stops("setsockopt", 5, ipprotoIP, ipRecvtos, on, 4) // it would add control messages
 	r.want(errno.ENOTSOCK, "getpeername", 0, scratch, scratch)
 	r.want(errno.EBADF, "accept4", 77, 0, 0, 0)
 	r.want(errno.EINVAL, "listen", 3, 5) // it has no name
