@@ -54,6 +54,8 @@ func TestSocketFindsNobody(t *testing.T) {
 	r.want(5, "socket", afInet, sockDgram, 0)
 	r.want(0, "setsockopt", 5, ipprotoIP, ipRecvtos, []byte{0, 0, 0, 0}, 4)
 	r.stops("setsockopt", 5, ipprotoIP, ipRecvtos, on, 4) // it would add control messages
+	r.want(0, "close", 4)
+	r.want(0, "close", 5)
 	r.want(errno.ENOTSOCK, "getpeername", 0, scratch, scratch)
 	r.want(errno.EBADF, "accept4", 77, 0, 0, 0)
 	r.want(errno.EINVAL, "listen", 3, 5) // it has no name
