@@ -452,10 +452,17 @@ func (k *Kernel) drain(s *socket, n int) {
 	}
 }
 
-// tellSenders lets those that send to a socket know that there is room.
+// tellSenders lets those that send to a socket know that there is room: to a stream's, its
+// peer alone, to another's, any that has connected to it.
 func (k *Kernel) tellSenders(s *socket) {
-	for _, o := range k.files.socks {
-		if o.peer == s.id && o.state != sockConnecting {
+	senders := k.files.socks
+	if s.stream() {
+		if senders = nil; s.peer != 0 {
+			senders = []*socket{k.files.sock(s.peer)}
+		}
+	}
+	for _, o := range senders {
+		if o != nil && o.peer == s.id && o.state != sockConnecting {
 			o.news.out++
 			k.touchSock(o)
 		}
