@@ -207,3 +207,24 @@ func TestFailuresBetweenIterations(t *testing.T) {
 		t.Error("no string instruction of several iterations in the first 200,000 instructions")
 	}
 }
+
+// A cut is said to be inside a string instruction only where it is.
+func TestKindOfACutOutsideStringInstructions(t *testing.T) {
+	r := newRig(t, guestSetup(t, "hello"))
+	main := r.at(5)
+	if main.CPU().AtRep() {
+		t.Fatal("expected no string instruction")
+	}
+	if p := r.judge(main, parse(t, "after 5 rep 2"), false); p.Verdict != result.Pass || p.Kind != result.AtInstruction || p.Step != 0 {
+		t.Errorf("%v, %v, step %d", p.Verdict, p.Kind, p.Step)
+	}
+	r = newRig(t, guestSetup(t, "strings"))
+	for main = r.at(0); !main.CPU().AtRep(); {
+		main.Step()
+	}
+	plan := At(main.Retired())
+	plan.Cuts[0].Rep = 1 << 40 // more than it has
+	if p := r.judge(main, plan, false); p.Verdict != result.Pass || p.Kind != result.AtInstruction {
+		t.Errorf("behind its last iteration: %v, %v", p.Verdict, p.Kind)
+	}
+}

@@ -241,9 +241,10 @@ func (s *survivor) cut(c *Cut, first bool) bool {
 	}
 	switch {
 	case c.Rep != 0:
-		s.p.Kind, s.p.Step = result.AtREP, c.Rep
 		for _, m := range []*sim.Machine{s.ref, s.m} {
-			m.StepRep(c.Rep)
+			if rep := m.CPU().AtRep(); !m.StepRep(c.Rep) && rep {
+				s.p.Kind, s.p.Step = result.AtREP, c.Rep
+			}
 		}
 	case c.Step != 0:
 		return s.cutCall(c)
