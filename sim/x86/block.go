@@ -9,7 +9,7 @@ import (
 
 const (
 	defaultBlock = 64      // longest block, in instructions
-	maxBlocks    = 1 << 16 // blocks kept; when there are more, all are forgotten
+	maxBlocks    = 1 << 17 // blocks kept; when there are more, all are forgotten
 	tableBits    = 15
 	noRIP        = 1 << 63 // not canonical: no block is looked up there
 )
@@ -43,7 +43,7 @@ var noBlock = func() *block {
 // it was decoded from, not by its address alone.
 type codeCache struct {
 	table   [1 << tableBits]*block
-	all     map[uint64]*block
+	all     map[blockKey]*block
 	byFrame map[phys.Frame][]*block
 	gen     uint64 // last generation handed out
 	limit   int    // longest block
@@ -51,8 +51,14 @@ type codeCache struct {
 	arena   []Inst
 }
 
+// blockKey is where a block is: processes have different code at the same address.
+type blockKey struct {
+	rip   uint64
+	frame phys.Frame // of its first page
+}
+
 func newCodeCache() *codeCache {
-	return &codeCache{all: map[uint64]*block{}, byFrame: map[phys.Frame][]*block{}, limit: defaultBlock, scratch: make([]Inst, 0, defaultBlock)}
+	return &codeCache{all: map[blockKey]*block{}, byFrame: map[phys.Frame][]*block{}, limit: defaultBlock, scratch: make([]Inst, 0, defaultBlock)}
 }
 
 func tableSlot(rip uint64) uint64 { return (rip ^ rip>>tableBits) & (1<<tableBits - 1) }
@@ -124,10 +130,10 @@ func (c *CPU) follow(b *block, rip uint64) *block {
 func (c *CPU) lookup(rip uint64) *block {
 	page, frame := c.Port.FetchPage(rip)
 	b := c.code.table[tableSlot(rip)]
-	if b == nil || b.rip != rip {
-		b = c.code.all[rip]
+	if b == nil || b.rip != rip || b.frame[0] != frame {
+		b = c.code.all[blockKey{rip, frame}]
 	}
-	if b == nil || b.rip != rip || b.pages[0] != page || b.frame[0] != frame || !c.sameSecond(b) {
+	if b == nil || b.rip != rip || b.pages[0] != page || !c.sameSecond(b) {
 		b = c.decodeBlock(rip, page, frame)
 	}
 	b.gen = c.gen
@@ -214,7 +220,7 @@ func (k *codeCache) keep(b *block, list []Inst) {
 	n := len(k.arena)
 	k.arena = append(k.arena, list...)
 	b.insts = k.arena[n:len(k.arena):len(k.arena)]
-	k.all[b.rip] = b
+	k.all[blockKey{b.rip, b.frame[0]}] = b
 	k.byFrame[b.frame[0]] = append(k.byFrame[b.frame[0]], b)
 	if b.pages[1] != nil && b.frame[1] != b.frame[0] {
 		k.byFrame[b.frame[1]] = append(k.byFrame[b.frame[1]], b)

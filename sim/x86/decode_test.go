@@ -230,8 +230,8 @@ func BenchmarkFreshCode(b *testing.B) {
 	if m.exit(b, 1<<40) != 0 {
 		b.Fatal("wrong answer")
 	}
-	for rip, block := range m.code.all {
-		if block.rip == rip {
+	for key, block := range m.code.all {
+		if rip := key.rip; block.rip == rip {
 			at = append(at, rip)
 		}
 	}
