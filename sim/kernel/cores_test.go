@@ -31,6 +31,10 @@ func TestProgramSeesCores(t *testing.T) {
 		if got := string(r.k.coreList()); got != want {
 			t.Errorf("%d cores: /sys/devices/system/cpu/online is %q", cores, got)
 		}
+		set := map[int]string{1: "1", 2: "3", 5: "1f", 64: "ffffffff,ffffffff"}[cores]
+		if got := coreSet(all); got != set {
+			t.Errorf("%d cores: /sys/devices/system/node/node0/cpumap is %q", cores, got)
+		}
 		r.want(errno.EINVAL, "sched_setaffinity", 0, 8, mask(^all)) // not one that is there
 		last := uint64(1) << (cores - 1)
 		r.want(0, "sched_setaffinity", 0, 8, mask(last))

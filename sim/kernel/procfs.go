@@ -32,6 +32,7 @@ func (k *Kernel) hooks() vfs.Hooks {
 			"/sys/devices/system/cpu/possible":       always(k.coreList),
 			"/sys/devices/system/cpu/present":        always(k.coreList),
 			"/sys/devices/system/node/node0/cpulist": always(k.coreList),
+			"/sys/devices/system/node/node0/cpumap":  always(func() []byte { return fmt.Appendf(nil, "%s\n", coreSet(k.coreMask())) }),
 
 			"/proc/sys/kernel/random/boot_id": always(func() []byte { return []byte(uuid(k.cfg.Seed, "boot") + "\n") }),
 			"/proc/sys/kernel/random/uuid":    always(func() []byte { return []byte(uuid(k.cfg.Seed, "uuid") + "\n") }),
@@ -86,6 +87,14 @@ func (k *Kernel) coreList() []byte {
 		return []byte("0\n")
 	}
 	return fmt.Appendf(nil, "0-%d\n", k.cfg.Cores-1)
+}
+
+// coreSet shows a set of cores in hexadecimal, by words of 32 bits.
+func coreSet(cores uint64) string {
+	if cores>>32 == 0 {
+		return fmt.Sprintf("%x", cores)
+	}
+	return fmt.Sprintf("%x,%08x", cores>>32, uint32(cores))
 }
 
 func cString(b []byte) string {

@@ -103,7 +103,7 @@ const maxNr = 512
 var rowIndex = indexCalls(calls)
 
 func sortedCalls() []Call {
-	all := slices.Concat(fileCalls(), memoryCalls(), processCalls(), signalCalls(), socketCalls(), otherCalls(), rarerFileCalls())
+	all := slices.Concat(fileCalls(), memoryCalls(), processCalls(), signalCalls(), socketCalls(), absentCalls(), rarerFileCalls())
 	slices.SortFunc(all, func(a, b Call) int { return cmp.Compare(a.Nr, b.Nr) })
 	return all
 }
@@ -399,27 +399,4 @@ func socketCalls() []Call {
 		partly(299, "recvmmsg", "fd,ptr,num,flags,ptr", messages, sysRecvmmsg).class(Count).restarts(),
 		partly(307, "sendmmsg", "fd,ptr,num,flags", messages, sysSendmmsg).class(Count).restarts(),
 	}
-}
-
-// otherCalls are those that are not there.
-func otherCalls() []Call {
-	list := []Call{
-		noSys(324, "membarrier", "programs fall back to signals or fences"),
-		noSys(334, "rseq", "C libraries fall back"),
-		noSys(425, "io_uring_setup", "programs fall back to plain calls"),
-		noSys(434, "pidfd_open", "programs fall back to wait"),
-		noSys(448, "process_mrelease", "no other processes"),
-		noSys(449, "futex_waitv", "programs fall back to futex"),
-	}
-	for _, r := range []struct {
-		nr        uint64
-		name, why string
-	}{
-		{29, "shmget", "no System V memory"}, {30, "shmat", "no System V memory"}, {31, "shmctl", "no System V memory"},
-		{101, "ptrace", "no tracing"},
-		{322, "execveat", "use of execveat is rare"},
-	} {
-		list = append(list, refused(r.nr, r.name, r.why))
-	}
-	return list
 }
