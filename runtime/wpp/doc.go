@@ -31,7 +31,7 @@
 // # Superblock
 //
 //	0x000  magic "uhuqUim1"
-//	0x008  version: 6
+//	0x008  version: 7
 //	0x010  digest of program, arguments and processor
 //	0x018  cores of the machine
 //	0x020  checksum of the four words above
