@@ -197,25 +197,9 @@ func sysIoctl(c *call) (uint64, error) {
 	}
 	switch uint32(c.a[1]) {
 	case 0x541b: // FIONREAD
-		n := 0
-		switch d.kind {
-		case FDPipeRead, FDPipeWrite, FDPipeBoth, FDInotify:
-			n = len(c.files.pipe(d.pipe).data)
-		case FDStdin:
-			n = c.console.avail()
-		case FDNode:
-			st, err := c.FS.Stat(d.node)
-			if err != nil {
-				return 0, err
-			}
-			if !st.Regular() {
-				return 0, errno.ENOTTY
-			}
-			n = int(max(0, st.Size-d.off))
-		case FDSocket:
-			n = c.nextRead(c.sockOf(d))
-		default:
-			return 0, errno.ENOTTY
+		n, err := c.unread(d)
+		if err != nil {
+			return 0, err
 		}
 		return 0, c.put32(c.a[2], uint32(min(n, 1<<31-1)))
 	case 0x5421: // FIONBIO
@@ -244,6 +228,28 @@ func sysIoctl(c *call) (uint64, error) {
 		c.proc.slot(c.fd(0)).cloexec = c.a[1] == 0x5451
 		c.touchFD(c.fd(0))
 		return 0, nil
+	}
+	return 0, errno.ENOTTY
+}
+
+// unread returns how many bytes a read would get, as FIONREAD tells it.
+func (c *call) unread(d *desc) (int, error) {
+	switch d.kind {
+	case FDPipeRead, FDPipeWrite, FDPipeBoth, FDInotify:
+		return len(c.files.pipe(d.pipe).data), nil
+	case FDStdin:
+		return c.console.avail(), nil
+	case FDNode:
+		st, err := c.FS.Stat(d.node)
+		if err != nil {
+			return 0, err
+		}
+		if !st.Regular() {
+			return 0, errno.ENOTTY
+		}
+		return int(max(0, st.Size-d.off)), nil
+	case FDSocket:
+		return c.nextRead(c.sockOf(d)), nil
 	}
 	return 0, errno.ENOTTY
 }
