@@ -198,3 +198,17 @@ func TestAnonymousInodes(t *testing.T) {
 		r.want(errno.ENXIO, "open", fmt.Sprintf("/proc/self/fd/%d", 3+i), 0, 0)
 	}
 }
+
+// Arguments that mean nothing are refused as Linux refuses them, by calls that do nothing too.
+func TestMeaninglessArguments(t *testing.T) {
+	r := newRig(t, nil)
+	r.want(errno.EINVAL, "getrandom", scratch, 8, 6)
+	r.want(8, "getrandom", scratch, 8, 3)
+	for flags, want := range map[int]any{0: errno.EINVAL, 4: errno.EINVAL, 8: errno.EINVAL, 9: errno.EINVAL, 1: 0, 7: 0} {
+		r.want(want, "mlockall", flags)
+	}
+	r.want(errno.ESRCH, "sched_getscheduler", 99999)
+	r.want(errno.EINVAL, "sched_getscheduler", -1)
+	r.want(0, "sched_getscheduler", initialPID)
+	r.want(errno.ESRCH, "sched_getparam", 99999, scratch)
+}

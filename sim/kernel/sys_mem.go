@@ -176,6 +176,15 @@ func sysMadvise(c *call) (uint64, error) {
 	return 0, errno.EINVAL // to MADV_WIPEONFORK too, which no child could rely on
 }
 
+// sysMlockall has nothing to do: nothing is ever moved out.
+func sysMlockall(c *call) (uint64, error) {
+	const current, future, onFault = 1, 2, 4
+	if f := c.a[0]; f&^(current|future|onFault) != 0 || f&(current|future) == 0 {
+		return 0, errno.EINVAL
+	}
+	return 0, nil
+}
+
 func sysMsync(c *call) (uint64, error) {
 	const async, invalidate, sync = 1, 2, 4
 	if c.a[0]&phys.PageMask != 0 || c.a[2]&^(async|invalidate|sync) != 0 || c.a[2]&(async|sync) == async|sync {

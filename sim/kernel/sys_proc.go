@@ -32,8 +32,8 @@ func (k *Kernel) atRandom() []byte {
 }
 
 func sysGetrandom(c *call) (uint64, error) {
-	const flags = 7
-	if c.a[2]&^flags != 0 {
+	const nonblock, random, insecure = 1, 2, 4
+	if c.a[2]&^(nonblock|random|insecure) != 0 || c.a[2]&(random|insecure) == random|insecure {
 		return 0, errno.EINVAL
 	}
 	n, done := min(c.a[1], maxCount), uint64(0)
@@ -275,7 +275,21 @@ func sysSchedGetparam(c *call) (uint64, error) {
 	if c.a[1] == 0 || int32(c.a[0]) < 0 {
 		return 0, errno.EINVAL
 	}
+	if c.task(int32(c.a[0])) == nil {
+		return 0, errno.ESRCH
+	}
 	return 0, c.put32(c.a[1], 0)
+}
+
+// sysSchedGetscheduler answers SCHED_OTHER, of every thread that there is.
+func sysSchedGetscheduler(c *call) (uint64, error) {
+	switch tid := int32(c.a[0]); {
+	case tid < 0:
+		return 0, errno.EINVAL
+	case c.task(tid) == nil:
+		return 0, errno.ESRCH
+	}
+	return 0, nil
 }
 
 // sysSchedPriority answers the bounds of SCHED_FIFO and SCHED_RR, or of the rest.
