@@ -11,6 +11,7 @@ package crashinject
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"zhuque/crashinject/check"
 	"zhuque/crashinject/result"
 	"zhuque/sim"
+	"zhuque/sim/kernel/vfs"
 )
 
 // Campaign is a set of crash points of one program.
@@ -175,7 +177,7 @@ func (c *Campaign) feed(ctx context.Context, v *verifier, points *pointSet, work
 	for _, r := range points.split(workers) {
 		first := points.plan(r.lo).Cuts[0].After
 		if stop := main.RunUntil(first); stop.Reason != sim.Reached {
-			return fmt.Errorf("BUG: the main line ended before crash point %d: %v", first, stop)
+			return early(stop, first)
 		}
 		s := stretch{main: main.Fork(), plans: r}
 		s.main.Detach()
@@ -186,6 +188,15 @@ func (c *Campaign) feed(ctx context.Context, v *verifier, points *pointSet, work
 		}
 	}
 	return nil
+}
+
+// early is the error of a main line that ends where the uncut run went on: the host's fault,
+// or a bug of the simulator.
+func early(stop sim.Stop, point uint64) error {
+	if errors.As(stop.Err, new(*vfs.Changed)) || errors.As(stop.Err, new(*vfs.HostError)) {
+		return fmt.Errorf("before crash point %d: %w", point, stop.Err)
+	}
+	return fmt.Errorf("BUG: the main line ended before crash point %d: %v", point, stop)
 }
 
 func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointSet, s stretch, into *result.Collector, done *atomic.Uint64) (err error) {
@@ -201,7 +212,7 @@ func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointS
 	for i := s.plans.lo; i < s.plans.hi && ctx.Err() == nil; i++ {
 		plan := points.plan(i)
 		if stop := s.main.RunUntil(plan.Cuts[0].After); stop.Reason != sim.Reached {
-			return fmt.Errorf("BUG: a stretch of the main line ended before crash point %d: %v", plan.Cuts[0].After, stop)
+			return early(stop, plan.Cuts[0].After)
 		}
 		p := v.judge(s.main, plan, i%spacing == spacing/2)
 		p.Index = i
