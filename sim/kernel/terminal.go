@@ -246,6 +246,9 @@ func (k *Kernel) signalGroup(pgid int32, sig int) {
 // foreground may do: its group gets the signal, and the call is made again when it goes on.
 func (c *call) foreground(t *terminal, sig int) error {
 	p := c.proc
+	if w := c.thread.wait; w != nil && w.woken && c.deliverable(c.thread) {
+		return c.waitFor(wait{woken: true, deadline: forever}) // what came meanwhile interrupts the call
+	}
 	if t.session == 0 || t.session != p.sid || t.group == 0 || t.group == p.pgid {
 		return nil
 	}
