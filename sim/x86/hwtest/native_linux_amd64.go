@@ -93,6 +93,9 @@ type sigaction struct {
 	handler, flags, restorer, mask uint64
 }
 
+// Vectors of #UD, #SS and #GP.
+const undefined, stack, protection = 6, 12, 13
+
 const (
 	saSiginfo  = 4
 	saRestorer = 0x04000000
@@ -185,6 +188,26 @@ func (n *Native) Run(code []byte, s *State) *Fault {
 	n.mem[end] = 0xE9 // jmp exit
 	binary.LittleEndian.PutUint32(n.mem[end+1:], uint32(n.exit-(n.base()+uint64(end)+5)))
 
+	return n.surely(s, func() *Fault { return n.once(s) })
+}
+
+// surely executes f. A host that is not the processor's master may raise #UD, #SS and #GP of its
+// own accord, once in some hundred thousand times, where it fails to emulate an access: there
+// f is executed until one of these comes twice in succession, or anything else. What the
+// processor raises comes each time.
+func (n *Native) surely(s *State, f func() *Fault) *Fault {
+	before := *s
+	for last := uint64(0); ; {
+		fault := f()
+		if n.tables || fault == nil || fault.Vector == last || fault.Vector != undefined && fault.Vector != stack && fault.Vector != protection {
+			return fault
+		}
+		*s, last = before, fault.Vector
+	}
+}
+
+// once executes what lies in the slot.
+func (n *Native) once(s *State) *Fault {
 	b := n.block
 	b.fx, b.high, b.r, b.flags, b.signal = s.FX, s.High, s.R, s.Flags, 0
 	if s.Flags&alignmentFlag == 0 {

@@ -61,6 +61,10 @@ func (n *Native) FlowAddr() uint64 { return n.base() + flowPage*page }
 // instruction; PUSHF pushes that flag. Signals of other origin wait meanwhile,
 // as their handlers need the host's FS.
 func (n *Native) Step(s *State) *Fault {
+	return n.surely(s, func() *Fault { return n.stepOnce(s) })
+}
+
+func (n *Native) stepOnce(s *State) *Fault {
 	b := n.block
 	b.fx, b.high, b.r, b.flags, b.signal = s.FX, s.High, s.R, s.Flags|trapFlag, 0
 	b.startRIP, b.fs, b.gs = s.RIP, s.FSBase, s.GSBase
