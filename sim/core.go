@@ -50,7 +50,7 @@ func (m *Machine) build(n int, space mem.AddressSpace, blocks *Machine) error {
 		m.cores[i].cpu.TSCAux = uint32(i)
 		// One stream for all cores: a draw depends on it and on the instruction's place
 		// in the one order of all of them.
-		m.cores[i].cpu.Entropy = det.Stream(m.cfg.Seed, "RDRAND").Uint64()
+		m.cores[i].cpu.Entropy = det.Stream(m.durable.seed(m.cfg), "RDRAND").Uint64()
 	}
 	m.core = &m.cores[0]
 	return nil

@@ -34,6 +34,9 @@ func wholeMemory(pmem *mem.Store, files *vfs.Pages) func(*imagefile.Pages) {
 // WriteTo writes the Durable to w, as an image file with one checkpoint. note travels
 // with it: what the caller needs to boot it again.
 func (d *Durable) WriteTo(w io.Writer, note string) error {
+	if d.Started != 0 {
+		return errors.New("a process that was started after a power cut: an image has no place for that")
+	}
 	files := vfs.NewPages(nil)
 	tree, err := d.Files.MarshalBeside(files)
 	if err != nil {
@@ -95,7 +98,7 @@ func (im *SavedImage) Open(cfg *Config) (*Durable, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Durable{PMEM: im.Memory, Files: fs, Retired: im.Retired, Outages: im.Outages, DirtyShutdowns: im.DirtyShutdowns, PowerCycles: im.PowerCycles, world: cfg.Console}
+	d := &Durable{PMEM: im.Memory, Files: fs, Retired: im.Retired, Uptime: phys.Nanos(im.Retired), Outages: im.Outages, DirtyShutdowns: im.DirtyShutdowns, PowerCycles: im.PowerCycles, world: cfg.Console}
 	if d.world != nil {
 		d.world.Skip(int(im.Consumed))
 	}

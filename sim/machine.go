@@ -97,10 +97,14 @@ type volatile struct {
 type Durable struct {
 	PMEM           *mem.Store
 	Files          *vfs.FS
-	Retired        uint64     // the clock: instructions retired since the first start
+	Retired        uint64     // the clock: instructions retired since the first process was started
 	Outages        phys.Nanos // wall-clock time spent without power
 	DirtyShutdowns uint64     // counted by the DIMMs
 	PowerCycles    uint64
+
+	Started uint64     // power cycle in which the first process was started, 0 without a Restart
+	Earlier phys.Nanos // time with power before that start
+	Uptime  phys.Nanos // time with power since then, at the last cut
 
 	world *kernel.Console // what is outside the machine: it saw the failure, it did not fail
 
@@ -161,6 +165,9 @@ type Runtime interface {
 	Complete(pm *mem.Store)
 	// Recover rebuilds the process on a booted machine or refuses with *Detected.
 	Recover(m *Machine) error
+	// Committed returns the number of the last call that took effect, as an image says:
+	// what vfs.FS.Resolve needs where no process of the image goes on.
+	Committed(pmem *mem.Store) uint64
 	// Owned returns the PMEM frames [lo, hi) that hold the runtime's own state.
 	Owned() (lo, hi phys.Frame)
 	// Fork returns the runtime for a forked machine.
@@ -207,24 +214,31 @@ func New(cfg *Config, rt Runtime) (*Machine, error) {
 	if cfg.PageCache && rt == nil {
 		fs.CacheWrites()
 	}
+	if err := m.launch(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// launch starts the program of a machine that has a process without one.
+func (m *Machine) launch() error {
+	cfg := m.cfg
 	if cfg.Dir != "" {
 		if err := m.kernel.Chdir(cfg.Dir); err != nil {
-			return nil, fmt.Errorf("working directory %s: %w", cfg.Dir, err)
+			return fmt.Errorf("working directory %s: %w", cfg.Dir, err)
 		}
 	}
 	if err := m.kernel.Exec(m.cpu, cfg.Program, cfg.Args, cfg.Env); err != nil {
-		return nil, err
+		return err
 	}
 	m.loaded = m.kernel.Current()
 	if err := m.kernel.Release(); err != nil {
-		return nil, err
+		return err
 	}
 	if m.rt != nil {
-		if err := m.rt.Start(m); err != nil {
-			return nil, err
-		}
+		return m.rt.Start(m)
 	}
-	return m, nil
+	return nil
 }
 
 // assemble builds a machine with cold volatile parts around a durable half; one that
@@ -242,7 +256,7 @@ func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *Machine) (*
 		return nil, err
 	}
 	m.cpu.Retired = d.Retired
-	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: cfg.Seed, WallBase: cfg.WallBase + d.Outages, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum, Cores: len(m.cores), MemTotal: memTotal(cfg), SIGPWRPerThread: cfg.SIGPWRPerThread})
+	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: d.seed(cfg), WallBase: cfg.WallBase + d.Outages + d.Earlier, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum, Cores: len(m.cores), MemTotal: memTotal(cfg), SIGPWRPerThread: cfg.SIGPWRPerThread})
 	m.kernel.DeferInOut(rt != nil)
 	if !boot {
 		m.Attach()

@@ -59,6 +59,7 @@ func (m *Machine) cut(cut Cut, pmem *mem.Store) (*Durable, CutReport) {
 		if m.call != nil {
 			d.Retired = m.call.Retired // the runtime knows whether it took effect
 		}
+		d.Uptime = m.kernel.Uptime(d.Retired)
 	}
 	d.Outages += m.cfg.Outage
 	d.PowerCycles++

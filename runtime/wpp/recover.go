@@ -116,6 +116,12 @@ func (r *Runtime) Recover(m *sim.Machine) error {
 	return nil
 }
 
+// Committed implements sim.Runtime.
+func (r *Runtime) Committed(pmem *mem.Store) uint64 {
+	im := &image{pmem: pmem}
+	return im.counter(sbCommitted)
+}
+
 // RecoveryRead returns how many bytes of persistent memory the recovery read, 0 when
 // there was none.
 func (r *Runtime) RecoveryRead() uint64 { return r.recoveryRead }

@@ -20,8 +20,11 @@ const (
 )
 
 // mono returns the virtual time since the program's first instruction.
-func (k *Kernel) mono() phys.Nanos {
-	return phys.Nanos(k.clock*nanosPerInstruction) + k.sys.slept
+func (k *Kernel) mono() phys.Nanos { return k.Uptime(k.clock) }
+
+// Uptime is the virtual time since the program's first instruction when so many have retired.
+func (k *Kernel) Uptime(retired uint64) phys.Nanos {
+	return phys.Nanos(retired*nanosPerInstruction) + k.sys.slept
 }
 
 // Now returns the wall-clock time as the process sees it at its last entry into

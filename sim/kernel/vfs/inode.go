@@ -297,6 +297,16 @@ func (fs *FS) Sweep() {
 	fs.ReleaseFrames()
 }
 
+// Reopen leaves what a new start of the system finds after a power cut: the call in
+// progress counts if it is committed, nobody holds a file or a lock, and what
+// has no name is gone.
+func (fs *FS) Reopen(committed uint64) {
+	fs.Resolve(committed)
+	fs.ForgetRefs()
+	fs.locks = trie[[]Lock]{}
+	fs.Sweep()
+}
+
 // Statfs returns the overlay's use.
 func (fs *FS) Statfs() Space {
 	return Space{Bytes: fs.bytes, MaxBytes: fs.opt.MaxBytes, Nodes: fs.nodes.n, MaxNodes: fs.opt.MaxNodes}
