@@ -77,7 +77,7 @@ func (m *Machine) memory(d *det.Digest, v mm.VMA) {
 	if v.Kind == mm.File {
 		return
 	}
-	if v.Kind == mm.Direct {
+	if v.InFrames() {
 		m.shared(d, v)
 		return
 	}

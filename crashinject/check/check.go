@@ -372,7 +372,7 @@ func (c *Comparer) memory(r *Result, want, got *sim.Machine, wv, gv []mm.VMA) {
 			extents(r, want, got, unwritten(w), unwritten(gv[i]))
 		}
 		switch {
-		case w.Kind == mm.Direct: // see files
+		case w.InFrames(): // see files
 		case skipFiles && w.Kind == mm.File:
 		case w.Phys == gv[i].Phys && w.Phys.IsPMEM():
 			shared = append(shared, w)
@@ -445,7 +445,7 @@ func (c *Comparer) sameFiles(want, got *sim.Machine, mapped []mm.VMA) bool {
 		return false
 	}
 	for _, v := range mapped {
-		if (v.Kind == mm.File && v.Phys.IsPMEM() || v.Kind == mm.Copy && v.Seen.IsPMEM()) || v.Kind != mm.Direct && v.Node != 0 && !want.Durable().Files.Same(got.Durable().Files, v.Node) {
+		if (v.Kind == mm.File && v.Phys.IsPMEM() || v.Kind == mm.Copy && v.Seen.IsPMEM()) || !v.InFrames() && v.Node != 0 && !want.Durable().Files.Same(got.Durable().Files, v.Node) {
 			return false
 		}
 	}

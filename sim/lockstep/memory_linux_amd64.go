@@ -106,7 +106,7 @@ func (g *image) remap(m *sim.Machine) error {
 		return fmt.Errorf("lockstep: the program maps %#x to %#x, where we keep a page in the process", v.Start, v.End)
 	}
 	for _, v := range now {
-		if v.Kind == mm.Direct {
+		if v.InFrames() {
 			return fmt.Errorf("lockstep: the program shares a file at %#x to %#x, which is not compared here", v.Start, v.End)
 		}
 	}

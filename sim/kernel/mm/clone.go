@@ -1,7 +1,11 @@
 package mm
 
 import (
+	"cmp"
+	"slices"
+
 	"zhuque/sim/kernel/errno"
+	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
 )
@@ -13,6 +17,8 @@ type Extents struct {
 	// when it is the last, so that such memory is not given back any more.
 	cloned bool
 	spaces int // ever made
+
+	unused []extent // given back, ascending, none beside another
 }
 
 // NewExtents returns an allocator of everything from these addresses on; zero for the
@@ -30,7 +36,67 @@ func NewExtents(dram, pmem phys.Addr) *Extents {
 // Fork returns a copy for a fork of the machine.
 func (e *Extents) Fork() *Extents {
 	c := *e
+	c.unused = slices.Clone(e.unused)
 	return &c
+}
+
+// SparseSize is the size in bytes from which private anonymous memory is Sparse.
+const SparseSize = 4 << 30
+
+// reused is the size in bytes of the smallest piece of physical memory that is used again.
+const reused = 128 << 20
+
+// take returns a free extent, the lowest that was given back and is large enough or a
+// fresh one; ok is false where there is none.
+func (e *Extents) take(m Medium, size uint64) (at phys.Addr, ok bool) {
+	for i := range e.unused {
+		u := &e.unused[i]
+		if u.size < size || medium(u.at) != m || size < reused {
+			continue
+		}
+		at = u.at
+		if u.at, u.size = u.at+phys.Addr(size), u.size-size; u.size == 0 {
+			e.unused = slices.Delete(e.unused, i, i+1)
+		}
+		return at, true
+	}
+	if end := [...]phys.Addr{DRAM: phys.PMEMBase, PMEM: vfs.FrameBase}[m]; size > uint64(end-e.next[m]) {
+		return 0, false
+	}
+	at = e.next[m]
+	e.next[m] += phys.Addr(size)
+	return at, true
+}
+
+// room reports whether take would give all these extents, whose order does not matter
+// to it: a fork of e tries.
+func (e *Extents) room(m Medium, sizes ...uint64) bool {
+	t := e.Fork()
+	for _, size := range sizes {
+		if _, ok := t.take(m, size); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// give takes back an extent that is not needed any more.
+func (e *Extents) give(x extent) {
+	if x.size < reused {
+		return
+	}
+	i, _ := slices.BinarySearchFunc(e.unused, x.at, func(u extent, at phys.Addr) int { return cmp.Compare(u.at, at) })
+	e.unused = slices.Insert(e.unused, i, x)
+	for j := max(i, 1); j <= i+1 && j < len(e.unused); {
+		last, u := &e.unused[j-1], e.unused[j]
+		if last.at+phys.Addr(last.size) != u.at || medium(last.at) != medium(u.at) {
+			j++
+			continue
+		}
+		last.size += u.size
+		e.unused = slices.Delete(e.unused, j, j+1)
+		i--
+	}
 }
 
 // keeps reports whether the memory of a mapping that is removed may be somebody
@@ -41,22 +107,24 @@ func (e *Extents) keeps(v *VMA) bool { return e.cloned && v.Shared && !v.hasNode
 // the same memory where they are shared and copies of what was touched where they
 // are private. The copies are made at once and, like all placement, past the caches.
 func (s *Space) CloneTo(d *Space) error {
-	var n needs
-	for _, v := range s.VMAs() {
-		if v.Phys != 0 && !v.Shared {
-			n[medium(v.Phys)] += v.Size()
-		}
-		if v.Seen != 0 {
-			n[medium(v.Seen)] += v.Size()
-		}
-	}
-	if !d.room(n) {
+	if !s.roomForClone() {
 		return errno.ENOMEM
 	}
+	twins := map[vfs.NodeID]vfs.NodeID{} // only looked up
 	for _, v := range s.VMAs() {
 		n := v
 		switch {
 		case v.Kind == Direct:
+		case v.Kind == Sparse:
+			if twins[v.Node] == 0 {
+				id, err := s.cfg.Files.Twin(v.Node)
+				if err != nil {
+					return errno.ENOMEM
+				}
+				twins[v.Node] = id
+				d.unref = append(d.unref, id) // the mapping has its own
+			}
+			n.Node = twins[v.Node]
 		case v.Shared:
 		default:
 			if v.Phys != 0 {
@@ -78,6 +146,20 @@ func (s *Space) CloneTo(d *Space) error {
 	d.SetBrk(s.brkStart, s.brkEnd)
 	d.cfg.AddressLimit = s.cfg.AddressLimit
 	return nil
+}
+
+// roomForClone reports whether there are physical addresses for another space like s.
+func (s *Space) roomForClone() bool {
+	var sizes [2][]uint64
+	for _, v := range s.VMAs() {
+		if v.Phys != 0 && !v.Shared {
+			sizes[medium(v.Phys)] = append(sizes[medium(v.Phys)], v.Size())
+		}
+		if v.Seen != 0 {
+			sizes[medium(v.Seen)] = append(sizes[medium(v.Seen)], v.Size())
+		}
+	}
+	return s.cfg.Extents.room(DRAM, sizes[DRAM]...) && s.cfg.Extents.room(PMEM, sizes[PMEM]...)
 }
 
 // medium returns the kind of memory at an address.

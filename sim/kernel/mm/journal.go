@@ -22,25 +22,17 @@ const heapReserve = 64 << 20
 // alloc takes a fresh extent that reads as zero. A recovered image may hold
 // remains of uncommitted allocations there, so they are dropped first.
 func (s *Space) alloc(m Medium, size uint64) phys.Addr {
-	next := &s.cfg.Extents.next[m]
-	a := *next
-	*next += phys.Addr(size)
+	a, ok := s.cfg.Extents.take(m, size)
+	if !ok {
+		panic("BUG: mm: an extent that was not asked room for")
+	}
 	s.drop(a, size)
 	return a
 }
 
-// needs is how much physical address room something takes, by medium.
-type needs [2]uint64
-
-// room reports whether there are physical addresses for that much more.
-func (s *Space) room(n needs) bool {
-	for m, end := range [...]phys.Addr{DRAM: phys.PMEMBase, PMEM: vfs.FrameBase} {
-		if n[m] > uint64(end-s.cfg.Extents.next[m]) {
-			return false
-		}
-	}
-	return true
-}
+// room reports whether there are physical addresses for that much more in one piece,
+// besides the heap's reserve.
+func (s *Space) room(m Medium, size uint64) bool { return s.cfg.Extents.room(m, size, heapReserve) }
 
 func (s *Space) drop(a phys.Addr, size uint64) {
 	s.store(a).Drop(a.Frame(), (a + phys.Addr(size)).Frame())
@@ -71,6 +63,7 @@ func (s *Space) TakeChanges() (ch []Change) {
 func (s *Space) ReleaseFreed() {
 	for _, e := range s.freed {
 		s.drop(e.at, e.size)
+		s.cfg.Extents.give(e)
 	}
 	s.freed = s.freed[:0]
 	for _, id := range s.unref {
@@ -114,10 +107,10 @@ func (s *Space) Install(vmas ...VMA) error {
 
 // possible says why a mapping of an image cannot be.
 func (s *Space) possible(v *VMA) error {
-	if v.Start >= v.End || (v.Start|v.End|uint64(v.Phys))&phys.PageMask != 0 || v.End > TaskSize || v.Kind < Anon || v.Kind > Heap {
+	if v.Start >= v.End || (v.Start|v.End|uint64(v.Phys))&phys.PageMask != 0 || v.End > TaskSize || v.Kind < Anon || v.Kind >= kinds {
 		return &BadMapping{VMA: *v, Why: "its fields make no mapping"}
 	}
-	if (v.Kind == Direct) != (v.Phys == 0) || (v.Kind == Copy) != (v.Seen != 0) || v.Seen&phys.PageMask != 0 {
+	if v.InFrames() != (v.Phys == 0) || (v.Kind == Copy) != (v.Seen != 0) || v.Seen&phys.PageMask != 0 {
 		return &BadMapping{VMA: *v, Why: "it has not the extents of its kind"}
 	}
 	for _, at := range [...]phys.Addr{v.Phys, v.Seen} {

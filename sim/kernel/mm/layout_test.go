@@ -146,7 +146,7 @@ func TestLimits(t *testing.T) {
 func TestAddressesRunOut(t *testing.T) {
 	const size = 400 << 30
 	file := MapRequest{Length: size, Prot: Read | Write, Kind: File, Node: 10}
-	anon := MapRequest{Length: size, Prot: Read | Write, Kind: Anon, NoReserve: true}
+	anon := MapRequest{Length: size, Prot: Read | Write, Kind: Anon, NoReserve: true, Shared: true}
 	for name, take := range map[string]func(*Space) error{
 		"private mappings of a file": func(s *Space) error { _, err := s.Map(file); return err },
 		"memory":                     func(s *Space) error { _, err := s.Map(anon); return err },
@@ -160,7 +160,7 @@ func TestAddressesRunOut(t *testing.T) {
 		},
 	} {
 		s, _ := newSpace(Config{PMEMBase: phys.PMEMBase + 1<<40})
-		_, err := s.Map(anon)
+		_, err := s.Map(file)
 		for range 20 {
 			if err != nil {
 				break

@@ -212,7 +212,7 @@ func (u *uses) add(v *VMA, by int) {
 	}
 	n := u.count[v.Node]
 	n.all += by
-	if v.Kind != Direct {
+	if !v.InFrames() {
 		n.indirect += by
 	}
 	if n.all == 0 {

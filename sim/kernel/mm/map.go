@@ -64,7 +64,14 @@ func (s *Space) Map(r MapRequest) (uint64, error) {
 	if err := s.afford(&r, size, replaced); err != nil {
 		return 0, err
 	}
-	if (r.Kind == File || r.Kind == Direct) && !s.maps(r.Node) {
+	if r.Kind == Anon && !r.Shared && size >= SparseSize {
+		if r.Node, err = s.cfg.Files.Hollow(int64(size)); err != nil {
+			return 0, errno.ENOMEM
+		}
+		r.Kind, r.Off = Sparse, 0
+		s.unref = append(s.unref, r.Node) // the mapping has its own
+	}
+	if (r.Kind == File || r.Kind == Direct || r.Kind == Sparse) && !s.maps(r.Node) {
 		s.cfg.Files.Ref(r.Node)
 	}
 	old := s.clip(at, at+size)
@@ -149,11 +156,10 @@ func (s *Space) afford(r *MapRequest, size, replaced uint64) error {
 	}
 	v := VMA{Kind: r.Kind, Prot: r.Prot, Shared: r.Shared}
 	m := s.medium(v)
-	var n needs
-	if n[m] = size + heapReserve; v.copies() {
-		n[s.cfg.Placement.ReadOnlyFile] += size
-	}
-	if !s.room(n) {
+	sparse := r.Kind == Sparse || r.Kind == Anon && !r.Shared && size >= SparseSize
+	switch {
+	case r.Kind == Direct, sparse:
+	case !s.room(m, size), v.copies() && !(s.room(s.cfg.Placement.ReadOnlyFile, size) && s.cfg.Extents.room(m, size, size, heapReserve)):
 		return errno.ENOMEM
 	}
 	limit := s.cfg.DRAMSize
@@ -186,7 +192,7 @@ func (s *Space) medium(v VMA) Medium {
 func (s *Space) back(v VMA) VMA {
 	m := s.medium(v)
 	switch {
-	case v.Kind == Direct:
+	case v.InFrames():
 		return v
 	case v.copies():
 		v.Kind = Copy
@@ -226,6 +232,9 @@ func (s *Space) splice(lo, hi uint64, repl []VMA) {
 // file that is mapped nowhere else is let go with them.
 func (s *Space) release(pieces []VMA) {
 	for _, v := range pieces {
+		if v.Kind == Sparse {
+			_ = s.cfg.Files.Zero(v.Node, int64(v.Off), int64(v.Size())) // it is there and can be written
+		}
 		if v.Phys != 0 && !s.cfg.Extents.keeps(&v) {
 			s.freed = append(s.freed, extent{v.Phys, v.Size()})
 		}
@@ -316,8 +325,7 @@ func (s *Space) Protect(addr, length uint64, prot Prot) error {
 func (s *Space) reprotect(v VMA, prot Prot) (_ VMA, ok bool) {
 	v.Prot = prot
 	if v.Kind == File && v.copies() {
-		var n needs
-		if n[s.cfg.Placement.PrivateWritable] = v.Size(); !s.room(n) {
+		if !s.room(s.cfg.Placement.PrivateWritable, v.Size()) {
 			return v, false
 		}
 		v.Kind, v.Seen = Copy, v.Phys

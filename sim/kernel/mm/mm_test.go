@@ -44,6 +44,11 @@ func (f *testFiles) Frame(vfs.NodeID, uint64) (phys.Frame, bool) { return 0, fal
 
 func (f *testFiles) Size(id vfs.NodeID) int64 { return int64(len(f.pages[id])) * phys.PageSize }
 
+func (f *testFiles) Hollow(int64) (vfs.NodeID, error)    { panic("hollow") }
+func (f *testFiles) Twin(vfs.NodeID) (vfs.NodeID, error) { panic("twin") }
+func (f *testFiles) Zero(vfs.NodeID, int64, int64) error { panic("zero") }
+func (f *testFiles) Widen(vfs.NodeID, int64)             { panic("widen") }
+
 func (f *testFiles) Ref(id vfs.NodeID) { f.refs[id]++ }
 func (f *testFiles) Unref(id vfs.NodeID) {
 	if f.refs[id]--; f.refs[id] < 0 {

@@ -82,8 +82,24 @@ func (s *Space) whole(lo, hi uint64) ([]VMA, error) {
 
 func (s *Space) affordGrowth(src []VMA, by uint64) error {
 	last := src[len(src)-1]
+	if last.Kind == Sparse && !s.lastOf(&last, by) {
+		return errno.ENOMEM // what it would grow into is somewhere else
+	}
 	r := MapRequest{Prot: last.Prot, Shared: last.Shared, Kind: last.Kind, Node: last.Node}
 	return s.afford(&r, by, 0)
+}
+
+// lastOf reports whether nothing maps what follows v in its file, which is large enough
+// for by bytes more afterwards.
+func (s *Space) lastOf(v *VMA, by uint64) bool {
+	end := v.Off + v.Size()
+	for o := range s.vmas.from(0) {
+		if o.Node == v.Node && o.Kind == Sparse && o.Off >= end {
+			return false
+		}
+	}
+	s.cfg.Files.Widen(v.Node, int64(end+by))
+	return true
 }
 
 // grow returns the mapping that continues src over [from, to).
@@ -197,6 +213,10 @@ func (s *Space) Discard(addr, length uint64) error {
 	for _, v := range s.clip(lo, hi) {
 		mapped += v.Size()
 		if v.Kind == Direct || v.Shared {
+			continue
+		}
+		if v.Kind == Sparse {
+			_ = s.cfg.Files.Zero(v.Node, int64(v.Off), int64(v.Size())) // it is there and can be written
 			continue
 		}
 		s.drop(v.Phys, v.Size())

@@ -9,9 +9,14 @@
 // each of its pages lies (vfs.FS.Pin), and every mapping of it goes there. A
 // private one has two: what was written lies in the first; the second stands for
 // the file's pages, which show until then. It holds no state of its own.
-// Extents come from a bump allocator and are never used twice in one
-// boot; what a freed extent held is dropped only when ReleaseFreed says that the
-// change is durable.
+// Private anonymous memory of more than SparseSize is a file without a name, of which
+// only the pages that were touched have frames: programs reserve far more than there are
+// physical addresses (AddressSanitizer 16 TiB) and touch little of it.
+//
+// Extents come from a bump allocator; what a freed extent held is dropped only when
+// ReleaseFreed says that the change is durable. Large ones are used again from then on:
+// a cache may still hold lines of their earlier life, as on a machine whose kernel hands
+// out the page again. Small ones are never used twice in one boot.
 //
 // Left out: huge pages, NUMA policy, memory locking, stacks that grow by faulting
 // (a stack is mapped to its limit at once, so that touching it changes no table).
@@ -64,13 +69,15 @@ const (
 	Direct      // shared and perhaps writable: the file's own frames; no extent
 	Stack       // the main thread's stack
 	Heap        // brk memory
+	Sparse      // private anonymous memory of more than SparseSize: the frames of a file without a name; no extent
+	kinds
 )
 
 func (k Kind) String() string {
-	if k < Anon || k > Heap {
+	if k < Anon || k >= kinds {
 		return fmt.Sprintf("Kind(%d)", uint8(k))
 	}
-	return [...]string{"anon", "file", "copy", "direct", "stack", "heap"}[k-Anon]
+	return [...]string{"anon", "file", "copy", "direct", "stack", "heap", "sparse"}[k-Anon]
 }
 
 // VMA is one mapping of [Start, End), both page-aligned.
@@ -80,16 +87,19 @@ type VMA struct {
 	Shared     bool // MAP_SHARED
 	Grows      bool // MAP_GROWSDOWN was asked for
 	Kind       Kind
-	Phys       phys.Addr  // first byte of the extent; zero for Direct
+	Phys       phys.Addr  // first byte of the extent; zero for Direct and Sparse
 	Seen       phys.Addr  // Copy: first byte of the extent for pages that are not written yet
-	Node       vfs.NodeID // File, Copy, Direct: the mapped file
-	Off        uint64     // File, Copy, Direct: offset of Start in the file, in bytes
+	Node       vfs.NodeID // File, Copy, Direct, Sparse: the mapped file
+	Off        uint64     // File, Copy, Direct, Sparse: offset of Start in the file, in bytes
 }
 
 // Size returns the mapping's length in bytes.
 func (v VMA) Size() uint64 { return v.End - v.Start }
 
-func (v VMA) hasNode() bool { return v.Kind == File || v.Kind == Copy || v.Kind == Direct }
+func (v VMA) hasNode() bool { return v.Kind == File || v.Kind == Copy || v.InFrames() }
+
+// InFrames reports whether the mapping's memory is the frames of its file.
+func (v VMA) InFrames() bool { return v.Kind == Direct || v.Kind == Sparse }
 
 // Part returns the piece of v inside [lo, hi), which must overlap it.
 func (v VMA) Part(lo, hi uint64) VMA {
@@ -169,6 +179,12 @@ type Files interface {
 	Size(id vfs.NodeID) int64
 	Ref(id vfs.NodeID)
 	Unref(id vfs.NodeID)
+	// Hollow makes a file without a name that reads as zero, Twin one that holds what
+	// another does; the caller has a reference. Widen makes one larger; Zero punches a hole.
+	Hollow(size int64) (vfs.NodeID, error)
+	Twin(id vfs.NodeID) (vfs.NodeID, error)
+	Widen(id vfs.NodeID, size int64)
+	Zero(id vfs.NodeID, off, count int64) error
 }
 
 // Config is what a Space is built from.
@@ -331,7 +347,7 @@ func (s *Space) filePage(v *VMA, off uint64, write bool) (phys.Frame, bool) {
 	index := (v.Off + off) >> phys.PageShift
 	f := (v.Phys + phys.Addr(off)).Frame()
 	switch v.Kind {
-	case Direct:
+	case Direct, Sparse:
 		return s.pin(v.Node, index)
 	case Copy:
 		if s.store(f.Addr()).Page(f) != nil {
@@ -397,7 +413,7 @@ func (s *Space) dropSeen(id vfs.NodeID, lo, hi uint64) bool {
 			at = v.Seen
 		}
 		first, last := max(lo, v.Off>>phys.PageShift), min(hi, (v.Off+v.Size())>>phys.PageShift)
-		if v.Kind != Direct && first < last {
+		if !v.InFrames() && first < last {
 			s.drop(at+phys.Addr(first<<phys.PageShift-v.Off), (last-first)<<phys.PageShift)
 		}
 	}

@@ -459,7 +459,7 @@ func (d *decoder) inode(epoch uint64, st *state) *inode {
 	n.target = d.str()
 	for range d.count(2) {
 		i, p := d.u(), d.u()
-		if i >= uint64(MaxFile/phys.PageSize) || p&1 == 0 && d.pages[p>>1] == nil || p&1 != 0 && p>>1 >= st.frames {
+		if i >= uint64(maxHollow/phys.PageSize) || p&1 == 0 && d.pages[p>>1] == nil || p&1 != 0 && p>>1 >= st.frames {
 			d.bad("it names a page that it does not list")
 			return n
 		}
@@ -474,7 +474,7 @@ func (d *decoder) inode(epoch uint64, st *state) *inode {
 		name := d.str()
 		n.enter(name, NodeID(d.u()))
 	}
-	if n.size < 0 || n.size > int64(MaxFile) || n.base < 0 || n.base > hostBytes {
+	if n.size < 0 || n.size > maxHollow || n.size > int64(MaxFile) && (len(n.names) > 0 || n.linkable) || n.base < 0 || n.base > hostBytes {
 		d.bad("a size is impossible")
 	}
 	return n
