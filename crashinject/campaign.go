@@ -38,6 +38,10 @@ type Campaign struct {
 	// broken on purpose; zero for a platform that is not.
 	Expect   result.Verdict
 	Progress func(done, total uint64) // may be nil; called now and then
+	// Found is told a failing case while the campaign runs: the first that is found, and
+	// each later one whose point comes before all of those, so that what ends the process
+	// does not end what is known. One call at a time, on any goroutine. May be nil.
+	Found func(Case)
 	// Replay is told the first failing case of the campaign; it writes it where
 	// it wants and returns the command that repeats it. May be nil.
 	Replay func(Case) (command string, err error)
@@ -81,12 +85,36 @@ func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 		if err != nil {
 			return out, fmt.Errorf("BUG: plan %q of a judged point: %w", p.Plan, err)
 		}
-		out.Replay, err = c.Replay(Case{Setup: c.Setup, Plan: plan, Tail: p.Tail, Verdict: p.Verdict, Reason: p.Reason})
-		if err != nil {
+		if out.Replay, err = c.Replay(c.caseOf(plan, &p)); err != nil {
 			return out, err
 		}
 	}
 	return out, runErr
+}
+
+// caseOf is the case of a judged point.
+func (c *Campaign) caseOf(plan Plan, p *result.Point) Case {
+	return Case{Setup: c.Setup, Plan: plan, Tail: p.Tail, Verdict: p.Verdict, Reason: p.Reason}
+}
+
+// discovery hands failures on as soon as they are found.
+type discovery struct {
+	mu    sync.Mutex
+	any   bool
+	first uint64 // index of the earliest point that was handed on
+}
+
+// note hands a failing point on, unless an earlier one was.
+func (c *Campaign) note(d *discovery, plan Plan, p *result.Point) {
+	if c.Found == nil || p.Verdict == result.Pass {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.any || p.Index < d.first {
+		d.any, d.first = true, p.Index
+		c.Found(c.caseOf(plan, p))
+	}
 }
 
 // attention is how many instructions an uncut run may go on after its context ended.
@@ -142,13 +170,14 @@ func (c *Campaign) judgeAll(ctx context.Context, v *verifier, points *pointSet, 
 	total := result.NewCollector(points.from, points.to, result.Limits{})
 	var mu sync.Mutex // of total
 	var done atomic.Uint64
+	var found discovery
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
 			v := v.alone()
 			own := result.NewCollector(points.from, points.to, result.Limits{})
 			for s := range work {
-				if err := c.judgeStretch(ctx, v, points, s, own, &done); err != nil {
+				if err := c.judgeStretch(ctx, v, points, s, own, &done, &found); err != nil {
 					cancel(err)
 				}
 			}
@@ -199,7 +228,7 @@ func early(stop sim.Stop, point uint64) error {
 	return fmt.Errorf("BUG: the main line ended before crash point %d: %v", point, stop)
 }
 
-func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointSet, s stretch, into *result.Collector, done *atomic.Uint64) (err error) {
+func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointSet, s stretch, into *result.Collector, done *atomic.Uint64, found *discovery) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("BUG: the main line: %s", bugReport(r))
@@ -218,6 +247,7 @@ func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointS
 		p.Index = i
 		p.Plan = plan.String()
 		into.Add(p)
+		c.note(found, plan, &p)
 		done.Add(1)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -75,7 +76,7 @@ func (f *benchFlags) run() error {
 	defer stop()
 	cells, err := bench.Measure(ctx, o)
 	if ctx.Err() != nil {
-		return exit(exitInterrupted, "interrupted")
+		return exit(exitInterrupted, "%v", context.Cause(ctx))
 	}
 	if err != nil {
 		return classify(err)

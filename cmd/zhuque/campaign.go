@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -48,12 +48,15 @@ compared with the program that never failed.
 A scenario (see zhuque scenarios) is a named campaign; flags change it. --mutant
 alone runs the campaign that exposes the mutant.
 
-A campaign that does not pass writes its first failure, made as small as possible,
-to a case file in the --out directory (zhuque-out without --out); the last line
-is the command that replays it.
+A campaign that does not pass writes its first failure to a case file as soon as it
+is found, and makes it as small as possible at the end; the last line is the command
+that replays it. Cases, report and figures are in the --out directory. Without --out
+each run has its own, zhuque-out/NAME-N, and zhuque-out/report.html is the report of
+the latest. An interrupt, SIGTERM or SIGHUP ends the campaign with the report so far.
 
 The exit status is that of the worst verdict: 0 pass, 10 violation, 11 detected,
-12 unsupported, 13 simulator bug, 14 timeout; 2 for bad input, 130 when it was
+12 unsupported, 13 simulator bug, 14 timeout; 2 for bad input, 3 when all passed but
+the report could not be written, 130 when it was
 interrupted. With --format json standard output is one object; its keys are
 points, one for each verdict, points_per_second, seed, digest, and campaign, the
 whole record as documented in the package crashinject/result.`,
@@ -76,7 +79,7 @@ whole record as documented in the package crashinject/result.`,
 	numberVar(fl, &f.points, "points", 1000, "how many points; at most so many of calls and recovery")
 	numberVar(fl, &f.tails, "tails", 16, "points whose survivor runs on to the program's end, evenly spread")
 	fl.IntVar(&f.workers, "workers", 0, "points judged at the same time (default: one for each CPU)")
-	fl.StringVar(&f.out, "out", "", "directory for report.html, figures, tables and case files")
+	fl.StringVar(&f.out, "out", "", "directory for report.html, figures, tables and case files (default zhuque-out/NAME-N, N counting the runs)")
 	fl.StringVar(&f.stdin, "stdin", "", "host file that is the guest's standard input (default: empty)")
 	fl.IntVar(&f.shrink, "shrink", 40, "plans tried to make the first failure smaller")
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -181,39 +184,63 @@ func (f *campaignFlags) run(c *cobra.Command, args []string) error {
 	if f.workers < 0 || f.shrink < 0 {
 		return errors.New("--workers and --shrink: expected a whole number that is not negative")
 	}
-	if err := expectFolder(f.out); err != nil {
-		return fmt.Errorf("--out: %w", err)
-	}
 	camp.Workers = f.workers
 	camp.Progress = progress(camp.Name)
-	camp.Replay = saveCase(f.out, f.shrink)
+	folder, err := newRunFolder(f.out, camp.Name)
+	if err != nil {
+		return err
+	}
 	ctx, stop := interruptible()
 	defer stop()
+	(&firstCase{folder: folder, budget: f.shrink}).attach(ctx, &camp)
 	res, err := camp.Run(ctx)
 	switch {
 	case res == nil && ctx.Err() != nil:
-		return exit(exitInterrupted, "interrupted before the first point")
+		return exit(exitInterrupted, "%v before the first point", context.Cause(ctx))
 	case res == nil:
 		return classify(err)
 	}
-	if werr := f.write(&camp, res, asJSON); werr != nil {
-		return exit(exitBadInput, "%v", werr)
-	}
+	return campaignStatus(ctx, res, err, f.write(&camp, res, folder, asJSON))
+}
+
+// campaignStatus is the answer of a campaign: what ended it early, else the verdict of its
+// points. A file that could not be written (werr) is told of, but takes the place of no
+// verdict but pass.
+func campaignStatus(ctx context.Context, res *result.Campaign, err, werr error) error {
 	if ctx.Err() != nil {
-		return exit(exitInterrupted, "interrupted after %d points", res.Points)
-	}
-	if err != nil {
-		return classify(err)
+		err = exit(exitInterrupted, "%v after %d points", context.Cause(ctx), res.Points)
 	}
 	worst, ok := res.Counts.Worst()
-	if !ok {
+	var unkept *exitError
+	switch {
+	case err != nil && (!errors.As(err, &unkept) || unkept.status != exitInfrastructure):
+		return errors.Join(classify(err), told(werr))
+	case !ok:
 		return exit(result.SimBug.ExitCode(), "BUG: no point was judged")
+	case worst != result.Pass:
+		return errors.Join(&exitError{status: worst.ExitCode()}, told(err), told(werr))
 	}
-	return verdict(worst)
+	return unwritten(werr)
+}
+
+// told is an error as words alone, which decides no exit status.
+func told(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(err.Error())
+}
+
+// unwritten gives an error of writing results its exit status.
+func unwritten(err error) error {
+	if err == nil {
+		return nil
+	}
+	return exit(exitInfrastructure, "%v", err)
 }
 
 // write shows a campaign on standard output and writes its report.
-func (f *campaignFlags) write(camp *crashinject.Campaign, res *result.Campaign, asJSON bool) error {
+func (f *campaignFlags) write(camp *crashinject.Campaign, res *result.Campaign, folder *runFolder, asJSON bool) error {
 	doc, err := document(res.Name, &camp.Setup, *res)
 	if err != nil {
 		return err
@@ -223,9 +250,7 @@ func (f *campaignFlags) write(camp *crashinject.Campaign, res *result.Campaign, 
 	} else {
 		err = report.Text(os.Stdout, doc, colour(os.Stdout))
 	}
-	if f.out != "" {
-		err = errors.Join(err, report.WriteAll(f.out, doc))
-	}
+	err = errors.Join(err, folder.report(doc))
 	if asJSON && res.Replay != "" {
 		fmt.Fprintln(os.Stderr, res.Replay)
 	}
@@ -259,8 +284,13 @@ func progress(name string) func(done, total uint64) {
 	live := colour(os.Stderr)
 	begin := time.Now()
 	last := begin
+	ended := false
 	return func(done, total uint64) {
 		end := done == total
+		if end && ended {
+			return // a slow host looks once more between the last point and the end
+		}
+		ended = end
 		if !live && !end && time.Since(last) < 5*time.Second {
 			return
 		}
@@ -277,25 +307,3 @@ func progress(name string) func(done, total uint64) {
 		fmt.Fprintln(os.Stderr, line)
 	}
 }
-
-// saveCase makes a failing case smaller, writes it, and returns its replay command.
-func saveCase(dir string, budget int, more ...string) func(crashinject.Case) (string, error) {
-	return func(cs crashinject.Case) (string, error) {
-		small, err := cs.Shrink(budget)
-		if err != nil {
-			small = cs
-		}
-		if dir == "" {
-			dir = defaultOut
-		}
-		parts := append([]string{"first", cs.Verdict.String()}, more...)
-		name := filepath.Join(dir, strings.Join(parts, "-")+".case")
-		if err := errors.Join(expectFolder(dir), result.WriteFile(name, writeText(small.String()))); err != nil {
-			return "", exit(exitBadInput, "the first failure (%s, plan %s) could not be kept: %v", cs.Verdict, cs.Plan, err)
-		}
-		return command("zhuque", "replay", name), nil
-	}
-}
-
-// defaultOut receives what nobody gave another place to.
-const defaultOut = "zhuque-out"

@@ -122,18 +122,20 @@ func (f *crashFlags) run(setup crashinject.Setup) error {
 	o, err := f.crash(setup, plan, console)
 	wall := time.Since(begin)
 	if out.err != nil {
-		return exit(exitBadInput, "standard output: %v", out.err)
+		return exit(badStatus(out.err), "standard output: %v", out.err)
 	}
 	if err != nil {
 		return classify(err)
 	}
-	if err := f.finish(&setup, &o, wall); err != nil {
-		return err
-	}
+	// What could not be written takes the place of no verdict but pass.
+	werr := f.finish(&setup, &o, wall)
 	if err := f.show(&o, len(plan.Cuts), asJSON); err != nil {
 		return err
 	}
-	return verdict(o.Point.Verdict)
+	if v := o.Point.Verdict; v != result.Pass {
+		return errors.Join(verdict(v), told(werr))
+	}
+	return werr
 }
 
 func (f *crashFlags) crash(setup crashinject.Setup, plan crashinject.Plan, console *kernel.Console) (crashinject.Outcome, error) {
@@ -161,18 +163,18 @@ func (f *crashFlags) finish(setup *crashinject.Setup, o *crashinject.Outcome, wa
 			fmt.Fprintf(os.Stderr, "lost, as it was not synchronized: %s\n", what)
 		}
 		if err := o.Left.Files.Close(); err != nil {
-			return exit(exitBadInput, "%v", err)
+			return exit(badStatus(err), "%v", err)
 		}
 		return nil
 	}
 	if err := o.Machine.Close(); err != nil {
-		return exit(exitBadInput, "%v", err)
+		return exit(badStatus(err), "%v", err)
 	}
 	if f.stats == "" {
 		return nil
 	}
 	if err := writeStats(f.stats, setup, o.Machine, o.Stop, wall); err != nil {
-		return exit(exitBadInput, "--stats: %v", err)
+		return exit(badStatus(err), "--stats: %v", err)
 	}
 	return nil
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,13 +37,14 @@ something broken was not caught.`,
 		Example: `  zhuque demo`,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			if err := expectFolder(out); err != nil {
-				return fmt.Errorf("--out: %w", err)
+			folder, err := newRunFolder(out, "demo")
+			if err != nil {
+				return err
 			}
-			return demo(out, workers)
+			return demo(folder, workers)
 		},
 	}
-	c.Flags().StringVar(&out, "out", defaultOut, "directory for the report")
+	c.Flags().StringVar(&out, "out", "", "directory for the report and the cases (default zhuque-out/demo-N, N counting the runs)")
 	c.Flags().IntVar(&workers, "workers", 0, "points judged at the same time (default: one for each CPU)")
 	return c
 }
@@ -74,18 +75,18 @@ func demoActs() []act {
 	}
 }
 
-func (a *act) campaign(workers int, out string) crashinject.Campaign {
+func (a *act) campaign(ctx context.Context, workers int, folder *runFolder) crashinject.Campaign {
 	s := crashinject.DefaultSetup()
 	s.Guest, s.Program, s.Mutant = guests.Guest, crashinject.GuestPrefix+a.guest, a.mutant
 	c := crashinject.Campaign{Name: a.name, Setup: s, Strategy: a.strategy, Tails: a.tails, Workers: workers, Progress: progress(a.name)}
 	if a.adr {
 		c.Setup.Domain, c.Expect = eadr.ADR, result.Detected
 	}
-	c.Replay = saveCase(out, 20, a.guest)
+	(&firstCase{folder: folder, budget: 20, more: []string{a.guest}}).attach(ctx, &c)
 	return c
 }
 
-func demo(out string, workers int) error {
+func demo(folder *runFolder, workers int) error {
 	ctx, stop := interruptible()
 	defer stop()
 	begin := time.Now()
@@ -95,31 +96,40 @@ func demo(out string, workers int) error {
 		return err
 	}
 	for _, a := range demoActs() {
-		c := a.campaign(workers, out)
+		c := a.campaign(ctx, workers, folder)
 		res, err := c.Run(ctx)
-		if ctx.Err() != nil {
-			return exit(exitInterrupted, "interrupted in %q", a.name)
-		}
 		if res != nil {
 			doc.Campaigns = append(doc.Campaigns, *res)
 		}
+		if ctx.Err() != nil {
+			return errors.Join(exit(exitInterrupted, "%v in %q", context.Cause(ctx), a.name), told(demoReport(&doc, folder)))
+		}
 		if err != nil {
-			return errors.Join(classify(fmt.Errorf("%s: %w", a.name, err)), report.WriteAll(out, doc))
+			return errors.Join(classify(fmt.Errorf("%s: %w", a.name, err)), told(demoReport(&doc, folder)))
 		}
 	}
 	if err := measure(&doc); err != nil {
 		return err
 	}
-	werr := report.WriteAll(out, doc)
-	if err := report.Text(os.Stdout, doc, colour(os.Stdout)); err != nil {
-		return err
-	}
-	if werr != nil {
-		return werr
-	}
-	fmt.Printf("\nreport: %s (figures, tables and cases beside it)\n", filepath.Join(out, "report.html"))
+	werr := demoReport(&doc, folder)
 	fmt.Fprintf(os.Stderr, "%.1f s\n", time.Since(begin).Seconds())
-	return demoVerdict(&doc)
+	if err := demoVerdict(&doc); err != nil {
+		return errors.Join(err, told(werr))
+	}
+	return unwritten(werr)
+}
+
+// demoReport shows what is in doc and writes the report.
+func demoReport(doc *result.Document, folder *runFolder) error {
+	if len(doc.Campaigns) == 0 {
+		return nil
+	}
+	werr := folder.report(*doc)
+	if err := report.Text(os.Stdout, *doc, colour(os.Stdout)); err != nil || werr != nil {
+		return errors.Join(err, werr)
+	}
+	fmt.Printf("\nreport: %s (figures and tables beside it, cases in %s)\n", folder.page(), folder.dir)
+	return nil
 }
 
 // demoVerdict is the demo's exit status.

@@ -167,7 +167,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	dir := t.TempDir()
 	zhuque(t, dir, "", "run", "--stats", "/dev/full", "--", "guest:hello").want(t, 125, "/dev/full", "no space left")
-	zhuque(t, dir, "", "crash", "--at", "20", "--save", "/dev/full", "--", "guest:hello").want(t, 2, "/dev/full", "no space left")
+	zhuque(t, dir, "", "crash", "--at", "20", "--save", "/dev/full", "--", "guest:hello").want(t, 3, "/dev/full", "no space left")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +175,7 @@ func TestFullDisk(t *testing.T) {
 	if st, err := os.Stat("/dev/full"); err != nil || st.Mode()&os.ModeCharDevice == 0 {
 		t.Fatal("the device was replaced")
 	}
-	for args, status := range map[string]int{"run -- guest:hello": 125, "isa": 2, "campaign -- guest:hello": 2} {
+	for args, status := range map[string]int{"run -- guest:hello": 125, "isa": 3, "campaign -- guest:hello": 3} {
 		if got := intoFull(t, self, dir, args); got != status {
 			t.Errorf("zhuque %s >/dev/full: status %d, expected %d", args, got, status)
 		}

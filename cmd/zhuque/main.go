@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
 
@@ -23,11 +22,12 @@ import (
 
 // Exit statuses beside those of verdicts (result.Verdict.ExitCode).
 const (
-	exitBadInput      = 2
-	exitInterrupted   = 130
-	exitSimulator     = 125 // run only: unsupported, bad flags, simulator bug
-	exitNotExecutable = 126 // run only
-	exitNotFound      = 127 // run only
+	exitBadInput       = 2
+	exitInfrastructure = 3 // disk, network
+	exitInterrupted    = 130
+	exitSimulator      = 125 // run only: unsupported, bad flags, simulator bug
+	exitNotExecutable  = 126 // run only
+	exitNotFound       = 127 // run only
 )
 
 // exitError carries an exit status to main. An empty message prints nothing.
@@ -62,10 +62,11 @@ func execute(root *cobra.Command, args []string) (status int) {
 	}
 	var e *exitError
 	if !errors.As(err, &e) {
-		e = &exitError{exitBadInput, err.Error()}
+		e = &exitError{status: badStatus(err)}
 	}
-	if e.message != "" {
-		fmt.Fprintln(os.Stderr, "zhuque: "+e.message)
+	// The message is that of the whole error: e may be one of several that were joined.
+	if message := strings.Trim(err.Error(), "\n"); message != "" {
+		fmt.Fprintln(os.Stderr, "zhuque: "+message)
 	}
 	return e.status
 }
@@ -79,8 +80,8 @@ store buffer, caches, eADR and persistent memory, under a whole-process-persiste
 runtime. It cuts the power where you say, restarts from what persistent memory
 holds, and compares the recovered process with one that never failed.
 
-Exit status: 0 pass, 2 bad input, 10 violation, 11 detected, 12 unsupported,
-13 simulator bug, 14 timeout. The verb run passes on the guest's status; its own
+Exit status: 0 pass, 2 bad input, 3 the host's disk or network failed, 10 violation,
+11 detected, 12 unsupported, 13 simulator bug, 14 timeout, 130 interrupted. The verb run passes on the guest's status; its own
 failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -90,12 +91,19 @@ failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
 	return c
 }
 
-// interruptible returns a context that an interrupt ends; a second one ends the process.
+// interruptible returns a context that a signal which asks to end ends, with Interrupted as
+// its cause; a second one ends the process.
 func interruptible() (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
+	ctx, cancel := context.WithCancelCause(context.Background())
+	var asked signals
+	stop := asked.watch(func() { cancel(&Interrupted{asked.first}) })
+	return ctx, func() { stop(); cancel(nil) }
 }
+
+// Interrupted says which signal ended a run early.
+type Interrupted struct{ Signal os.Signal }
+
+func (e *Interrupted) Error() string { return fmt.Sprintf("interrupted (%v)", e.Signal) }
 
 // classify gives an error from starting or running a program its exit status.
 func classify(err error) error {
@@ -119,7 +127,7 @@ func classify(err error) error {
 	case strings.Contains(err.Error(), "BUG: "):
 		return exit(result.SimBug.ExitCode(), "%v", err)
 	}
-	return exit(exitBadInput, "%v", err)
+	return exit(badStatus(err), "%v", err)
 }
 
 // verdict turns a verdict into an exit status; the message has been printed.

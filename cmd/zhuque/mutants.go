@@ -91,7 +91,7 @@ func catchMutants(c *cobra.Command, names []string) error {
 	for _, m := range list {
 		row, err := catch(ctx, m)
 		if ctx.Err() != nil {
-			return exit(exitInterrupted, "interrupted in %q", m.Name)
+			return exit(exitInterrupted, "%v in %q", context.Cause(ctx), m.Name)
 		}
 		if err != nil {
 			return classify(fmt.Errorf("%s: %w", m.Name, err))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -102,16 +103,30 @@ func leave(p *crashinject.Persistent, asked *signals) int {
 // signals are those that ask this process to end.
 type signals struct{ first syscall.Signal }
 
-// watch calls ask at the first signal; a second one ends the process at once.
-func (s *signals) watch(ask func()) {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	go func() {
-		got, ok := (<-c).(syscall.Signal)
-		signal.Reset(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-		if ok {
-			s.first = got
+// watch calls ask at the first signal; a second one ends the process at once. What whoever
+// started this process had it ignore (nohup) stays ignored. stop ends the watch.
+func (s *signals) watch(ask func()) (stop func()) {
+	var list []os.Signal
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(sig) {
+			list = append(list, sig)
 		}
-		ask()
+	}
+	c, quit := make(chan os.Signal, 1), make(chan struct{})
+	if len(list) == 0 {
+		return func() {} // Notify would take an empty list for all signals
+	}
+	signal.Notify(c, list...)
+	go func() {
+		select {
+		case got := <-c:
+			signal.Stop(c)
+			if sig, ok := got.(syscall.Signal); ok {
+				s.first = sig
+			}
+			ask()
+		case <-quit:
+		}
 	}()
+	return sync.OnceFunc(func() { signal.Stop(c); close(quit) })
 }

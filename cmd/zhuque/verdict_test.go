@@ -195,7 +195,7 @@ func TestReportThatCannotBeWritten(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "out", "campaigns.csv"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r := zhuque(t, dir, "", "campaign", "--from", "10", "--to", "30", "--out", "out", "--", "guest:hello").want(t, 2, "campaigns.csv", "incomplete")
+	r := zhuque(t, dir, "", "campaign", "--from", "10", "--to", "30", "--out", "out", "--", "guest:hello").want(t, 3, "campaigns.csv", "incomplete")
 	if !strings.Contains(r.stdout, "guest:hello") || !strings.Contains(r.stdout, "21") {
 		t.Errorf("standard output %q: expected the table", r.stdout)
 	}
