@@ -7,14 +7,12 @@
 //     pointers, MXCSR, all vector registers in full width;
 //   - of every process: its mappings with range, protection, kind, file and offset, and
 //     every byte of every mapping, written or not;
-//   - all kernel-resident state, word by word, as the records of package kernel hold it:
-//     processes and threads with their numbers, parents, names, limits, masks,
-//     alternate stacks, robust lists and affinity; dispositions; pending signals in
-//     order; what a thread waits for, until when, and what its call has moved; which
-//     thread runs, since when; timers; descriptors, open files with offset and
-//     flags; pipes and sockets with their bytes; epoll watches; working directories;
-//   - the file tree: names, attributes, contents, advisory locks, deleted files that are
-//     open, and pages that a shared mapping has written;
+//   - all kernel-resident state: the kernel's live objects, field by field, whether or not
+//     their records hold the field (see kernel.Kernel.Differences, whose table lists the
+//     fields that are left out, each with its reason);
+//   - the file tree likewise (vfs.FS.Differences): names, attributes, times, contents,
+//     references, advisory locks, deleted files that are open; and pages that a shared
+//     mapping has written;
 //   - what was written to the console, and how much input was consumed;
 //   - at the end of a run (Ends): how the program ended, after how many instructions,
 //     all output, and the files.
@@ -28,8 +26,6 @@
 //   - which core holds the registers of a thread that does not run, and decoded blocks;
 //   - where in physical memory a mapping lies, what is in memory that no mapping shows,
 //     and the free lists of physical memory;
-//   - how many references keep a deleted file: that the file goes with the last one is
-//     seen at the end of a run only;
 //   - the runtime's own tables, which a restart has just read: the next restart of the same
 //     plan compares what comes out of them;
 //   - what is outside the machine beside the console: peers of sockets, the host's files;
@@ -71,12 +67,11 @@ func (r *Result) add(format string, a ...any) {
 	}
 }
 
-// Comparer compares machines with a reference; it remembers the reference's
-// kernel-resident state between calls of it.
+// Comparer compares machines with a reference; it remembers what it learned of the
+// reference's memory between calls of it.
 type Comparer struct {
 	ref   *sim.Machine
 	calls uint64
-	state []kernel.Record
 
 	// files is how many pages of file mappings ref has, all found equal to their
 	// files when it had taken filesCalls calls; 0 when that must be found out.
@@ -87,7 +82,7 @@ type Comparer struct {
 // Compare compares everything the program can see. Neither machine is changed.
 func (c *Comparer) Compare(want, got *sim.Machine) (r Result) {
 	if c.ref != want || c.calls != want.Calls() {
-		*c = Comparer{ref: want, calls: want.Calls(), state: want.Kernel().Objects()}
+		*c = Comparer{ref: want, calls: want.Calls()}
 	}
 	if w, g := want.Retired(), got.Retired(); w != g {
 		r.add("the clock stands at %d instructions instead of %d", g, w)
@@ -96,7 +91,7 @@ func (c *Comparer) Compare(want, got *sim.Machine) (r Result) {
 	if wv, gv, ok := mappings(&r, want, got); ok {
 		c.memory(&r, want, got, wv, gv)
 	}
-	state(&r, c.state, got.Kernel().Objects())
+	state(&r, want.Kernel(), got.Kernel())
 	output(&r, want, got)
 	files(&r, want, got)
 	return r
@@ -132,18 +127,11 @@ func output(r *Result, want, got *sim.Machine) {
 // files compares the file trees: the nodes, and the pages that shared mappings
 // keep in persistent memory.
 func files(r *Result, wm, gm *sim.Machine) {
-	want, got := wm.Durable().Files, gm.Durable().Files
-	if want.SameTree(got) {
-		frames(r, wm, gm)
+	if d := wm.Durable().Files.Differences(gm.Durable().Files, 1); len(d) > 0 {
+		r.add("the file trees differ: %s", d[0])
 		return
 	}
-	w, werr := want.Digest()
-	g, gerr := got.Digest()
-	if err := errors.Join(werr, gerr); err != nil {
-		r.add("the file trees cannot be compared: %v", err)
-	} else if w != g {
-		r.add("the file trees differ")
-	}
+	frames(r, wm, gm)
 }
 
 // frames compares the frames of two file trees that have the same ones.
@@ -503,8 +491,25 @@ func page(r *Result, what string, va uint64, a, b *mem.Page) {
 	}
 }
 
-// state compares two lists of records, ascending by key.
-func state(r *Result, want, got []kernel.Record) {
+// state compares the kernels' objects. Where their records show a difference too, they
+// tell it in better words.
+func state(r *Result, want, got *kernel.Kernel) {
+	live := want.Differences(got, Limit)
+	if len(live) == 0 {
+		return
+	}
+	before := len(r.Differences)
+	records(r, want.Objects(), got.Objects())
+	if len(r.Differences) > before {
+		return
+	}
+	for _, d := range live {
+		r.add("kernel state that no record tells of: %s", d)
+	}
+}
+
+// records compares two lists of records, ascending by key.
+func records(r *Result, want, got []kernel.Record) {
 	for len(want) > 0 || len(got) > 0 {
 		order := 0
 		switch {

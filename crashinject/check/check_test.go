@@ -167,7 +167,7 @@ func TestEveryRecordIsCompared(t *testing.T) {
 func one(t *testing.T, rec kernel.Record, want, got []kernel.Record) {
 	t.Helper()
 	var r Result
-	state(&r, want, got)
+	records(&r, want, got)
 	if len(r.Differences) != 1 || !strings.Contains(r.Differences[0], rec.Key.Kind.String()) {
 		t.Errorf("%v: reported is %q", rec.Key, r.Differences)
 	}
