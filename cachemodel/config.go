@@ -118,9 +118,9 @@ func (c Config) Validate() error {
 	if c.Cores < 1 || c.Cores > MaxCores {
 		return fmt.Errorf("cache model %s: %d cores; there must be 1 to %d", c.Name, c.Cores, MaxCores)
 	}
-	for _, p := range c.integers() {
-		if v := p.value; v < p.min || v > p.max {
-			return fmt.Errorf("cache model %s: %s is %d; it must be %d to %d", c.Name, p.name, v, p.min, p.max)
+	for _, r := range c.Rows() {
+		if v := r.Get(); v < r.Lo || v > r.Hi {
+			return fmt.Errorf("cache model %s: %s is %d; it must be %d to %d", c.Name, strings.TrimPrefix(r.Name, "cache."), int64(v), r.Lo, r.Hi)
 		}
 	}
 	if n := c.images(); n >= 1<<indexBits {
@@ -148,83 +148,13 @@ func (c Config) images() uint64 {
 	return lines(c.LLC) + uint64(c.Cores)*(lines(c.L1D)+lines(c.L2)+uint64(c.PendingFlushes)+1)
 }
 
-// integer is one integer parameter with its accepted range.
-type integer struct {
-	name     string
-	value    int64
-	min, max int64
-	unit     string
-	status   phys.Status
-	source   string
-}
-
-// integers lists every parameter that is a plain number, the values in use.
-func (c Config) integers() []integer {
-	cited, assumed := phys.Cited, phys.Assumed
-	wideNanos := int64(1_000_000)
-	dram := "Intel MLC 3.10, Ice Lake-SP, gjbex/Code-optimization 286e129"
-	sb := "Ice Lake-SP, from memory; ChampSim's default has the same 72"
-	if c.Name == "clx-g1" {
-		dram, sb = sourceFAST20, "Skylake-SP, from memory"
-	}
-	ns := func(name string, v phys.Nanos, source string) integer {
-		return integer{name, int64(v), 0, wideNanos, "ns", cited, source}
-	}
-	list := []integer{
-		{"core.frequency", int64(c.CoreMHz), 100, 10_000, "MHz", assumed, "a 16-core part of the generation; clx: the FAST'20 machine"},
-		{"llc.slices", int64(c.LLCSlices), 1, 1024, "cores", assumed, "a 16-core part"},
-		{"store_buffer.entries", int64(c.StoreBuffer), 1, ringSize - 2, "entries", assumed, sb},
-		{"wc.buffers", int64(c.WCBuffers), 1, maxWC, "lines", assumed, "L1D fill buffers, from memory"},
-		{"flush.pending", int64(c.PendingFlushes), 1, 1 << 16, "lines", assumed, "large, so that a missing fence is not hidden"},
-		ns("dram.read", c.DRAMRead, dram),
-		ns("pmem.read", c.PMEMRead, sourceFAST20+", random; 169 when sequential"),
-		ns("dram.write_accept", c.DRAMWrite, sourceFAST20+", store+clwb"),
-		ns("pmem.write_accept", c.PMEMWrite, sourceFAST20+", store+clwb"),
-		ns("dram.nt_accept", c.DRAMNT, sourceFAST20+", ntstore"),
-		ns("pmem.nt_accept", c.PMEMNT, sourceFAST20+", ntstore"),
-		ns("flush.gap", c.FlushGap, sourceFAST4+" (clwb 1.42 GB/s)"),
-		ns("nt.gap", c.NTGap, sourceFAST4+" (ntstore 4.13 GB/s)"),
-		{"core.transfer", int64(c.CoreTransfer), 0, wideNanos, "ns", assumed, sourceCores},
-		{"core.upgrade", int64(c.CoreUpgrade), 0, wideNanos, "ns", assumed, sourceCores},
-		{"store.overlap", int64(c.StoreOverlap), 1, 64, "ratio", assumed, "store misses that overlap"},
-	}
+// Rows lists every parameter of the model with the place of its value. Status and source
+// are those of the preset whose name the configuration has.
+func (c *Config) Rows() []phys.Row {
+	rows := append(c.shape(), c.latencies()...)
 	for k := range FenceKinds {
-		list = append(list, integer{"fence." + k.String(), int64(c.FenceCycles[k]), 0, 10_000, "cycles", assumed, "order of magnitude on an empty buffer; a locked instruction pays twice"})
-	}
-	return list
-}
-
-// Params returns one row for every value that the model uses.
-func (c Config) Params() []phys.Param {
-	evicts, icx := 0.0, c.Name != "clx-g1"
-	if c.CLWBEvicts {
-		evicts = 1
-	}
-	size, sizeL2, latency, sourceL2 := sourceSkylake, sourceSkylake, sourceSkylake, sourceSkylake
-	statusLLC, sourceLLC := phys.Cited, sourceSkylake
-	latencyLLC := latency
-	if icx {
-		size, latency = sourceUops, sourceUops
-		sizeL2, sourceL2 = "Ice Lake-SP, allinfo.space 2021-07-06", "Ice Lake-SP, from memory"
-		statusLLC, sourceLLC, latencyLLC = phys.Assumed, "Ice Lake-SP, 1.5 MiB in 12 ways a core, from memory", "between Skylake-SP's 77 and the client part's 41"
-	}
-	statusL2 := statusLLC
-	rows := []phys.Param{
-		{Name: "cores", Value: float64(c.Cores), Unit: "cores", Status: phys.Assumed, Source: "each has its own L1D, L2 and buffers", Range: fmt.Sprintf("1..%d", MaxCores)},
-		{Name: "l1d.size", Value: float64(c.L1D.Size), Unit: "B", Status: phys.Cited, Source: size, Range: rangeSize},
-		{Name: "l1d.ways", Value: float64(c.L1D.Ways), Unit: "ways", Status: phys.Cited, Source: size, Range: rangeWays},
-		{Name: "l1d.latency", Value: float64(c.L1D.Latency), Unit: "cycles", Status: phys.Cited, Source: latency, Range: "<= l2.latency"},
-		{Name: "l2.size", Value: float64(c.L2.Size), Unit: "B", Status: phys.Cited, Source: sizeL2, Range: rangeSize},
-		{Name: "l2.ways", Value: float64(c.L2.Ways), Unit: "ways", Status: statusL2, Source: sourceL2, Range: rangeWays},
-		{Name: "l2.latency", Value: float64(c.L2.Latency), Unit: "cycles", Status: statusL2, Source: sourceL2, Range: "<= llc.latency"},
-		{Name: "llc.size", Value: float64(c.LLC.Size), Unit: "B", Status: statusLLC, Source: sourceLLC, Range: rangeSize},
-		{Name: "llc.ways", Value: float64(c.LLC.Ways), Unit: "ways", Status: statusLLC, Source: sourceLLC, Range: rangeWays},
-		{Name: "llc.latency", Value: float64(c.LLC.Latency), Unit: "cycles", Status: statusLLC, Source: latencyLLC, Range: ">= l2.latency"},
-		{Name: "clwb.evicts", Value: evicts, Unit: "bool", Status: phys.Cited, Source: sourcePerma, Range: "0 or 1"},
-	}
-	for _, p := range c.integers() {
-		rows = append(rows, phys.Param{Name: p.name, Value: float64(p.value), Unit: p.unit, Status: p.status,
-			Source: p.source, Range: fmt.Sprintf("%d..%d", p.min, p.max)})
+		rows = append(rows, phys.Row{Name: "fence." + k.String(), Cell: phys.CellOf(&c.FenceCycles[k]), Hi: 10_000, Unit: "cycles", Status: phys.Assumed,
+			Source: "order of magnitude on an empty buffer; a locked instruction pays twice"})
 	}
 	for i := range rows {
 		rows[i].Name = "cache." + rows[i].Name
@@ -232,10 +162,96 @@ func (c Config) Params() []phys.Param {
 	return rows
 }
 
-const (
-	rangeSize = "ways x 64 B x a power of two, up to 1 GiB"
-	rangeWays = "1..64"
-)
+// shape lists the caches.
+func (c *Config) shape() []phys.Row {
+	size, sizeL2, latency, sourceL2 := sourceSkylake, sourceSkylake, sourceSkylake, sourceSkylake
+	statusLLC, sourceLLC, latencyLLC := phys.Cited, sourceSkylake, sourceSkylake
+	if c.Name != "clx-g1" {
+		size, latency = sourceUops, sourceUops
+		sizeL2, sourceL2 = "Ice Lake-SP, allinfo.space 2021-07-06", "Ice Lake-SP, from memory"
+		statusLLC, sourceLLC, latencyLLC = phys.Assumed, "Ice Lake-SP, 1.5 MiB in 12 ways a core, from memory", "between Skylake-SP's 77 and the client part's 41"
+	}
+	statusL2 := statusLLC
+	const slowest = 1 << 20 // cycles
+	lines := func(name string, v *phys.Bytes, status phys.Status, source string) phys.Row {
+		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: phys.LineSize, Hi: 1 << 30, Unit: "B", Status: status, Source: source, Accepts: rangeSize}
+	}
+	ways := func(name string, v *int, status phys.Status, source string) phys.Row {
+		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: 1, Hi: 64, Unit: "ways", Status: status, Source: source}
+	}
+	cycles := func(name string, v *phys.Cycles, status phys.Status, source, accepts string) phys.Row {
+		return phys.Row{Name: name, Cell: phys.CellOf(v), Hi: slowest, Unit: "cycles", Status: status, Source: source, Accepts: accepts}
+	}
+	evicts := phys.Cell{Get: func() uint64 {
+		if c.CLWBEvicts {
+			return 1
+		}
+		return 0
+	}, Set: func(n uint64) { c.CLWBEvicts = n != 0 }}
+	return []phys.Row{
+		{Name: "cores", Cell: phys.CellOf(&c.Cores), Lo: 1, Hi: MaxCores, Unit: "cores", Status: phys.Assumed, Source: "each has its own L1D, L2 and buffers"},
+		lines("l1d.size", &c.L1D.Size, phys.Cited, size),
+		ways("l1d.ways", &c.L1D.Ways, phys.Cited, size),
+		cycles("l1d.latency", &c.L1D.Latency, phys.Cited, latency, "<= l2.latency"),
+		lines("l2.size", &c.L2.Size, phys.Cited, sizeL2),
+		ways("l2.ways", &c.L2.Ways, statusL2, sourceL2),
+		cycles("l2.latency", &c.L2.Latency, statusL2, sourceL2, "<= llc.latency"),
+		lines("llc.size", &c.LLC.Size, statusLLC, sourceLLC),
+		ways("llc.ways", &c.LLC.Ways, statusLLC, sourceLLC),
+		cycles("llc.latency", &c.LLC.Latency, statusLLC, latencyLLC, ">= l2.latency"),
+		{Name: "clwb.evicts", Cell: evicts, Hi: 1, Unit: "bool", Status: phys.Cited, Source: sourcePerma, Accepts: "0 or 1"},
+	}
+}
+
+// latencies lists the buffers and the times outside the caches.
+func (c *Config) latencies() []phys.Row {
+	const cited, assumed, wideNanos = phys.Cited, phys.Assumed, 1_000_000
+	dram := "Intel MLC 3.10, Ice Lake-SP, gjbex/Code-optimization 286e129"
+	sb := "Ice Lake-SP, from memory; ChampSim's default has the same 72"
+	if c.Name == "clx-g1" {
+		dram, sb = sourceFAST20, "Skylake-SP, from memory"
+	}
+	number := func(name string, v *int, lo, hi uint64, unit, source string) phys.Row {
+		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: lo, Hi: hi, Unit: unit, Status: assumed, Source: source}
+	}
+	ns := func(name string, v *phys.Nanos, status phys.Status, source string) phys.Row {
+		return phys.Row{Name: name, Cell: phys.CellOf(v), Hi: wideNanos, Unit: "ns", Status: status, Source: source}
+	}
+	return []phys.Row{
+		number("core.frequency", &c.CoreMHz, 100, 10_000, "MHz", "a 16-core part of the generation; clx: the FAST'20 machine"),
+		number("llc.slices", &c.LLCSlices, 1, 1024, "cores", "a 16-core part"),
+		number("store_buffer.entries", &c.StoreBuffer, 1, ringSize-2, "entries", sb),
+		number("wc.buffers", &c.WCBuffers, 1, maxWC, "lines", "L1D fill buffers, from memory"),
+		number("flush.pending", &c.PendingFlushes, 1, 1<<16, "lines", "large, so that a missing fence is not hidden"),
+		ns("dram.read", &c.DRAMRead, cited, dram),
+		ns("pmem.read", &c.PMEMRead, cited, sourceFAST20+", random; 169 when sequential"),
+		ns("dram.write_accept", &c.DRAMWrite, cited, sourceFAST20+", store+clwb"),
+		ns("pmem.write_accept", &c.PMEMWrite, cited, sourceFAST20+", store+clwb"),
+		ns("dram.nt_accept", &c.DRAMNT, cited, sourceFAST20+", ntstore"),
+		ns("pmem.nt_accept", &c.PMEMNT, cited, sourceFAST20+", ntstore"),
+		ns("flush.gap", &c.FlushGap, cited, sourceFAST4+" (clwb 1.42 GB/s)"),
+		ns("nt.gap", &c.NTGap, cited, sourceFAST4+" (ntstore 4.13 GB/s)"),
+		ns("core.transfer", &c.CoreTransfer, assumed, sourceCores),
+		ns("core.upgrade", &c.CoreUpgrade, assumed, sourceCores),
+		number("store.overlap", &c.StoreOverlap, 1, 64, "ratio", "store misses that overlap"),
+	}
+}
+
+// Params returns one row for every value that the model uses. What is not the preset's is
+// the user's.
+func (c Config) Params() (list []phys.Param) {
+	def, err := Preset(c.Name)
+	preset := def.Rows()
+	for i, r := range c.Rows() {
+		if err == nil && r.Get() != preset[i].Get() && r.Name != "cache.cores" {
+			r.Status, r.Source = phys.Assumed, "set for this run"
+		}
+		list = append(list, r.Param(fmt.Sprintf("%d..%d", r.Lo, r.Hi)))
+	}
+	return list
+}
+
+const rangeSize = "ways x 64 B x a power of two, up to 1 GiB"
 
 func (c Config) cycles(n phys.Nanos) phys.Cycles {
 	return phys.Cycles((uint64(n)*uint64(c.CoreMHz) + 500) / 1000)

@@ -16,7 +16,7 @@ import (
 // Case is one judged plan with all that is needed to repeat it. Its text form is
 // what zhuque replay reads:
 //
-//	zhuque-case 1
+//	zhuque-case 2
 //	program "guest:list"
 //	arg "-n"
 //	env "TERM=dumb"
@@ -27,15 +27,21 @@ import (
 //	reason "after the restart rax is 0x0 instead of 0x1"
 //
 // Lines that start with # and empty lines do not count. Strings are quoted as in Go.
+// In version 1, which is still read, a 0 of an optional setting means that it is not given.
 type Case struct {
 	Setup   Setup
 	Plan    Plan
 	Tail    bool           // the survivor ran to the program's end
 	Verdict result.Verdict // what it was judged; zero when it was not
 	Reason  string
+
+	version int // of the text that it was read from
 }
 
-const caseHeader = "zhuque-case 1"
+// caseHeaders are the first lines of the versions that are read; the last is written.
+var caseHeaders = []string{"zhuque-case 1", "zhuque-case 2"}
+
+var caseHeader = caseHeaders[len(caseHeaders)-1]
 
 // String renders the case as ParseCase reads it.
 func (c Case) String() string {
@@ -100,7 +106,7 @@ func parseCase(file, text string) (Case, error) {
 			continue
 		}
 		if !header {
-			if line != caseHeader {
+			if c.version = 1 + slices.Index(caseHeaders, line); c.version == 0 {
 				return Case{}, &SyntaxError{file, n, fmt.Errorf("%q: expected %q as the first line", clip(line), caseHeader)}
 			}
 			header = true
@@ -118,6 +124,7 @@ func parseCase(file, text string) (Case, error) {
 	case c.Setup.Program == "":
 		return Case{}, &SyntaxError{file, n + 1, fmt.Errorf("no program: expected a line like program \"/bin/true\"")}
 	}
+	c.version = 0 // what was read is printed in the present one
 	return c, nil
 }
 
@@ -126,6 +133,14 @@ func clip(s string) string {
 		return s[:60] + "…"
 	}
 	return s
+}
+
+// set changes a setting as the case's version means it.
+func (c *Case) set(name, value string) error {
+	if r := findSetting(name); c.version == 1 && r != nil && r.zeroAbsent && value == "0" {
+		return nil
+	}
+	return c.Setup.Set(name, value)
 }
 
 func (c *Case) line(line string) error {
@@ -155,7 +170,7 @@ func (c *Case) line(line string) error {
 		rest = strings.TrimSpace(value)
 		var s string
 		if s, err = quoted(); err == nil {
-			err = c.Setup.Set(name, s)
+			err = c.set(name, s)
 		}
 	case "cut":
 		var cut Cut

@@ -43,15 +43,15 @@ func TestCaseSeedsParse(t *testing.T) {
 func TestBadCasesAreRefusedWithTheirPlace(t *testing.T) {
 	const head = "zhuque-case 1\n"
 	for text, want := range map[string]string{
-		"":                                       `f.case:1: the file is empty: expected "zhuque-case 1"`,
-		"zhuque-case 2\n":                        `f.case:1: "zhuque-case 2": expected "zhuque-case 1"`,
+		"":                                       `f.case:1: the file is empty: expected "zhuque-case 2"`,
+		"zhuque-case 3\n":                        `f.case:1: "zhuque-case 3": expected "zhuque-case 2"`,
 		head + "program \"a\"\n":                 "f.case:3: no cut",
 		head + "cut after 1\n":                   "f.case:3: no program",
 		head + "program a\n":                     "f.case:2: program a: expected a string in double quotes",
 		head + "program `a`\n":                   "expected a string in double quotes",
 		head + "\n# x\ncut after x\n":            `f.case:4: "after" "x": expected a whole number`,
 		head + "set domain \"dram\"\n":           "f.case:2: unknown persistence domain",
-		head + "set colour \"red\"\n":            `setting "colour": expected one of cache`,
+		head + "set colour \"red\"\n":            `setting "colour": expected one of cores`,
 		head + "set seed \"-1\"\n":               `seed "-1": expected a whole number`,
 		head + "set mutant \"x\"\n":              `mutant "x": expected one of`,
 		head + "verdict fine\n":                  `verdict "fine": expected one of pass`,

@@ -90,22 +90,12 @@ func (c *Config) Validate() error {
 			return fmt.Errorf("power: %w", err)
 		}
 	}
-	for _, r := range c.rows() {
-		if v := r.get(c); v < r.lo || v > r.hi {
-			return fmt.Errorf("power: %s is %s: expected %d to %d", r.name, strings.TrimSpace(fmt.Sprint(v, " ", r.unit)), r.lo, r.hi)
+	for _, r := range c.Rows() {
+		if v := r.Get(); v < r.Lo || v > r.Hi {
+			return fmt.Errorf("power: %s is %s: expected %d to %d", r.Name, strings.TrimSpace(fmt.Sprint(v, " ", r.Unit)), r.Lo, r.Hi)
 		}
 	}
 	return nil
-}
-
-// row is one parameter: its place in Config, unit, range and origin.
-type row struct {
-	name   string
-	get    func(*Config) uint64
-	unit   string
-	lo, hi uint64
-	status phys.Status
-	source string
 }
 
 const (
@@ -114,43 +104,41 @@ const (
 	deviceCSV = "reference/device_targets.csv "
 )
 
-func (c *Config) rows() []row {
-	return []row{
-		{"power.energy", func(c *Config) uint64 { return uint64(c.Energy) }, "nJ", 0, math.MaxUint64, phys.Cited,
-			deviceCSV + "wsp.residual_window.min: 10 ms (at the power drawn by default)"},
-		{"power.package", func(c *Config) uint64 { return c.PackageWatts }, "W", 1, 10_000, phys.Assumed, "thermal design power of a third-generation server part"},
-		{"power.package_draining", func(c *Config) uint64 { return c.DrainWatts }, "W", 1, 10_000, phys.Assumed, noSource},
-		{"power.dimm", func(c *Config) uint64 { return c.DIMMWatts }, "W", 1, 1_000, phys.Cited, deviceCSV + "fast20.ewr.*: average power budget"},
-		{"power.dimms", func(c *Config) uint64 { return c.DIMMs }, "", 1, 64, phys.Cited, deviceCSV + "izra19.max_write_bw"},
-		{"power.interrupt_latency", func(c *Config) uint64 { return uint64(c.InterruptLatency) }, "ns", 0, second, phys.Assumed, noSource},
-		{"power.store_drain", func(c *Config) uint64 { return uint64(c.StoreDrain) }, "ns", 0, second, phys.Assumed, noSource},
-		{"power.register_save", func(c *Config) uint64 { return uint64(c.RegisterSave) }, "ns", 0, second, phys.Assumed, noSource},
-		{"power.save_line", func(c *Config) uint64 { return uint64(c.SaveLine) }, "ns", 0, second, phys.Assumed, noSource},
-		{"power.flush_walk", func(c *Config) uint64 { return uint64(c.FlushWalk) }, "ns", 0, second, phys.Assumed,
-			noSource + "; " + deviceCSV + "wsp.save_time bounds the whole flush by 5 ms"},
-		{"power.hop_l1", func(c *Config) uint64 { return uint64(c.Hop[0]) }, "ns", 0, second, phys.Assumed, noSource},
-		{"power.hop_l2", func(c *Config) uint64 { return uint64(c.Hop[1]) }, "ns", 0, second, phys.Assumed, noSource},
-		{"power.hop_llc", func(c *Config) uint64 { return uint64(c.Hop[2]) }, "ns", 0, second, phys.Assumed, noSource},
-		{"power.write_bandwidth", func(c *Config) uint64 { return uint64(c.WriteBandwidth) }, "B/s", 1_000_000, 1e13, phys.Cited, deviceCSV + "izra19.max_write_bw"},
-		{"power.dram_bandwidth", func(c *Config) uint64 { return uint64(c.DRAMBandwidth) }, "B/s", 1_000_000, 1e13, phys.Assumed, noSource},
-		{"power.scatter", func(c *Config) uint64 { return c.Scatter }, "", 1, 64, phys.Cited, deviceCSV + "fast20.ewr.store_noflush.rand.1t.64: effective write ratio 0.245"},
-		{"power.wpq_lines", func(c *Config) uint64 { return c.WPQLines }, "lines", 0, 1 << 16, phys.Assumed, deviceCSV + "mem.wpq.size_clx: 512 B, unverified"},
-		{"power.dimm_lines", func(c *Config) uint64 { return c.DIMMLines }, "lines", 0, 1 << 30, phys.Cited, deviceCSV + "vans.param.rmw.buffer_entries: 16 KiB"},
-		{"power.mark", func(c *Config) uint64 { return uint64(c.Mark) }, "ns", 0, second, phys.Assumed, noSource},
+// Rows lists every parameter with the place of its value.
+func (c *Config) Rows() []phys.Row {
+	return []phys.Row{
+		{Name: "power.energy", Cell: phys.CellOf(&c.Energy), Unit: "nJ", Hi: math.MaxUint64, Status: phys.Cited, Source: deviceCSV + "wsp.residual_window.min: 10 ms (at the power drawn by default)"},
+		{Name: "power.package", Cell: phys.CellOf(&c.PackageWatts), Unit: "W", Lo: 1, Hi: 10_000, Status: phys.Assumed, Source: "thermal design power of a third-generation server part"},
+		{Name: "power.package_draining", Cell: phys.CellOf(&c.DrainWatts), Unit: "W", Lo: 1, Hi: 10_000, Status: phys.Assumed, Source: noSource},
+		{Name: "power.dimm", Cell: phys.CellOf(&c.DIMMWatts), Unit: "W", Lo: 1, Hi: 1_000, Status: phys.Cited, Source: deviceCSV + "fast20.ewr.*: average power budget"},
+		{Name: "power.dimms", Cell: phys.CellOf(&c.DIMMs), Lo: 1, Hi: 64, Status: phys.Cited, Source: deviceCSV + "izra19.max_write_bw"},
+		{Name: "power.interrupt_latency", Cell: phys.CellOf(&c.InterruptLatency), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
+		{Name: "power.store_drain", Cell: phys.CellOf(&c.StoreDrain), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
+		{Name: "power.register_save", Cell: phys.CellOf(&c.RegisterSave), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
+		{Name: "power.save_line", Cell: phys.CellOf(&c.SaveLine), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
+		{Name: "power.flush_walk", Cell: phys.CellOf(&c.FlushWalk), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource + "; " + deviceCSV + "wsp.save_time bounds the whole flush by 5 ms"},
+		{Name: "power.hop_l1", Cell: phys.CellOf(&c.Hop[0]), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
+		{Name: "power.hop_l2", Cell: phys.CellOf(&c.Hop[1]), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
+		{Name: "power.hop_llc", Cell: phys.CellOf(&c.Hop[2]), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
+		{Name: "power.write_bandwidth", Cell: phys.CellOf(&c.WriteBandwidth), Unit: "B/s", Lo: 1_000_000, Hi: 1e13, Status: phys.Cited, Source: deviceCSV + "izra19.max_write_bw"},
+		{Name: "power.dram_bandwidth", Cell: phys.CellOf(&c.DRAMBandwidth), Unit: "B/s", Lo: 1_000_000, Hi: 1e13, Status: phys.Assumed, Source: noSource},
+		{Name: "power.scatter", Cell: phys.CellOf(&c.Scatter), Lo: 1, Hi: 64, Status: phys.Cited, Source: deviceCSV + "fast20.ewr.store_noflush.rand.1t.64: effective write ratio 0.245"},
+		{Name: "power.wpq_lines", Cell: phys.CellOf(&c.WPQLines), Unit: "lines", Hi: 1 << 16, Status: phys.Assumed, Source: deviceCSV + "mem.wpq.size_clx: 512 B, unverified"},
+		{Name: "power.dimm_lines", Cell: phys.CellOf(&c.DIMMLines), Unit: "lines", Hi: 1 << 30, Status: phys.Cited, Source: deviceCSV + "vans.param.rmw.buffer_entries: 16 KiB"},
+		{Name: "power.mark", Cell: phys.CellOf(&c.Mark), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
 	}
 }
 
 // Params returns the parameters with the values that Run uses.
 func (c *Config) Params() []phys.Param {
 	def := Default(c.Domain)
+	usual := def.Rows()
 	var ps []phys.Param
-	for _, r := range c.rows() {
-		p := phys.Param{Name: r.name, Value: float64(r.get(c)), Unit: r.unit, Status: r.status, Source: r.source,
-			Range: fmt.Sprintf("%d to %d", r.lo, r.hi)}
-		if r.get(c) != r.get(&def) {
-			p.Status, p.Source = phys.Assumed, "set for this run"
+	for i, r := range c.Rows() {
+		if r.Get() != usual[i].Get() {
+			r.Status, r.Source = phys.Assumed, "set for this run"
 		}
-		ps = append(ps, p)
+		ps = append(ps, r.Param(fmt.Sprintf("%d to %d", r.Lo, r.Hi)))
 	}
 	return ps
 }

@@ -26,7 +26,6 @@ type campaignFlags struct {
 	tails    uint64
 	workers  int
 	out      string
-	stdin    string
 	shrink   int
 }
 
@@ -80,7 +79,6 @@ whole record as documented in the package crashinject/result.`,
 	numberVar(fl, &f.tails, "tails", 16, "points whose survivor runs on to the program's end, evenly spread")
 	fl.IntVar(&f.workers, "workers", 0, "points judged at the same time (default: one for each CPU)")
 	fl.StringVar(&f.out, "out", "", "directory for report.html, figures, tables and case files (default zhuque-out/NAME-N, N counting the runs)")
-	fl.StringVar(&f.stdin, "stdin", "", "host file that is the guest's standard input (default: empty)")
 	fl.IntVar(&f.shrink, "shrink", 40, "plans tried to make the first failure smaller")
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return append(scenarios.Names(), guestNames()...), cobra.ShellCompDirectiveDefault
@@ -118,9 +116,6 @@ func (f *campaignFlags) campaign(c *cobra.Command, args []string) (camp crashinj
 		}
 		camp.Name, camp.Tails = command(args...), f.tails
 		camp.Strategy = crashinject.Strategy{Kind: crashinject.Every}
-	}
-	if given("stdin") {
-		camp.Setup.Stdin = f.stdin
 	}
 	if given("tails") {
 		camp.Tails = f.tails

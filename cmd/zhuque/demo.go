@@ -199,7 +199,10 @@ func measure(doc *result.Document) error {
 // uncut runs one guest without a failure.
 func uncut(guest string, memory sim.Memory, latency phys.Nanos) (result.Run, error) {
 	s := crashinject.DefaultSetup()
-	s.Guest, s.Program, s.Memory, s.PMEMRead = guests.Guest, crashinject.GuestPrefix+guest, memory, latency
+	s.Guest, s.Program, s.Memory = guests.Guest, crashinject.GuestPrefix+guest, memory
+	if err := s.Set("pmem-read", fmt.Sprint(uint64(latency))); err != nil {
+		return result.Run{}, err
+	}
 	cfg, err := s.Config(nil)
 	if err != nil {
 		return result.Run{}, err

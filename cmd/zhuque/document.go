@@ -20,7 +20,7 @@ func document(title string, setup *crashinject.Setup, campaigns ...result.Campai
 			{Name: "simulator", Value: "zhuque " + version().Version},
 			{Name: "built by", Value: runtime.Version()},
 			{Name: "host", Value: fmt.Sprintf("%s/%s, %d CPUs", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())},
-			{Name: "cache model", Value: setup.Cache},
+			{Name: "cache model", Value: setup.Preset},
 			{Name: "persistence domain", Value: setup.Domain.String()},
 		},
 	}, err

@@ -5,59 +5,27 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"zhuque/cachemodel"
 	"zhuque/crashinject"
-	"zhuque/runtime/wpp"
 	"zhuque/scenarios/guests"
 )
 
-// setupFlags are the machine's settings on the command line. Their names are
-// those of crashinject.Setup.Set.
+// setupFlags are the machine's settings on the command line: the rows of
+// crashinject.Settings.
 type setupFlags struct {
+	rows   []crashinject.Setting
 	values map[string]*string
+	set    []string
 	env    []string
 }
 
-var settings = []struct {
-	name, usage string
-	words       func() []string // for completion; nil: none
-}{
-	{"memory", "where memory lies: zhuque (persistent, under the runtime), pmem (no runtime), native (DRAM)", words("zhuque", "pmem", "native")},
-	{"cpu", "what the processor can do: v2 (up to SSE4.2) or v3 (also AVX, AVX2, FMA, F16C), in the levels of the x86-64 psABI", words("v2", "v3")},
-	{"model", "cache model: full or off", words("full", "off")},
-	{"cache", "preset of the cache model (see zhuque params)", cachemodel.Presets},
-	{"domain", "persistence domain: eadr or adr", words("eadr", "adr")},
-	{"seed", "seed of everything random", nil},
-	{"cores", "processor cores of the machine, 1 to 64; threads are spread over them", nil},
-	{"quantum", "mean number of instructions of a thread's turn (default 5000, with several cores 200)", nil},
-	{"root", "host directory that is the guest's whole file tree (default the host's, read-only)", nil},
-	{"overlay", "host directory that keeps the guest's file changes (default: thrown away)", nil},
-	{"files", "when changes of files are durable: durable (at the end of each call), pagecache (when synchronized; the same under zhuque)", words(crashinject.DurableFiles, crashinject.PageCache)},
-	{"pmem-dir", "host directory that keeps the files of /mnt/pmem between runs (default: empty at the start, thrown away)", nil},
-	{"dir", "the guest's working directory (default: the present one; / with --root and for embedded guests)", nil},
-	{"flush", "what the runtime writes back by itself: none, runtime (its own lines), power-fail (all caches, with what energy the power supply has left)", words(crashinject.FlushNone, crashinject.FlushRuntime, crashinject.FlushPowerFail)},
-	{"sigpwr", "who is told of a power failure, if the program handles SIGPWR: process (one thread of it), per-thread (all)", words(crashinject.SIGPWRProcess, crashinject.SIGPWRPerThread)},
-	{"mutant", "run with a deliberate defect (see zhuque mutants)", mutantNames},
-	{"energy", "hold-up energy in nanojoules (default: the platform's)", nil},
-	{"pmem-read", "PMEM read latency in nanoseconds (default: the preset's)", nil},
-	{"pmem-size", "size of the persistent memory in MiB", nil},
-	{"max-instructions", "end a run after so many instructions (default: no limit)", nil},
-}
-
 func words(list ...string) func() []string { return func() []string { return list } }
-
-func mutantNames() (names []string) {
-	for _, m := range wpp.Mutants() {
-		names = append(names, m.Name)
-	}
-	return names
-}
 
 func guestNames() (names []string) {
 	for _, g := range guests.Names() {
@@ -66,27 +34,53 @@ func guestNames() (names []string) {
 	return names
 }
 
+// register makes the flags of a verb that runs a program.
 func (f *setupFlags) register(c *cobra.Command) {
-	f.values = map[string]*string{}
-	def := crashinject.DefaultSetup()
-	for _, s := range settings {
-		// The defaults 0 and "" are explained in words.
-		value, shown := new(string), def.Get(s.name)
-		*value = shown
-		if shown == "0" {
-			shown = ""
-		}
-		f.values[s.name] = value
-		flag := c.Flags().VarPF((*text)(value), s.name, "", s.usage)
-		flag.DefValue = shown
-		if s.words != nil {
-			complete(c, s.name, s.words)
-		}
-	}
+	f.registerSome(c, func(r *crashinject.Setting) bool { return r.Only == "" || r.Only == c.Name() })
 	c.Flags().StringArrayVar(&f.env, "env", nil, "`NAME=VALUE`, a variable of the guest's environment, beside PATH and HOME; may be repeated")
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return guestNames(), cobra.ShellCompDirectiveDefault
 	}
+}
+
+// registerSome makes the flags of some settings, and --set for all and for parameters.
+func (f *setupFlags) registerSome(c *cobra.Command, wanted func(*crashinject.Setting) bool) {
+	f.values = map[string]*string{}
+	def := crashinject.DefaultSetup()
+	for _, r := range crashinject.Settings() {
+		if !wanted(&r) {
+			continue
+		}
+		f.rows = append(f.rows, r)
+		value, usage := new(string), r.Usage
+		*value = def.Get(r.Name)
+		if r.Absent != "" {
+			usage += " (default: " + r.Absent + ")"
+		}
+		f.values[r.Name] = value
+		c.Flags().VarPF((*text)(value), r.Name, "", usage)
+		if r.Words != nil {
+			complete(c, r.Name, r.Words)
+		}
+		for _, old := range r.Old {
+			if !strings.Contains(old, ".") { // or it is a parameter
+				c.Flags().VarPF((*text)(value), old, "", usage).Hidden = true
+			}
+		}
+	}
+	c.Flags().StringArrayVar(&f.set, "set", nil, "`NAME=VALUE`, a setting or a parameter of the model (see zhuque params); may be repeated")
+	complete(c, "set", settingNames)
+}
+
+// settingNames completes --set.
+func settingNames() (names []string) {
+	for _, name := range crashinject.Parameters() {
+		names = append(names, name+"=")
+	}
+	for _, r := range crashinject.Settings() {
+		names = append(names, r.Name+"=")
+	}
+	return names
 }
 
 func complete(c *cobra.Command, flag string, list func() []string) {
@@ -144,13 +138,8 @@ func numberVar(fl *pflag.FlagSet, p *uint64, name string, value uint64, usage st
 
 // apply changes s as the flags that were given say.
 func (f *setupFlags) apply(c *cobra.Command, s *crashinject.Setup) error {
-	for _, set := range settings {
-		if !c.Flags().Changed(set.name) {
-			continue
-		}
-		if err := s.Set(set.name, *f.values[set.name]); err != nil {
-			return fmt.Errorf("--%w", err)
-		}
+	if err := f.settings(c, s); err != nil {
+		return err
 	}
 	for _, e := range f.env {
 		if name, _, ok := strings.Cut(e, "="); !ok || name == "" {
@@ -158,6 +147,28 @@ func (f *setupFlags) apply(c *cobra.Command, s *crashinject.Setup) error {
 		}
 	}
 	s.Env = append([]string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/"}, f.env...)
+	return nil
+}
+
+// settings changes s in the order of the table, then as --set says.
+func (f *setupFlags) settings(c *cobra.Command, s *crashinject.Setup) error {
+	for _, r := range f.rows {
+		if !slices.ContainsFunc(append(r.Old, r.Name), c.Flags().Changed) {
+			continue
+		}
+		if err := s.Set(r.Name, *f.values[r.Name]); err != nil {
+			return fmt.Errorf("--%w", err)
+		}
+	}
+	for _, text := range f.set {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return fmt.Errorf("--set %q: expected NAME=VALUE", text)
+		}
+		if err := s.Set(name, value); err != nil {
+			return fmt.Errorf("--set %w", err)
+		}
+	}
 	return nil
 }
 

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"zhuque/cachemodel"
 	"zhuque/crashinject"
 	"zhuque/crashinject/result"
 	"zhuque/scenarios"
@@ -120,19 +119,14 @@ func paramsVerb() *cobra.Command {
 			}
 			return rows
 		}, func() any { return get() })
-	values := map[string]*string{}
-	for _, name := range []string{"cache", "domain"} {
-		values[name] = c.Flags().String(name, setup.Get(name), "of the machine whose parameters are shown")
-	}
-	complete(c, "cache", cachemodel.Presets)
-	complete(c, "domain", words("eadr", "adr"))
-	c.PreRunE = func(*cobra.Command, []string) error {
-		for _, name := range []string{"cache", "domain"} {
-			if err := setup.Set(name, *values[name]); err != nil {
-				return fmt.Errorf("--%w", err)
-			}
+	var f setupFlags
+	f.registerSome(c, func(r *crashinject.Setting) bool { return r.Tunes })
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		if err := f.settings(c, &setup); err != nil {
+			return err
 		}
-		return nil
+		_, err := paramsOf(&setup)
+		return err
 	}
 	return c
 }

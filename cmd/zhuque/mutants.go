@@ -35,7 +35,7 @@ one was not.`,
 	c.Flags().BoolVar(&run, "run", false, "run their campaigns")
 	c.Args = cobra.ArbitraryArgs
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return mutantNames(), cobra.ShellCompDirectiveNoFileComp
+		return wpp.MutantNames(), cobra.ShellCompDirectiveNoFileComp
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		switch {

@@ -179,12 +179,19 @@ func FindMutant(name string) (Mutant, error) {
 	if name == "" {
 		return Mutant{}, nil
 	}
-	names := make([]string, len(mutants))
-	for i, m := range mutants {
+	for _, m := range mutants {
 		if m.Name == name {
 			return m, nil
 		}
+	}
+	return Mutant{}, fmt.Errorf("mutant %q: expected one of %s", name, strings.Join(MutantNames(), ", "))
+}
+
+// MutantNames lists the names of the mutants.
+func MutantNames() []string {
+	names := make([]string, len(mutants))
+	for i, m := range mutants {
 		names[i] = m.Name
 	}
-	return Mutant{}, fmt.Errorf("mutant %q: expected one of %s", name, strings.Join(names, ", "))
+	return names
 }

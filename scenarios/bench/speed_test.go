@@ -65,7 +65,10 @@ func BenchmarkSystemCall(b *testing.B) {
 // calling returns a machine that does nothing but getppid.
 func calling(t testing.TB, memory sim.Memory, caches bool) *sim.Machine {
 	s := crashinject.DefaultSetup()
-	s.Memory, s.Model = memory, caches
+	s.Memory = memory
+	if !caches {
+		s.Model = crashinject.NoModel
+	}
 	s.Program, s.Guest = crashinject.GuestPrefix+"getppid", func(string) ([]byte, error) { return static(getppid), nil }
 	cfg, err := s.Config(nil)
 	if err != nil {

@@ -41,8 +41,8 @@ func TestSimulatedAsNative(t *testing.T) {
 			}
 			for _, mode := range []struct {
 				memory sim.Memory
-				model  bool
-			}{{sim.Zhuque, true}, {sim.Zhuque, false}, {sim.Native, true}, {sim.PMEM, false}} {
+				model  crashinject.Model
+			}{{sim.Zhuque, crashinject.FullModel}, {sim.Zhuque, crashinject.NoModel}, {sim.Native, crashinject.FullModel}, {sim.PMEM, crashinject.NoModel}} {
 				s := setup(t, g.Name)
 				s.Memory, s.Model = mode.memory, mode.model
 				cfg, err := s.Config(nil)

@@ -267,7 +267,7 @@ func changed(t testing.TB, before map[string]string, overlay, dir string) map[st
 func (r *run) simulated(t testing.TB, root, dir string) (s seen, stop sim.Stop, instructions uint64) {
 	t.Helper()
 	setup := r.setup(root, dir)
-	setup.Memory, setup.Model, setup.Overlay = sim.Native, false, t.TempDir()
+	setup.Memory, setup.Model, setup.Overlay = sim.Native, crashinject.NoModel, t.TempDir()
 	var stdout, stderr bytes.Buffer
 	cfg, err := setup.Config(kernel.NewConsole(bytes.NewReader(r.input(t)), &stdout, &stderr))
 	if err != nil {

@@ -115,7 +115,7 @@ func TestAsNative(t *testing.T) {
 				t.Fatalf("natively it prints %q", want)
 			}
 			plain := setupOf(root)
-			plain.Memory, plain.Model = sim.Native, false
+			plain.Memory, plain.Model = sim.Native, crashinject.NoModel
 			out, n := simulated(t, plain)
 			same(t, "one core", out, want)
 			plain.Cores, plain.Seed = 3, 7
