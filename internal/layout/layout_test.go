@@ -68,11 +68,13 @@ var table = map[string]row{
 	"sim/x86/hwtest": {own: []string{"sim/x86"}, foreign: []string{"github.com/ebitengine/purego", "golang.org/x/sys"},
 		host: []string{"os", "syscall", "unsafe"}},
 
-	"cachemodel":          {own: []string{"sim/det", "sim/phys"}},
-	"cachemodel/refmodel": {own: []string{"cachemodel", "sim/phys"}},
-	"eadr":                {own: []string{"sim/det", "sim/phys"}},
-	"sim/phys":            {},
-	"sim/det":             {host: []string{"math/rand/v2"}},
+	"cachemodel":              {own: []string{"sim/det", "sim/phys"}},
+	"cachemodel/refmodel":     {own: []string{"cachemodel", "sim/phys"}},
+	"cachemodel/worlds":       {own: []string{"sim/phys"}},
+	"cachemodel/worlds/brute": {},
+	"eadr":                    {own: []string{"sim/det", "sim/phys"}},
+	"sim/phys":                {},
+	"sim/det":                 {host: []string{"math/rand/v2"}},
 
 	"internal/testrig": {own: []string{"cachemodel", "eadr", "scenarios/guests", "sim", "sim/kernel", "sim/kernel/vfs"}, host: []string{"os", "os/exec", "time"}},
 }

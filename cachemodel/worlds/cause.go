@@ -1,0 +1,198 @@
+package worlds
+
+import (
+	"math"
+	"slices"
+
+	"zhuque/sim/phys"
+)
+
+// Decision is one choice that was made on the way to a world.
+type Decision struct {
+	Choice
+	Load Site // the load that asked
+
+	before *Decision
+}
+
+// Kept and Lost tell whether the decision was that all or none of what was open
+// of the cell is there. Neither is set in between.
+func (d *Decision) none() bool { return len(d.keep) > 0 && d.keep[len(d.keep)-1].hi == 0 }
+
+// Decisions returns the choices that led to this world, the oldest first.
+func (m *Memory) Decisions() (list []Decision) {
+	for d := m.trace; d != nil; d = d.before {
+		list = append(list, *d)
+	}
+	slices.Reverse(list)
+	return list
+}
+
+// decided notes a decision and what it says of instants.
+func (m *Memory) decided(c Choice, ln *line, load Site) {
+	m.trace = &Decision{Choice: c, Load: load, before: m.trace}
+	p := &m.pasts[c.cell.gen]
+	p.instants = p.instants.and(ln.instants(c.cell.part, c.keep))
+}
+
+// Ref names a store.
+type Ref struct {
+	Site Site
+	At   uint64 // place in the order in which all stores retired, from 1; 0 for no store
+}
+
+// Missing says why a store was not guaranteed.
+type Missing uint8
+
+// Why a store may be lost.
+const (
+	NoFlush       Missing = iota // its line was never flushed
+	FlushedBefore                // the last flush of the line came before the store
+	NoFence                      // flushed, but the core that flushed had no fence after that
+	NotOut                       // in a store buffer or a write-combining buffer: no fence at all
+)
+
+func (w Missing) String() string {
+	return [...]string{"never flushed", "flushed before the store", "flushed, not fenced", "in a buffer, not fenced"}[w]
+}
+
+// Cause says what a decision means in the program's words.
+type Cause struct {
+	Line  phys.LineAddr
+	Kept  Ref     // the youngest store of the line that is there for certain
+	Lost  Ref     // the oldest that may not be; At 0 when all are there
+	Why   Missing // of the lost store
+	Flush Site    // the flush that did not do, when Why is FlushedBefore or NoFence
+	Load  Site
+}
+
+// Cause explains a decision of this world.
+func (m *Memory) Cause(d Decision) Cause {
+	ln := m.pasts[d.cell.gen].lines.get(uint64(d.cell.addr))
+	width := ln.width(d.cell.part)
+	c := Cause{Line: ln.addr, Load: d.Load, Kept: Ref{ln.baseSite, ln.baseAt}}
+	lo, hi := math.MaxInt, 0
+	for _, s := range d.keep {
+		for i := s.lo; i <= s.hi; i++ {
+			lo, hi = min(lo, i%width), max(hi, i%width)
+		}
+	}
+	if d.cell.part > 0 {
+		ln.causeOfPiece(d.cell.part, lo, hi, &c)
+		return c
+	}
+	at := 0
+	for i := range ln.list {
+		e := &ln.list[i]
+		if at += e.steps(); at <= lo {
+			c.Kept = Ref{e.site, e.at}
+		}
+		if at > hi {
+			c.Lost = Ref{e.site, e.at}
+			c.Why, c.Flush = ln.why(e)
+			break
+		}
+	}
+	return c
+}
+
+func (ln *line) causeOfPiece(part, lo, hi int, c *Cause) {
+	n := 0
+	for i := range ln.nt[0].list {
+		e := &ln.nt[0].list[i]
+		if int(e.piece) != part-1 {
+			continue
+		}
+		if n++; n <= lo {
+			c.Kept = Ref{e.site, e.at}
+		}
+		if n > hi {
+			c.Lost, c.Why = Ref{e.site, e.at}, NotOut
+			return
+		}
+	}
+}
+
+// why says what a store of the list lacks.
+func (ln *line) why(e *entry) (Missing, Site) {
+	for i := range ln.notes {
+		if n := &ln.notes[i]; n.seq >= e.seq {
+			return NoFence, n.site
+		}
+	}
+	switch {
+	case ln.tie != nil:
+		return NotOut, 0
+	case ln.flushed.seq > 0:
+		return FlushedBefore, ln.flushed.site
+	}
+	return NoFlush, 0
+}
+
+// instants returns when a strict machine, whose stores persist in the order in
+// which they retire, could have stopped to leave one of these candidates: instant
+// 2n is after store n, 2n-1 in the midst of it.
+func (ln *line) instants(part int, keep spans) (all spans) {
+	width := ln.width(part)
+	var want spans
+	for i := range width {
+		for _, s := range keep {
+			if s.has(i, width) {
+				want = want.add(i)
+				break
+			}
+		}
+	}
+	var bounds []span // of each candidate
+	from := math.MinInt
+	if ln.baseAt > 0 {
+		from = 2 * int(ln.baseAt)
+	}
+	next := func(at uint64, steps int) {
+		bounds = append(bounds, span{from, 2*int(at) - 2})
+		for range steps - 1 {
+			bounds = append(bounds, span{2*int(at) - 1, 2*int(at) - 1})
+		}
+		from = max(from, 2*int(at))
+	}
+	if part == 0 {
+		for i := range ln.list {
+			next(ln.list[i].at, ln.list[i].steps())
+		}
+	} else {
+		for i := range ln.nt[0].list {
+			if e := &ln.nt[0].list[i]; int(e.piece) == part-1 {
+				next(e.at, 1)
+			}
+		}
+	}
+	bounds = append(bounds, span{from, math.MaxInt})
+	want.each(func(i int) {
+		b := bounds[i]
+		if n := len(all); n > 0 && b.lo <= all[n-1].hi+1 {
+			all[n-1].hi = max(all[n-1].hi, b.hi)
+		} else if b.lo <= b.hi {
+			all = append(all, b)
+		}
+	})
+	return all
+}
+
+// has reports whether the span has a number that leaves i when divided by width.
+func (p span) has(i, width int) bool {
+	first := p.lo + (i-p.lo%width+width)%width
+	return first <= p.hi
+}
+
+// Robust reports whether a machine whose stores persist in the order in which they
+// retire could have stopped so that it left what the loads after each cut have
+// found: if not, some flush or fence is missing, which the program may be able to
+// live with. Decisions and Cause name the stores.
+func (m *Memory) Robust() bool {
+	for i := range m.pasts {
+		if len(m.pasts[i].instants) == 0 {
+			return false
+		}
+	}
+	return true
+}
