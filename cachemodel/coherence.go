@@ -154,21 +154,21 @@ func (c *Core) takePrivate(l phys.LineAddr) word {
 
 // fetchShared is the part of fetchBeyond that other cores have a part in. It
 // returns 0 when the line must come from memory.
-func (c *Core) fetchShared(l phys.LineAddr, store bool) (w word, latency phys.Cycles) {
+func (c *Core) fetchShared(l phys.LineAddr, store bool) (w word, latency phys.Cycles, from StallCause) {
 	h := c.h
-	if latency = h.cost.llc; !store {
+	if latency, from = h.cost.llc, StallLoadLLC; !store {
 		w = h.lend(l)
 	} else if w = h.llc.take(l, h.epoch); w&shared != 0 {
 		c.invalidateOthers(l)
 		w, latency = w&^shared, h.cost.upgrade
 	}
 	if w != 0 {
-		return w, latency
+		return w, latency, from
 	}
 	if w = c.snoop(l, store); w != 0 {
 		h.stats.Transfers++
 	}
-	return w, h.cost.transfer
+	return w, h.cost.transfer, StallLoadCore
 }
 
 // snoop brings a line that neither c nor the LLC holds from another core: for a
@@ -229,7 +229,7 @@ func (c *Core) alone(w word) word {
 // set, the only copy.
 func (c *Core) upgrade(w *word) {
 	c.h.stats.Upgrades++
-	c.Stall += c.h.cost.upgrade / phys.Cycles(c.h.cfg.StoreOverlap)
+	c.stall(StallStoreBuffer, c.h.cost.upgrade/phys.Cycles(c.h.cfg.StoreOverlap))
 	*w = c.alone(*w)
 	c.l1.count(*w, 1)
 }

@@ -253,6 +253,11 @@ func (c Config) Params() (list []phys.Param) {
 
 const rangeSize = "ways x 64 B x a power of two, up to 1 GiB"
 
+// Nanos converts core clock cycles.
+func (c Config) Nanos(n phys.Cycles) phys.Nanos {
+	return phys.Nanos((uint64(n)*1000 + uint64(c.CoreMHz)/2) / uint64(c.CoreMHz))
+}
+
 func (c Config) cycles(n phys.Nanos) phys.Cycles {
 	return phys.Cycles((uint64(n)*uint64(c.CoreMHz) + 500) / 1000)
 }

@@ -4,7 +4,7 @@ import "zhuque/sim/phys"
 
 // Buffered is one retired store that is not yet visible, with the bytes that it
 // replaced: what a power cut may take back. Size 0 is a flush of the line at
-// Addr that waits for its turn; Old[0] is its FlushKind.
+// Addr that waits for its turn; Old[0] is its FlushKind, Old[1] the core's time when it came.
 type Buffered struct {
 	Addr phys.Addr
 	Old  [2]uint64 // little-endian, the first Size bytes count
@@ -38,12 +38,19 @@ type Core struct {
 	// stores and flushes take lines out of it.
 	MRU     [64]phys.LineAddr
 	MRUMask phys.LineAddr
+	Loads   uint64 // lines that loads asked for, counted by the caller
 
 	SB    StoreBuffer
-	Stall phys.Cycles // cycles lost to the hierarchy so far
+	Stall phys.Cycles // cycles lost to the hierarchy so far: the sum of Stalls
 
-	mruDirty  uint64 // bit i: a store to MRU[i] changes no state either
-	committed uint64 // stores
+	// Clock tells how many instructions the core has executed; nil: none. It is asked
+	// on what changes state only, never by a load or store that hits the L1.
+	Clock Clock
+
+	stalls    Stalls
+	path      channel // flushes and write-combining buffers on their way to the memory controller
+	mruDirty  uint64  // bit i: a store to MRU[i] changes no state either
+	committed uint64  // stores
 	h         *Hierarchy
 	id        int
 	claims    *claims           // the hierarchy's, nil when this is the only core
@@ -51,12 +58,7 @@ type Core struct {
 	l1, l2    level
 	wc        wcBuffers
 	flushes   []pendingFlush // oldest first
-	inFlight  inFlight
 }
-
-// inFlight counts lines on their way to the memory controller for which the
-// next barrier waits.
-type inFlight struct{ flushPMEM, flushDRAM, ntPMEM, ntDRAM uint32 }
 
 // noLine is no line's address.
 const noLine = ^phys.LineAddr(0)
@@ -99,7 +101,8 @@ func (c *Core) Load(l phys.LineAddr) {
 	set := c.l1.own(l, c.h.epoch)
 	if i := find(set, l); i < 0 {
 		c.h.stats.L1LoadMisses++
-		c.Stall += c.fetch(l, false)
+		latency, from := c.fetch(l, false)
+		c.stall(from, latency)
 	} else if i > 0 {
 		toFront(set, i)
 	}
@@ -165,7 +168,7 @@ func (c *Core) commitOldest() {
 	if e.Size == 0 {
 		b.head++
 		b.flushes--
-		c.flushLeaves(l, FlushKind(e.Old[0]))
+		c.flushLeaves(l, FlushKind(e.Old[0]), phys.Cycles(e.Old[1]))
 		return
 	}
 	if !c.commitFast() {
@@ -186,7 +189,8 @@ func (c *Core) commitSlow(l phys.LineAddr) {
 	set := c.l1.own(l, h.epoch)
 	if i := find(set, l); i < 0 {
 		h.stats.L1StoreMisses++
-		c.Stall += c.fetch(l, true) / phys.Cycles(h.cfg.StoreOverlap)
+		latency, _ := c.fetch(l, true)
+		c.stall(StallStoreBuffer, latency/phys.Cycles(h.cfg.StoreOverlap))
 	} else {
 		toFront(set, i)
 		if set[0]&shared != 0 {

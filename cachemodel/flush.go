@@ -85,13 +85,14 @@ func (c *Core) Flush(l phys.LineAddr, k FlushKind) {
 	}
 	c.SB.flushes++
 	b := &c.SB
-	if b.Push(l.Addr(), 0, uint64(k), 0); b.tail-b.head > b.capacity {
+	if b.Push(l.Addr(), 0, uint64(k), uint64(c.now())); b.tail-b.head > b.capacity {
 		c.commitOldest()
 	}
 }
 
-// flushLeaves is a flush at the head of the store buffer.
-func (c *Core) flushLeaves(l phys.LineAddr, k FlushKind) {
+// flushLeaves is a flush at the head of the store buffer, executed at time at: what
+// it sends has been on its way since then.
+func (c *Core) flushLeaves(l phys.LineAddr, k FlushKind, at phys.Cycles) {
 	if k == CLFLUSH {
 		c.clflush(l)
 		return
@@ -106,7 +107,7 @@ func (c *Core) flushLeaves(l phys.LineAddr, k FlushKind) {
 		*w &^= dirty
 		c.h.stats.FlushWriteBacks++
 		c.h.stats.DRAMWrites++
-		c.inFlight.flushDRAM++
+		c.path.flush(at, c.h.cost.dramWrite, c.h.cost.flushGap)
 		c.settle(l, k)
 	default:
 		if *w&pending != 0 {
@@ -117,6 +118,7 @@ func (c *Core) flushLeaves(l phys.LineAddr, k FlushKind) {
 		*w |= pending | armed
 		c.h.refreshMRU(l)
 		c.flushes = append(c.flushes, pendingFlush{line: l, kind: k})
+		c.path.flush(at, c.h.cost.pmemWrite, c.h.cost.flushGap)
 		if len(c.flushes) > c.h.cfg.PendingFlushes {
 			c.complete()
 		}
@@ -132,9 +134,9 @@ func (c *Core) clflush(l phys.LineAddr) {
 		c.h.stats.FlushWriteBacks++
 		c.h.writeBack(w)
 		if l.IsPMEM() {
-			c.Stall += c.h.cost.pmemWrite
+			c.stall(StallFlush, c.h.cost.pmemWrite)
 		} else {
-			c.Stall += c.h.cost.dramWrite
+			c.stall(StallFlush, c.h.cost.dramWrite)
 		}
 	}
 }
@@ -166,7 +168,6 @@ func (c *Core) complete() {
 	}
 	h.stats.FlushWriteBacks++
 	h.stats.PMEMWrites++
-	c.inFlight.flushPMEM++
 	h.images.drop(w.index(), h.epoch)
 	k := p.kind
 	if p.image != 0 { // stored to since: it stays dirty, over what the flush saw
@@ -187,7 +188,7 @@ func (c *Core) complete() {
 // drains and completes.
 func (c *Core) Fence(k FenceKind) {
 	h := c.h
-	c.Stall += h.cfg.FenceCycles[k]
+	c.stall(fenceCause[k], h.cfg.FenceCycles[k])
 	switch k {
 	case SFENCE:
 		h.stats.SFENCE++
@@ -206,7 +207,8 @@ func (c *Core) Fence(k FenceKind) {
 	for c.SB.head != c.SB.tail {
 		c.commitOldest()
 	}
-	if k == SFENCE || k == MFENCE || k == Locked {
+	completes := k == SFENCE || k == MFENCE || k == Locked
+	if completes {
 		for len(c.flushes) > 0 {
 			c.complete()
 		}
@@ -214,29 +216,8 @@ func (c *Core) Fence(k FenceKind) {
 	for c.wc.n > 0 {
 		c.evictWC(0)
 	}
-	if c.inFlight != (inFlight{}) {
-		c.Stall += c.wait()
+	if completes {
+		c.until(StallFlush, c.path.flushed)
 	}
-}
-
-// wait returns how long a barrier waits for the lines in flight to be accepted,
-// and ends their flight: the longest first latency and a gap for each other line.
-func (c *Core) wait() phys.Cycles {
-	f, t := c.inFlight, &c.h.cost
-	c.inFlight = inFlight{}
-	var first, sum phys.Cycles
-	add := func(n uint32, latency, gap phys.Cycles) {
-		if n == 0 {
-			return
-		}
-		if latency > first {
-			first = latency
-		}
-		sum += phys.Cycles(n) * gap
-	}
-	add(f.flushPMEM, t.pmemWrite, t.flushGap)
-	add(f.flushDRAM, t.dramWrite, t.flushGap)
-	add(f.ntPMEM, t.pmemNT, t.ntGap)
-	add(f.ntDRAM, t.dramNT, t.ntGap)
-	return max(first, sum)
+	c.until(StallNT, c.path.ntSent)
 }

@@ -95,12 +95,13 @@ func New(cfg Config, r LineReader) (*Hierarchy, error) {
 	}
 	l1 := cfg.L1D.Latency
 	beyond := func(n phys.Nanos) phys.Cycles { return cfg.LLC.Latency - l1 + cfg.cycles(n) }
+	whole := func(n phys.Nanos) phys.Cycles { return max(cfg.cycles(n), cfg.LLC.Latency) - l1 }
 	h := &Hierarchy{
 		cfg: cfg, reader: r, epoch: epochs.Add(1),
 		llc: newLevel(cfg.LLC, 6),
 		cost: costs{
 			l2: cfg.L2.Latency - l1, llc: cfg.LLC.Latency - l1,
-			dramRead: beyond(cfg.DRAMRead), pmemRead: beyond(cfg.PMEMRead),
+			dramRead: whole(cfg.DRAMRead), pmemRead: whole(cfg.PMEMRead),
 			dramWrite: cfg.cycles(cfg.DRAMWrite), pmemWrite: cfg.cycles(cfg.PMEMWrite),
 			dramNT: cfg.cycles(cfg.DRAMNT), pmemNT: cfg.cycles(cfg.PMEMNT),
 			flushGap: cfg.cycles(cfg.FlushGap), ntGap: cfg.cycles(cfg.NTGap),
@@ -171,55 +172,55 @@ func (h *Hierarchy) Stats() Stats {
 }
 
 // fetch moves a line that the L1 does not hold into it, as the only copy for a
-// store, and returns the first latency beyond an L1 hit.
-func (c *Core) fetch(l phys.LineAddr, store bool) (latency phys.Cycles) {
+// store, and returns the first latency beyond an L1 hit and where the line was.
+func (c *Core) fetch(l phys.LineAddr, store bool) (latency phys.Cycles, from StallCause) {
 	h := c.h
-	latency = h.cost.l2
+	latency, from = h.cost.l2, StallLoadL2
 	w := c.l2.take(l, h.epoch)
 	if w&shared != 0 && store {
 		h.stats.Upgrades++
 		w, latency = c.alone(w), h.cost.upgrade
 	}
 	if w == 0 {
-		w, latency = c.fetchBeyond(l, store)
+		w, latency, from = c.fetchBeyond(l, store)
 	}
 	if w = c.l1.put(w, h.epoch); w == 0 {
-		return latency
+		return latency, from
 	}
 	h.stats.L1WriteBacks += uint64(w & dirty)
 	if w = c.l2.put(w, h.epoch); w == 0 {
-		return latency
+		return latency, from
 	}
 	if w&shared != 0 {
 		if c.heldElsewhere(w.line()) {
-			return latency
+			return latency, from
 		}
 		w &^= shared
 	}
 	h.stats.L2WriteBacks += uint64(w & dirty)
 	h.intoLLC(w)
-	return latency
+	return latency, from
 }
 
 // fetchBeyond is fetch from behind the core's own caches.
-func (c *Core) fetchBeyond(l phys.LineAddr, store bool) (w word, latency phys.Cycles) {
+func (c *Core) fetchBeyond(l phys.LineAddr, store bool) (w word, latency phys.Cycles, from StallCause) {
 	h := c.h
 	h.stats.L2Misses++
 	if c.claims == nil {
-		w, latency = h.llc.take(l, h.epoch), h.cost.llc
+		w, latency, from = h.llc.take(l, h.epoch), h.cost.llc, StallLoadLLC
 	} else {
-		w, latency = c.fetchShared(l, store)
+		w, latency, from = c.fetchShared(l, store)
 	}
 	if w != 0 {
-		return w, latency
+		return w, latency, from
 	}
 	h.stats.LLCMisses++
 	if l.IsPMEM() {
 		h.stats.PMEMReads++
-		return newWord(l), h.cost.pmemRead
+		return newWord(l), h.cost.pmemRead, StallLoadPMEM
 	}
 	h.stats.DRAMReads++
-	return newWord(l), h.cost.dramRead
+	return newWord(l), h.cost.dramRead, StallLoadDRAM
 }
 
 // writeBack puts a dirty line that has left its set into the persistence
@@ -312,6 +313,7 @@ func (c *Core) addTo(d *det.Digest) {
 	for _, e := range c.wc.entry[:c.wc.n] {
 		d.U64(uint64(e.line))
 		d.U64(e.mask)
+		d.U64(uint64(e.full))
 		d.Bytes(e.old[:])
 	}
 	d.U64(uint64(len(c.flushes)))
@@ -321,7 +323,8 @@ func (c *Core) addTo(d *det.Digest) {
 		d.U64(p.saved)
 		c.h.addImage(d, p.image)
 	}
-	for _, v := range []uint32{c.inFlight.flushPMEM, c.inFlight.flushDRAM, c.inFlight.ntPMEM, c.inFlight.ntDRAM} {
+	c.path.addTo(d)
+	for _, v := range c.stalls {
 		d.U64(uint64(v))
 	}
 	c.h.addLevel(d, &c.l1)

@@ -1,12 +1,11 @@
 package cachemodel
 
-import (
-	"math/bits"
+import "zhuque/sim/phys"
 
-	"zhuque/sim/phys"
+const (
+	maxWC     = 16
+	wholeLine = 1<<phys.LineSize - 1
 )
-
-const maxWC = 16
 
 // wcBuffers are a core's write-combining buffers, oldest first.
 type wcBuffers struct {
@@ -18,8 +17,9 @@ type wcBuffers struct {
 // wcEntry holds the non-temporal stores to one line.
 type wcEntry struct {
 	line phys.LineAddr
-	mask uint64 // bit i: byte i was stored
-	old  image  // the visible bytes under them
+	mask uint64      // bit i: byte i was stored
+	full phys.Cycles // when the last byte came: a full buffer is on its way
+	old  image       // the visible bytes under them
 }
 
 func (b *wcBuffers) find(l phys.LineAddr) int {
@@ -49,7 +49,9 @@ func (c *Core) NTStore(a phys.Addr, size uint8, lo, hi uint64) {
 			e.old[off+k] = byte([2]uint64{lo, hi}[k>>3] >> (8 * (k & 7)))
 		}
 	}
-	e.mask |= (1<<size - 1) << off
+	if e.mask |= (1<<size - 1) << off; e.mask == wholeLine && e.full == 0 {
+		e.full = c.now()
+	}
 }
 
 // orderBefore lets those buffered entries leave that must precede a write to l
@@ -87,8 +89,7 @@ func (h *Hierarchy) DMA(l phys.LineAddr) {
 // openWC gives l a buffer; a cached copy is written back and dropped first.
 func (c *Core) openWC(l phys.LineAddr) int {
 	if c.wc.n == c.wc.capacity {
-		c.evictWC(0)
-		c.Stall += c.h.cost.ntGap
+		c.until(StallNT, c.evictWC(0))
 	}
 	if w := c.h.expel(l); w&dirty != 0 {
 		c.h.stats.FlushWriteBacks++
@@ -97,29 +98,33 @@ func (c *Core) openWC(l phys.LineAddr) int {
 	i := c.wc.n
 	c.wc.n++
 	e := &c.wc.entry[i]
-	e.line, e.mask, e.old = l, 0, image{}
+	e.line, e.mask, e.full, e.old = l, 0, 0, image{}
 	c.hold(l)
 	return i
 }
 
 // evictWC sends entry i to the memory controller: it is now visible and persistent.
-func (c *Core) evictWC(i int) {
+// It returns the time at which the buffer is free.
+func (c *Core) evictWC(i int) (free phys.Cycles) {
 	h, e := c.h, &c.wc.entry[i]
 	if h.expel(e.line)&dirty != 0 { // a load may have cached the line meanwhile
 		panic("BUG: dirty line under a write-combining buffer")
 	}
 	h.stats.WCEvictions++
-	if bits.OnesCount64(e.mask) != phys.LineSize {
+	at := e.full
+	if e.mask != wholeLine {
 		h.stats.WCPartial++
+		at = c.now()
 	}
 	if e.line.IsPMEM() {
 		h.stats.PMEMWrites++
-		c.inFlight.ntPMEM++
+		free = c.path.nt(at, h.cost.pmemNT, h.cost.ntGap)
 	} else {
 		h.stats.DRAMWrites++
-		c.inFlight.ntDRAM++
+		free = c.path.nt(at, h.cost.dramNT, h.cost.ntGap)
 	}
 	c.release(e.line)
 	copy(c.wc.entry[i:], c.wc.entry[i+1:c.wc.n])
 	c.wc.n--
+	return free
 }

@@ -46,6 +46,7 @@ func (m *Machine) build(n int, space mem.AddressSpace, blocks *Machine) error {
 		} else {
 			m.cores[i].cpu = x86.New(port)
 		}
+		m.cores[i].keepTime()
 		m.cores[i].cpu.SetLevel(m.cfg.Level)
 		m.cores[i].cpu.TSCAux = uint32(i)
 		// One stream for all cores: a draw depends on it and on the instruction's place
@@ -70,6 +71,13 @@ func (m *Machine) newPort(i int, space mem.AddressSpace) *mem.Port {
 	return p
 }
 
+// keepTime lets the cache model's core follow the instructions of this one.
+func (c *core) keepTime() {
+	if cache := c.port.Core(); cache != nil {
+		cache.Clock = c.cpu
+	}
+}
+
 // forkCores gives a fork, whose memory and kernel exist, the cores of its origin.
 func (m *Machine) forkCores(from *Machine) {
 	m.cores = make([]core, len(from.cores))
@@ -80,6 +88,7 @@ func (m *Machine) forkCores(from *Machine) {
 		}
 		port := m.newPort(i, space)
 		m.cores[i].cpu, m.cores[i].loaded = o.cpu.Clone(port), o.loaded
+		m.cores[i].keepTime()
 	}
 	m.core = &m.cores[from.id]
 }
@@ -104,6 +113,7 @@ func (m *Machine) holder(tid int32) *core {
 
 // execute makes a core the one that executes; the clock goes with it.
 func (m *Machine) execute(c *core) {
+	c.cpu.Elsewhere += m.cpu.Retired - c.cpu.Retired
 	c.cpu.Retired = m.cpu.Retired
 	m.core = c
 }

@@ -255,7 +255,7 @@ func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *Machine) (*
 	if err := m.build(cfg.Cores, space, blocks); err != nil {
 		return nil, err
 	}
-	m.cpu.Retired = d.Retired
+	m.cpu.Retired, m.cpu.Elsewhere = d.Retired, d.Retired // time begins anew
 	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: d.seed(cfg), WallBase: cfg.WallBase + d.Outages + d.Earlier, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum, Cores: len(m.cores), MemTotal: memTotal(cfg), SIGPWRPerThread: cfg.SIGPWRPerThread})
 	m.kernel.DeferInOut(rt != nil)
 	if !boot {

@@ -150,9 +150,9 @@ func TestJSONKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantKeys(t, string(stats), "counters cycles digest exit_status instructions instructions_per_second name program wall_seconds")
+	wantKeys(t, string(stats), "core_cycles counters cycles digest elapsed_cycles elapsed_nanos exit_status hits instructions instructions_per_second media_bytes_written misses name program stalls wall_seconds")
 	var run result.Run
-	if err := json.Unmarshal(stats, &run); err != nil || run.Instructions != 37 || run.Cycles < 37 || len(run.Digest) < 32 {
+	if err := json.Unmarshal(stats, &run); err != nil || run.ElapsedCycles != run.Cycles || run.Instructions != 37 || run.Cycles < 37 || len(run.Digest) < 32 {
 		t.Errorf("%+v, %v", run, err)
 	}
 	wantKeys(t, string(run.Counters), "cache mappings model pages_dram pages_pmem power_failures")

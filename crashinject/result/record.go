@@ -132,17 +132,34 @@ func (c *Campaign) First(v Verdict) (Point, bool) {
 
 // Run is the record of one uncut run.
 type Run struct {
-	Name                  string            `json:"name"`
-	Program               string            `json:"program"`
-	Args                  []string          `json:"args,omitempty"`
-	Config                map[string]string `json:"config,omitempty"`
-	Instructions          uint64            `json:"instructions"`
-	Cycles                phys.Cycles       `json:"cycles"` // modelled core clock
-	WallSeconds           float64           `json:"wall_seconds"`
-	InstructionsPerSecond float64           `json:"instructions_per_second"` // guest instructions per host second
-	Digest                string            `json:"digest"`                  // of the machine's final state
-	ExitStatus            int               `json:"exit_status"`             // as a shell shows it: 128+n for signal n
-	Counters              json.RawMessage   `json:"counters,omitempty"`      // cache and memory counters, as the model names them
+	Name         string            `json:"name"`
+	Program      string            `json:"program"`
+	Args         []string          `json:"args,omitempty"`
+	Config       map[string]string `json:"config,omitempty"`
+	Instructions uint64            `json:"instructions"`
+	Cycles       phys.Cycles       `json:"cycles"` // modelled core clock, all cores together
+
+	ElapsedCycles     phys.Cycles            `json:"elapsed_cycles"` // of the core that is latest
+	ElapsedNanos      phys.Nanos             `json:"elapsed_nanos"`
+	CoreCycles        []phys.Cycles          `json:"core_cycles"`     // busy, by core
+	Order             string                 `json:"order,omitempty"` // what decided which of several cores goes next: see sim.Time
+	Stalls            map[string]phys.Cycles `json:"stalls"`          // by cause, all cores together
+	Hits              Levels                 `json:"hits"`
+	Misses            Levels                 `json:"misses"`
+	MediaBytesWritten phys.Bytes             `json:"media_bytes_written"`
+
+	WallSeconds           float64         `json:"wall_seconds"`
+	InstructionsPerSecond float64         `json:"instructions_per_second"` // guest instructions per host second
+	Digest                string          `json:"digest"`                  // of the machine's final state
+	ExitStatus            int             `json:"exit_status"`             // as a shell shows it: 128+n for signal n
+	Counters              json.RawMessage `json:"counters,omitempty"`      // cache and memory counters, as the model names them
+}
+
+// Levels counts by cache level.
+type Levels struct {
+	L1D uint64 `json:"l1d"`
+	L2  uint64 `json:"l2"`
+	LLC uint64 `json:"llc"`
 }
 
 // OverheadPoint is one measured cost. RelativeToNative is Cycles divided by the

@@ -43,7 +43,7 @@ func fullDocument() Document {
 		Campaigns:   []Campaign{c},
 		Runs: []Run{{
 			Name: "uncut", Program: "counter", Args: []string{"-n", "3"}, Config: map[string]string{"machine": "icx-g2"},
-			Instructions: 90, Cycles: 120, WallSeconds: 0.25, InstructionsPerSecond: 360, Digest: "ab", ExitStatus: 7,
+			Instructions: 90, Cycles: 120, ElapsedCycles: 70, ElapsedNanos: 24, CoreCycles: []phys.Cycles{70, 50}, Order: "instructions", Stalls: map[string]phys.Cycles{"fence": 30}, Hits: Levels{L1D: 9, L2: 4, LLC: 5}, Misses: Levels{L1D: 3, L2: 2, LLC: 1}, MediaBytesWritten: 64, WallSeconds: 0.25, InstructionsPerSecond: 360, Digest: "ab", ExitStatus: 7,
 			Counters: json.RawMessage(`{"l1_misses":4}`),
 		}},
 		Overheads: []Overhead{{Program: "counter", Points: []OverheadPoint{{

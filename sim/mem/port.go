@@ -266,10 +266,12 @@ func (p *Port) FetchPage(va uint64) (*Page, phys.Frame) {
 func (p *Port) touch(a phys.Addr, size uint) {
 	c := p.core
 	l := a.Line()
+	c.Loads++
 	if c.MRU[l&c.MRUMask&63] != l {
 		c.Load(l)
 	}
 	if uint(a)&(phys.LineSize-1)+size > phys.LineSize {
+		c.Loads++
 		if l++; c.MRU[l&c.MRUMask&63] != l {
 			c.Load(l)
 		}
@@ -459,8 +461,9 @@ func (p *Port) Load128(va uint64) (lo, hi uint64) {
 		p.Align(va, 16, Read)
 		if off > phys.PageSize-16 {
 			p.span(va, 16, Read)
+			return p.loadSlow(va, 8), p.loadSlow(va+8, 8)
 		}
-		return p.loadSlow(va, 8), p.loadSlow(va+8, 8)
+		e = p.fill(va, Read)
 	}
 	if p.core != nil {
 		p.touch(e.base+phys.Addr(off), 16)

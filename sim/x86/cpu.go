@@ -128,6 +128,10 @@ type CPU struct {
 	RIP     uint64
 	Retired uint64 // instructions completed since the program's first; a REP string instruction counts once
 
+	// Elsewhere is how many of them other cores completed: those of the machine's one order
+	// that are none of this core's time.
+	Elsewhere uint64
+
 	Entropy uint64 // what RDRAND and RDSEED draw from, besides Retired: see draw
 
 	Port *mem.Port
@@ -137,6 +141,7 @@ type CPU struct {
 	// The interpreter's own state: nothing of it is architectural.
 	code    *codeCache // decoded blocks, shared between clones
 	gen     uint64     // blocks with this number are known to be current
+	at      uint64     // instructions completed of the block that is being executed
 	until   uint64     // Run returns when Retired has reached it; SYSCALL sets it to 0
 	rep     uint64     // iterations a REP string instruction may still execute
 	entry   Reason     // the block ended with SYSCALL or INT 0x80

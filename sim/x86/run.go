@@ -64,13 +64,14 @@ func (c *CPU) Run(until uint64) (s Stop) {
 	return s
 }
 
-// position is how far execution has come in a block: what caught needs to know of an
-// instruction that panicked. It is a variable of execute, so that to note it costs
-// a plain store.
-type position struct {
-	block *block // nil: between blocks
-	at    int
-}
+// position is the block that is being executed, nil between blocks: what caught needs to
+// know of an instruction that panicked. It is a variable of execute, so that to note it
+// costs a plain store; how far execution has come in it is CPU.at.
+type position struct{ block *block }
+
+// Executed returns the instructions that this core has completed, those before the present
+// one in its block included.
+func (c *CPU) Executed() uint64 { return c.Retired + c.at - c.Elsewhere }
 
 // execute runs blocks until Run has to return (done) or a block was invalidated
 // under its feet. What it does for each block counts as much as what it does for
@@ -85,7 +86,7 @@ func (c *CPU) execute(s *Stop) (done bool) {
 		if next.rip != rip || next.gen != gen {
 			next = b.next[1]
 			if next.rip != rip || next.gen != gen {
-				in.block = nil // a fault of the fetch is no instruction's
+				in.block, c.at = nil, 0 // a fault of the fetch is no instruction's
 				next = c.follow(b, rip)
 			}
 		}
@@ -95,27 +96,28 @@ func (c *CPU) execute(s *Stop) (done bool) {
 			insts = insts[:left]
 			end = insts[left-1].next
 		}
-		in.block, in.at = b, 0
+		in.block, c.at = b, 0
 		c.RIP = end
 		n := uint64(len(insts))
 		for len(insts) >= 4 { // four calls to a turn of the loop, and four places to predict them from
 			four := (*[4]Inst)(insts)
 			four[0].fn(c, &four[0])
-			in.at++
+			c.at++
 			four[1].fn(c, &four[1])
-			in.at++
+			c.at++
 			four[2].fn(c, &four[2])
-			in.at++
+			c.at++
 			four[3].fn(c, &four[3])
-			in.at++
+			c.at++
 			insts = insts[4:]
 		}
 		for i := range insts {
 			insts[i].fn(c, &insts[i])
-			in.at++
+			c.at++
 		}
 		c.Retired += n
 	}
+	c.at = 0
 	s.Reason, c.entry = c.entry, StopCount
 	return true
 }
@@ -128,10 +130,11 @@ func (c *CPU) caught(s *Stop, done *bool, at *position) {
 	}
 	var in *Inst
 	if b := at.block; b != nil {
-		in = &b.insts[at.at]
+		in = &b.insts[c.at]
 		c.RIP = in.next - uint64(in.length)
-		c.Retired += uint64(at.at)
+		c.Retired += c.at
 	}
+	c.at = 0
 	c.entry = StopCount
 	*done = true
 	switch r := r.(type) {
