@@ -36,7 +36,10 @@ type Campaign struct {
 	Tails uint64
 	// Expect is the verdict that every point must have on a platform that is
 	// broken on purpose; zero for a platform that is not.
-	Expect   result.Verdict
+	Expect result.Verdict
+	// Restart runs a command after each cut and judges by its exit status; nil: the
+	// program comes back and is compared with one that never failed.
+	Restart  *Restart
 	Progress func(done, total uint64) // may be nil; called now and then
 	// Found is told a failing case while the campaign runs: the first that is found, and
 	// each later one whose point comes before all of those, so that what ends the process
@@ -61,10 +64,15 @@ func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &verifier{setup: &c.Setup, cfg: cfg, base: base}
+	v := &verifier{setup: &c.Setup, cfg: cfg, base: base, oracle: base.oracle}
 	points, err := c.points(base)
 	if err != nil {
 		return nil, err
+	}
+	if c.Restart != nil {
+		if err := c.Restart.fit(c, points); err != nil {
+			return nil, err
+		}
 	}
 	out := &result.Campaign{Name: c.Name, Program: c.Setup.Program, Args: c.Setup.Args, Config: c.Setup.Fields(),
 		Strategy: c.strategies(), Seed: c.Setup.Seed, From: points.from, To: points.to, Mutant: c.Setup.Mutant, Expect: c.Expect, Instructions: base.instructions}
@@ -94,7 +102,7 @@ func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 
 // caseOf is the case of a judged point.
 func (c *Campaign) caseOf(plan Plan, p *result.Point) Case {
-	return Case{Setup: c.Setup, Plan: plan, Tail: p.Tail, Verdict: p.Verdict, Reason: p.Reason}
+	return Case{Setup: c.Setup, Plan: plan, Tail: p.Tail, Restart: c.Restart, Verdict: p.Verdict, Reason: p.Reason}
 }
 
 // discovery hands failures on as soon as they are found.
@@ -153,7 +161,8 @@ func (c *Campaign) baseline(ctx context.Context) (*baseline, *sim.Config, error)
 		return nil, nil, err
 	}
 	base.instructions, base.end, base.holdUp = m.Retired(), check.EndOf(m, stop), holdUpOf(m)
-	return base, cfg, nil
+	base.oracle = c.Restart.oracle(&c.Setup, cfg)
+	return base, cfg, base.oracle.Baseline(ctx, m, stop)
 }
 
 // stretch is a piece of the main line with its crash points.

@@ -22,6 +22,9 @@ import (
 //	env "TERM=dumb"
 //	set domain "adr"
 //	cut after 1234 step 3 recovery 7
+//	restart "/usr/bin/check"
+//	restart-arg "/mnt/pmem/pool"
+//	restart-status "0"
 //	tail
 //	verdict violation
 //	reason "after the restart rax is 0x0 instead of 0x1"
@@ -31,6 +34,7 @@ import (
 type Case struct {
 	Setup   Setup
 	Plan    Plan
+	Restart *Restart       // nil: the program comes back
 	Tail    bool           // the survivor ran to the program's end
 	Verdict result.Verdict // what it was judged; zero when it was not
 	Reason  string
@@ -60,6 +64,7 @@ func (c Case) String() string {
 	for _, cut := range c.Plan.Cuts {
 		fmt.Fprintf(&b, "cut %s\n", cut)
 	}
+	c.Restart.write(&b)
 	if c.Tail {
 		b.WriteString("tail\n")
 	}
@@ -176,6 +181,11 @@ func (c *Case) line(line string) error {
 		var cut Cut
 		cut, err = ParseCut(rest)
 		c.Plan.Cuts = append(c.Plan.Cuts, cut)
+	case "restart", "restart-arg", "restart-status":
+		var s string
+		if s, err = quoted(); err == nil {
+			err = c.restartLine(key, s)
+		}
 	case "tail":
 		c.Tail = true
 		if rest != "" {
@@ -186,7 +196,7 @@ func (c *Case) line(line string) error {
 	case "reason":
 		c.Reason, err = quoted()
 	default:
-		err = fmt.Errorf("%q: expected one of program, arg, env, set, cut, tail, verdict, reason", clip(key))
+		err = fmt.Errorf("%q: expected one of program, arg, env, set, cut, restart, restart-arg, restart-status, tail, verdict, reason", clip(key))
 	}
 	return err
 }
@@ -196,12 +206,15 @@ func (c *Case) Judge() (result.Point, error) {
 	if err := c.Plan.fits(max(c.Setup.Cores, 1)); err != nil {
 		return result.Point{}, err
 	}
-	camp := Campaign{Setup: c.Setup}
+	if err := c.Restart.fits(c.Plan); err != nil {
+		return result.Point{}, err
+	}
+	camp := Campaign{Setup: c.Setup, Restart: c.Restart}
 	base, cfg, err := camp.baseline(context.Background())
 	if err != nil {
 		return result.Point{}, err
 	}
-	v := &verifier{setup: &c.Setup, cfg: cfg, base: base}
+	v := &verifier{setup: &c.Setup, cfg: cfg, base: base, oracle: base.oracle}
 	return v.fromStart(c.Plan, c.Tail)
 }
 

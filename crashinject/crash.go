@@ -1,6 +1,7 @@
 package crashinject
 
 import (
+	"context"
 	"fmt"
 
 	"zhuque/crashinject/result"
@@ -15,6 +16,44 @@ type Outcome struct {
 	Failures int      // power failures survived
 	Machine  *sim.Machine
 	Left     *sim.Durable // what the last cut left, where no process survived
+}
+
+// CrashRestart is Crash with a command that is run after each cut, on a machine that is
+// switched on again. Its exit status judges. Errors: *BaselineFails too.
+func CrashRestart(setup Setup, plan Plan, r *Restart, console *kernel.Console) (out Outcome, err error) {
+	if err := r.fits(plan); err != nil {
+		return out, err
+	}
+	s, err := observed(setup, plan, console, &out)
+	if err != nil {
+		return out, err
+	}
+	defer caughtBug(&out)
+	o := r.oracle(&setup, s.v.cfg)
+	uncut := s.ref
+	stop := uncut.Run()
+	if !stop.Ended() {
+		return out, &Unsound{Stop: stop}
+	}
+	if err := o.Baseline(context.Background(), uncut, stop); err != nil {
+		return out, err
+	}
+	s.ref = nil
+	for i := range plan.Cuts {
+		if !o.Cut(s, &plan.Cuts[i], false) {
+			break
+		}
+		out.Failures++
+	}
+	out.Machine = s.m
+	if out.Failures == 0 && out.Point.Verdict == 0 {
+		return out, unjudged(s.m.Ended(), s.m)
+	}
+	if out.Point.Verdict == 0 {
+		o.End(s, true)
+	}
+	out.Stop = s.m.Ended()
+	return out, nil
 }
 
 // Crash runs the program on the given console, lets the power fail as planned,

@@ -15,12 +15,12 @@ func (c Case) Shrink(ctx context.Context, budget int) (Case, error) {
 	if budget <= 0 {
 		return c, nil
 	}
-	camp := Campaign{Setup: c.Setup}
+	camp := Campaign{Setup: c.Setup, Restart: c.Restart}
 	base, cfg, err := camp.baseline(ctx)
 	if err != nil {
 		return c, err
 	}
-	v := &verifier{setup: &c.Setup, cfg: cfg, base: base}
+	v := &verifier{setup: &c.Setup, cfg: cfg, base: base, oracle: base.oracle}
 	for progress := true; progress && budget > 0 && ctx.Err() == nil; {
 		progress = false
 		for _, plan := range c.Plan.weaken() {

@@ -20,6 +20,7 @@ type baseline struct {
 	end          *check.End
 	holdUp       uint64     // energy in nanojoules that the power-fail sequence takes at the end
 	calls        []callSite // in order
+	oracle       Oracle     // that has learnt from it
 }
 
 // verifier judges plans against a machine that never fails. It serves one
@@ -28,6 +29,8 @@ type verifier struct {
 	setup *Setup
 	cfg   *sim.Config
 	base  *baseline
+
+	oracle Oracle // nil for Identity
 
 	compare check.Comparer
 }
@@ -57,6 +60,14 @@ func (v *verifier) start() (*sim.Machine, error) {
 // before it counts as hung.
 func (v *verifier) tailBudget() uint64 { return 2*v.base.instructions + 1_000_000 }
 
+// judges returns the oracle.
+func (v *verifier) judges() Oracle {
+	if v.oracle == nil {
+		return Identity{}
+	}
+	return v.oracle
+}
+
 // judge executes a plan from where main stands, which must be the plan's first
 // cut, and leaves main unchanged. With tail the survivor runs to the program's end.
 func (v *verifier) judge(main *sim.Machine, plan Plan, tail bool) (p result.Point) {
@@ -68,22 +79,17 @@ func (v *verifier) judge(main *sim.Machine, plan Plan, tail bool) (p result.Poin
 			p.Verdict, p.Reason = result.SimBug, bugReport(r)
 		}
 	}()
-	if c := &plan.Cuts[0]; len(plan.Cuts) == 1 && c.plain() {
-		run.plainCut(c)
-	} else {
-		run.fork(main)
-		for i := range plan.Cuts {
-			if !run.cut(&plan.Cuts[i], i == 0) {
-				break
-			}
+	oracle := v.judges()
+	if len(plan.Cuts) > 1 || !plan.Cuts[0].plain() {
+		run.fork(main, oracle.Twin())
+	}
+	for i := range plan.Cuts {
+		if !oracle.Cut(&run, &plan.Cuts[i], i == 0) {
+			break
 		}
 	}
 	if p.Verdict == 0 {
-		p.Verdict = result.Pass
-		if tail && !p.Tail {
-			p.Tail = true
-			run.tail()
-		}
+		oracle.End(&run, tail)
 	}
 	return p
 }
@@ -111,8 +117,8 @@ func bugReport(r any) string {
 type survivor struct {
 	v    *verifier
 	p    *result.Point
-	ref  *sim.Machine // never fails
-	m    *sim.Machine // fails and recovers
+	ref  *sim.Machine // never fails; without a twin, the main line
+	m    *sim.Machine // fails and recovers; nil before a plain cut of ref
 	held *sim.Durable // borrowed from ref by a plain cut
 	left *sim.Durable // what the last cut left
 
@@ -134,8 +140,11 @@ func (s *survivor) release() {
 	}
 }
 
-func (s *survivor) fork(main *sim.Machine) {
-	s.ref = main.Fork()
+// fork makes the survivor, and with twin a reference, machines of their own.
+func (s *survivor) fork(main *sim.Machine, twin bool) {
+	if twin {
+		s.ref = main.Fork()
+	}
 	s.m = main.Fork()
 }
 
@@ -144,12 +153,12 @@ func (s *survivor) fail(v result.Verdict, format string, a ...any) bool {
 	return false
 }
 
-// plainCut cuts between two instructions without disturbing the reference.
-func (s *survivor) plainCut(c *Cut) bool {
+// borrow cuts the main line between two instructions without disturbing it.
+func (s *survivor) borrow(c *Cut) *sim.Durable {
 	d, rep := s.ref.PowerCut(c.options())
 	s.held = d
 	s.note(rep)
-	return s.restart(d, nil) && s.compare()
+	return d
 }
 
 func (c *Cut) options() sim.Cut {

@@ -3,6 +3,7 @@ package sim
 import (
 	"cmp"
 	"fmt"
+	"maps"
 
 	"zhuque/sim/det"
 	"zhuque/sim/kernel"
@@ -16,6 +17,23 @@ type Program struct {
 	Args []string // including argv[0]
 	Env  []string
 	Dir  string
+	// Preload is executables placed in the file tree, by absolute path, where they are not there.
+	Preload map[string][]byte
+}
+
+// PowerOff is what an orderly shutdown leaves of a machine that runs on: all that was
+// stored, and the files synchronized.
+func (m *Machine) PowerOff() *Durable {
+	d := m.durable
+	d.PMEM, d.Files = m.durable.PMEM.Fork(), m.durable.Files.Fork()
+	m.port.FlushTLB() // of pointers into pages that both have now
+	d.Files.SetMemory(d.PMEM)
+	d.Files.SyncAll()
+	d.Retired, d.Uptime = m.cpu.Retired, m.kernel.Uptime(m.cpu.Retired)
+	d.Outages += m.cfg.Outage
+	d.PowerCycles++
+	d.world = m.durable.world.Fork(true)
+	return &d
 }
 
 // Restart starts a new process on what a power cut left, which it takes over: a system
@@ -42,6 +60,14 @@ func Restart(d *Durable, cfg *Config, rt Runtime, p Program, blocks *Machine) (*
 	half.PMEM.Drop(phys.PMEMBase.Frame(), vfs.FrameBase.Frame())
 	half.Retired, half.Started = 0, half.PowerCycles
 	half.Earlier, half.Uptime = half.Earlier+half.Uptime, 0
+	absent := maps.Clone(p.Preload)
+	maps.DeleteFunc(absent, func(name string, _ []byte) bool {
+		_, err := half.Files.Walk(vfs.Root, name, true)
+		return err == nil
+	})
+	if err := preload(half.Files, absent); err != nil {
+		return nil, err
+	}
 	again := *cfg
 	again.Program, again.Dir = cmp.Or(p.Path, cfg.Program), cmp.Or(p.Dir, cfg.Dir)
 	if p.Args != nil {

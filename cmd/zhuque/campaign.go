@@ -27,6 +27,7 @@ type campaignFlags struct {
 	workers  int
 	out      string
 	shrink   int
+	check    restartFlags
 }
 
 var strategies = []string{string(crashinject.Every), string(crashinject.Random), string(crashinject.Fuzz), string(crashinject.Calls),
@@ -44,6 +45,9 @@ there and again in the recovery (recovery), or with too little energy to finish
 the power-fail sequence (energy). Each copy is restarted from its PMEM image and
 compared with the program that never failed.
 
+With --restart a command is run after each cut instead, as a new process on the
+files that the cut left, and its exit status judges (see zhuque crash).
+
 A scenario (see zhuque scenarios) is a named campaign; flags change it. --mutant
 alone runs the campaign that exposes the mutant.
 
@@ -55,8 +59,8 @@ the latest. An interrupt, SIGTERM or SIGHUP ends the campaign with the report so
 
 The exit status is that of the worst verdict: 0 pass, 10 violation, 11 detected,
 12 unsupported, 13 simulator bug, 14 timeout; 2 for bad input, 3 when all passed but
-the report could not be written, 130 when it was
-interrupted. With --format json standard output is one object; its keys are
+the report could not be written, 16 when the command of --restart fails without any
+cut, 130 when it was interrupted. With --format json standard output is one object; its keys are
 points, one for each verdict, points_per_second, seed, digest, and campaign, the
 whole record as documented in the package crashinject/result.`,
 		Example: `  zhuque campaign --from 1000 --to 3000 -- guest:counter
@@ -70,6 +74,7 @@ whole record as documented in the package crashinject/result.`,
 	f.setup.register(c)
 	f.form.register(c)
 	refusePublish(c)
+	f.check.register(c)
 	fl := c.Flags()
 	fl.StringVar(&f.strategy, "strategy", string(crashinject.Every), strings.Join(strategies, ", "))
 	complete(c, "strategy", words(strategies...))
@@ -116,6 +121,9 @@ func (f *campaignFlags) campaign(c *cobra.Command, args []string) (camp crashinj
 		}
 		camp.Name, camp.Tails = command(args...), f.tails
 		camp.Strategy = crashinject.Strategy{Kind: crashinject.Every}
+	}
+	if camp.Restart, err = f.check.restart(&camp.Setup); err != nil {
+		return camp, err
 	}
 	if given("tails") {
 		camp.Tails = f.tails

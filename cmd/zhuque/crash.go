@@ -23,6 +23,7 @@ type crashFlags struct {
 	save  string
 	stats string
 	ports publishFlag
+	check restartFlags
 }
 
 func crashVerb() *cobra.Command {
@@ -45,12 +46,19 @@ only: there is no twin, and after each restart the process is compared with itse
 it was at the cut. The failure resets the clients' connections; the program is told
 so by ECONNRESET, and its listeners are back.
 
+--restart runs a command after each cut instead of bringing the program back: a new
+process, inside the machine, on the files that the cut left. The words of the command
+are split as a shell does, but no shell runs. What judges is its exit status (0, or
+that of --expect-status): another one is a violation. A command that fails after an
+orderly end of the program too says nothing about power cuts: exit status 16.
+
 --save stops behind the last cut and writes the PMEM image that it left to a
 file, which zhuque resume boots in another process.`,
 		Example: `  zhuque crash --at 20 -- guest:hello
   zhuque crash --at 5000 --at 5000 --at 1 -- guest:list
   zhuque crash --plan "after 3000 recovery 2; after 100" --format json -- guest:counter
   zhuque crash --at 2000 --domain adr -- guest:list   # exit status 11
+  zhuque crash --at 300000 --restart guest:hello -- guest:counter
   zhuque crash --at 500000 --save half.image -- guest:counter`,
 		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -65,6 +73,7 @@ file, which zhuque resume boots in another process.`,
 	f.setup.register(c)
 	f.form.register(c)
 	f.ports.register(c)
+	f.check.register(c)
 	c.Flags().Var((*numbers)(&f.at), "at", "instructions from the start, or from the last restart, to the next cut; may be repeated")
 	c.Flags().StringVar(&f.plan, "plan", "", "the cuts as text")
 	c.Flags().StringVar(&f.save, "save", "", "write the image that the last cut leaves to this file, and stop")
@@ -101,6 +110,15 @@ func (f *crashFlags) run(setup crashinject.Setup) error {
 	if err != nil {
 		return err
 	}
+	restart, err := f.check.restart(&setup)
+	switch {
+	case err != nil:
+		return err
+	case restart != nil && f.save != "":
+		return errors.New("--restart and --save: expected one of them, a saved program comes back")
+	case restart != nil && len(f.ports) > 0:
+		return errors.New("--restart and --publish: expected one of them, the command has no clients")
+	}
 	if f.save != "" && f.stats != "" {
 		return errors.New("--save and --stats: expected one of them, a saved program has not ended")
 	}
@@ -119,7 +137,7 @@ func (f *crashFlags) run(setup crashinject.Setup) error {
 	}
 	defer unpublish()
 	begin := time.Now()
-	o, err := f.crash(setup, plan, console)
+	o, err := f.crash(setup, plan, restart, console)
 	wall := time.Since(begin)
 	if out.err != nil {
 		return exit(badStatus(out.err), "standard output: %v", out.err)
@@ -138,8 +156,10 @@ func (f *crashFlags) run(setup crashinject.Setup) error {
 	return werr
 }
 
-func (f *crashFlags) crash(setup crashinject.Setup, plan crashinject.Plan, console *kernel.Console) (crashinject.Outcome, error) {
+func (f *crashFlags) crash(setup crashinject.Setup, plan crashinject.Plan, restart *crashinject.Restart, console *kernel.Console) (crashinject.Outcome, error) {
 	switch {
+	case restart != nil:
+		return crashinject.CrashRestart(setup, plan, restart, console)
 	case len(f.ports) > 0:
 		return crashinject.CrashPublished(setup, plan, console)
 	case f.save == "":
@@ -209,7 +229,7 @@ func (f *crashFlags) show(o *crashinject.Outcome, planned int, asJSON bool) erro
 	case f.save != "":
 		fmt.Fprintf(os.Stderr, "%s: stopped at power failure %d, image in %s; it goes on with\n%s\n", p.Verdict, o.Failures, f.save, command("zhuque", "resume", f.save))
 	case o.Stop.Ended():
-		fmt.Fprintf(os.Stderr, "%s: %d of %d power failures survived, then the program %v\n", p.Verdict, o.Failures, planned, o.Stop)
+		fmt.Fprintf(os.Stderr, "%s: %d of %d power failures survived, then %s %v\n", p.Verdict, o.Failures, planned, f.check.who(), o.Stop)
 	default:
 		fmt.Fprintf(os.Stderr, "%s: %d of %d power failures survived\n", p.Verdict, o.Failures, planned)
 	}

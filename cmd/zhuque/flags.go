@@ -196,10 +196,22 @@ func (f *setupFlags) setup(c *cobra.Command, args []string) (crashinject.Setup, 
 		}
 		s.Dir = dir
 	}
-	if strings.Contains(s.Program, "/") && !filepath.IsAbs(s.Program) {
-		s.Program = filepath.Join(s.Dir, s.Program)
-	}
+	s.Program = findProgram(&s, s.Program)
 	return s, nil
+}
+
+// findProgram returns the path in the guest's tree of a program that somebody named: as
+// a shell finds it.
+func findProgram(s *crashinject.Setup, name string) string {
+	of := *s
+	of.Program = name
+	if found := lookPath(&of); found != "" {
+		return found
+	}
+	if strings.Contains(name, "/") && !filepath.IsAbs(name) && s.Dir != "" && !strings.HasPrefix(name, crashinject.GuestPrefix) {
+		return filepath.Join(s.Dir, name)
+	}
+	return name
 }
 
 // lookPath looks for a program without a slash along the guest's PATH.

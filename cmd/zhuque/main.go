@@ -23,7 +23,8 @@ import (
 // Exit statuses beside those of verdicts (result.Verdict.ExitCode).
 const (
 	exitBadInput       = 2
-	exitInfrastructure = 3 // disk, network
+	exitInfrastructure = 3  // disk, network
+	exitBaseline       = 16 // what is to judge fails without a power cut
 	exitInterrupted    = 130
 	exitSimulator      = 125 // run only: unsupported, bad flags, simulator bug
 	exitNotExecutable  = 126 // run only
@@ -81,7 +82,8 @@ runtime. It cuts the power where you say, restarts from what persistent memory
 holds, and compares the recovered process with one that never failed.
 
 Exit status: 0 pass, 2 bad input, 3 the host's disk or network failed, 10 violation,
-11 detected, 12 unsupported, 13 simulator bug, 14 timeout, 130 interrupted. The verb run passes on the guest's status; its own
+11 detected, 12 unsupported, 13 simulator bug, 14 timeout, 16 the check fails without
+a cut, 130 interrupted. The verb run passes on the guest's status; its own
 failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -114,10 +116,14 @@ func classify(err error) error {
 		refused *sim.Detected
 
 		deadlock *kernel.Deadlock
+		baseline *crashinject.BaselineFails
 	)
 	switch {
 	case err == nil || errors.As(err, &e):
 		return err
+	case errors.As(err, &baseline):
+		os.Stderr.Write(baseline.Stderr)
+		return exit(exitBaseline, "%v", err)
 	case errors.As(err, &refused):
 		return exit(result.Detected.ExitCode(), "%v", err)
 	case errors.As(err, &unsound) && (unsound.Stop.Reason == sim.OutOfBudget || errors.As(unsound.Stop.Err, &deadlock)):

@@ -255,3 +255,39 @@ func TestDemoVerdict(t *testing.T) {
 		}
 	}
 }
+
+// A command judges what a cut leaves, inside the machine and without a shell; one that
+// fails without any cut judges nothing.
+func TestRestartVerdicts(t *testing.T) {
+	dir := t.TempDir()
+	place(t, dir, "code32", program(code32, ""))
+	place(t, dir, "forever", program(forever, ""))
+	for _, tc := range []struct {
+		args   []string
+		status int
+		says   string
+	}{
+		{[]string{"crash", "--at", "20", "--restart", "guest:hello", "--", "guest:counter"}, 0, "then the command exited with status 0"},
+		{[]string{"crash", "--at", "20", "--memory", "native", "--domain", "adr", "--restart", "guest:hello", "--", "guest:counter"}, 0, "pass"},
+		{[]string{"crash", "--at", "20", "--restart", "guest:hello", "--expect-status", "3", "--", "guest:counter"}, 16, "baseline: "},
+		{[]string{"campaign", "--from", "5", "--to", "9", "--restart", "guest:hello", "--expect-status", "3", "--", "guest:counter"}, 16, "baseline: "},
+		{[]string{"campaign", "--from", "5", "--to", "9", "--restart", "guest:hello", "--", "guest:counter"}, 0, ""},
+		{[]string{"crash", "--at", "20", "--restart", filepath.Join(dir, "code32"), "--", "guest:counter"}, 12, ""},
+		{[]string{"crash", "--at", "20", "--max-instructions", "900000", "--restart", filepath.Join(dir, "forever"), "--", "guest:hello"}, 14, ""},
+		{[]string{"crash", "--at", "20", "--restart", "./nothing", "--", "guest:counter"}, 2, "nothing"},
+		{[]string{"crash", "--at", "20", "--restart", "'", "--", "guest:counter"}, 2, "--restart"},
+		{[]string{"crash", "--at", "20", "--restart", "", "--", "guest:counter"}, 2, "expected a command"},
+		{[]string{"crash", "--at", "20", "--expect-status", "3", "--", "guest:counter"}, 2, "expected --restart"},
+		{[]string{"crash", "--at", "20", "--restart", "guest:hello", "--expect-status", "256", "--", "guest:counter"}, 2, "256"},
+		{[]string{"crash", "--at", "20", "--restart", "guest:hello", "--save", "x", "--", "guest:counter"}, 2, "--save"},
+		{[]string{"crash", "--plan", "after 5 recovery 3", "--restart", "guest:hello", "--", "guest:counter"}, 2, "recovery"},
+		{[]string{"campaign", "--strategy", "recovery", "--restart", "guest:hello", "--", "guest:counter"}, 2, "recovery"},
+	} {
+		t.Run(strings.Join(tc.args, " "), func(t *testing.T) {
+			r := zhuque(t, dir, "", tc.args...).want(t, tc.status)
+			if !strings.Contains(r.stderr, tc.says) {
+				t.Errorf("standard error %q: expected %q in it", r.stderr, tc.says)
+			}
+		})
+	}
+}

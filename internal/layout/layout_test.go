@@ -42,7 +42,7 @@ var table = map[string]row{
 	"scenarios/sockets/talk": {host: []string{"net", "net/http", "os"}},
 
 	"crashinject": {own: []string{"cachemodel", "crashinject/check", "crashinject/result", "eadr", "runtime/wpp", "sim", "sim/det", "sim/imagefile", "sim/kernel", "sim/kernel/vfs", "sim/phys", "sim/x86"},
-		foreign: []string{"github.com/google/gofuzz"}, host: []string{"os", "time"}},
+		foreign: []string{"github.com/google/gofuzz", "github.com/google/shlex"}, host: []string{"os", "time"}},
 	"crashinject/check":  {own: []string{"sim", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
 	"crashinject/result": {own: []string{"sim/det", "sim/phys"}, host: []string{"os"}},
 
