@@ -73,7 +73,7 @@
 //
 // Whoever changes current bytes without storing through a core (a device, the
 // loader, the kernel handing out a zeroed frame) says so first with
-// Hierarchy.DMA; otherwise a lost line could bring back what was there before.
+// Hierarchy.DMA or Overwrite; otherwise a lost line could bring back what was there before.
 //
 // # Left out
 //

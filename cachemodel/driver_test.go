@@ -172,6 +172,8 @@ const (
 	opFence = opFlush + 3                             // + FenceKind
 	opDMA   = opFence + opKind(cachemodel.FenceKinds) // of a line of data[0]
 	opFetch = opDMA + 1                               // of the frame
+	opOver  = opDMA + 2                               // data, past the cores
+	opBack  = opDMA + 3                               // of the frame
 )
 
 func (o op) String() string {
@@ -184,6 +186,10 @@ func (o op) String() string {
 		return fmt.Sprintf("load %v %d", o.addr, len(o.data))
 	case o.kind == opDMA:
 		return fmt.Sprintf("dma %v %x", o.addr, o.data[0])
+	case o.kind == opOver:
+		return fmt.Sprintf("overwrite %v %x", o.addr, o.data)
+	case o.kind == opBack:
+		return fmt.Sprintf("write back the frame of %v", o.addr)
 	case o.kind == opFetch:
 		return fmt.Sprintf("fetch %v", o.addr)
 	case o.kind < opFence:
@@ -205,6 +211,11 @@ func (d *driver) do(o op) []byte {
 		d.mem.put(o.addr, bytes.Repeat(o.data, phys.LineSize))
 	case o.kind == opFetch:
 		d.core.Fetch(o.addr.Frame())
+	case o.kind == opOver:
+		d.h.Overwrite(o.addr, o.data)
+		d.mem.put(o.addr, o.data)
+	case o.kind == opBack:
+		d.h.WriteBack(o.addr.Frame())
 	case o.kind < opFence:
 		d.core.Flush(o.addr.Line(), cachemodel.FlushKind(o.kind-opFlush))
 	default:
@@ -225,6 +236,10 @@ func doRef(m *refmodel.Machine, e event) []byte {
 		m.DMA(e.addr.Line(), refmodel.Line(bytes.Repeat(e.data, phys.LineSize)))
 	case e.kind == opFetch:
 		m.Fetch(e.core, e.addr.Frame())
+	case e.kind == opOver:
+		m.Overwrite(e.addr, e.data)
+	case e.kind == opBack:
+		m.WriteBack(e.addr.Frame())
 	case e.kind < opFence:
 		m.Flush(e.core, e.addr.Line(), cachemodel.FlushKind(e.kind-opFlush))
 	default:
@@ -290,6 +305,14 @@ func (w *writer) ops(in []byte) (ops []op) {
 	if kind == opLoad && in[3]%16 == 0 {
 		w.serial++
 		return []op{{opDMA, o.addr &^ (phys.LineSize - 1), []byte{w.serial}}}
+	}
+	if kind == opLoad && in[3]%16 == 1 {
+		n = min(n, int(phys.LineSize-o.addr%phys.LineSize))
+		w.serial++
+		return []op{{opOver, o.addr, bytes.Repeat([]byte{w.serial}, n)}}
+	}
+	if kind == opLoad && in[3]%64 == 2 {
+		return []op{{kind: opBack, addr: o.addr}}
 	}
 	if kind == opNT && in[3]%4 == 0 { // a whole line
 		for off := range phys.Addr(4) {

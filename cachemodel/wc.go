@@ -69,23 +69,6 @@ func (c *Core) orderBefore(l phys.LineAddr) {
 	}
 }
 
-// DMA says that a device, a loader or anyone else who does not store through a
-// core is about to write to a line: what the cores stored to it becomes visible
-// and persistent, and no cache holds it any more. The write itself is persistent
-// at once. Call it before the current bytes change.
-func (h *Hierarchy) DMA(l phys.LineAddr) {
-	for _, c := range h.cores {
-		c.orderBefore(l)
-		if i := c.wc.find(l); i >= 0 {
-			c.evictWC(i)
-		}
-	}
-	if w := h.expel(l); w&dirty != 0 {
-		h.stats.FlushWriteBacks++
-		h.writeBack(w)
-	}
-}
-
 // openWC gives l a buffer; a cached copy is written back and dropped first.
 func (c *Core) openWC(l phys.LineAddr) int {
 	if c.wc.n == c.wc.capacity {

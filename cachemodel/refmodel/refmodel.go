@@ -344,6 +344,54 @@ func (m *Machine) DMA(l phys.LineAddr, d Line) {
 	m.Memory[l] = d
 }
 
+// Overwrite puts bytes of one line past the cores into memory, and into every copy.
+func (m *Machine) Overwrite(a phys.Addr, data []byte) {
+	l := a.Line()
+	put := func(at phys.Addr, into []byte) {
+		for i := range into {
+			if k := int64(at) + int64(i) - int64(a); k >= 0 && k < int64(len(data)) {
+				into[i] = data[k]
+			}
+		}
+	}
+	d := m.Memory[l]
+	put(l.Addr(), d[:])
+	m.Memory[l] = d
+	m.each(func(_ int, c *cached) {
+		if c.line == l {
+			put(l.Addr(), c.data[:])
+		}
+	})
+	for _, c := range m.cores {
+		for _, b := range c.buffer {
+			put(b.addr, b.data)
+		}
+		for _, w := range c.wc {
+			if w.line == l {
+				put(l.Addr(), w.data[:])
+			}
+		}
+		for _, p := range c.flushes {
+			if p.line == l {
+				put(l.Addr(), p.data[:])
+			}
+		}
+	}
+}
+
+// WriteBack makes a frame persistent as the cores see it; its lines stay where they are.
+func (m *Machine) WriteBack(f phys.Frame) {
+	for _, c := range m.cores {
+		c.show(func(of phys.LineAddr) bool { return of.Addr().Frame() == f })
+	}
+	m.each(func(_ int, c *cached) {
+		if c.line.Addr().Frame() == f && c.dirty {
+			m.Counts.FlushWriteBacks++
+			m.writeBack(c)
+		}
+	})
+}
+
 // Fence is an ordering instruction of a core.
 func (m *Machine) Fence(id int, k cachemodel.FenceKind) {
 	if k == cachemodel.LFENCE {
