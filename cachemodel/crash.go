@@ -287,14 +287,18 @@ func ParseDrainOrder(s string) (DrainOrder, error) {
 }
 
 // EachDirtyPMEM calls fn for every dirty line of persistent memory and the level
-// (0 to 2) that holds it, in the given order, until fn returns false. Stores
-// still in the buffers are not in it. It costs as much as the caches hold.
-func (h *Hierarchy) EachDirtyPMEM(order DrainOrder, fn func(l phys.LineAddr, level int) bool) {
+// (0 to 2) that holds it, in the given order, until fn returns false. leaving are the lines
+// that the buffers have made dirty at the end (Leaving.Dirtied): the most recent of the L1D.
+// It costs as much as the caches hold.
+func (h *Hierarchy) EachDirtyPMEM(order DrainOrder, leaving []phys.LineAddr, fn func(l phys.LineAddr, level int) bool) {
 	type dirtyLine struct {
 		l          phys.LineAddr
 		level, way int
 	}
 	var all []dirtyLine
+	for _, l := range leaving {
+		all = append(all, dirtyLine{l, 0, -1})
+	}
 	for i, v := range h.levels() {
 		if v.dirtyPMEM == 0 {
 			continue

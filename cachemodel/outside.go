@@ -116,6 +116,19 @@ func (h *Hierarchy) Leaving(keep []int) (v Leaving) {
 	return v
 }
 
+// WCLines returns the lines of the first n write-combining buffers of persistent memory, in the
+// order in which they leave at the end: core by core, the oldest of each first.
+func (h *Hierarchy) WCLines(n int) (lines []phys.LineAddr) {
+	for _, c := range h.cores {
+		for _, e := range c.wc.entry[:c.wc.n] {
+			if e.line.IsPMEM() && len(lines) < n {
+				lines = append(lines, e.line)
+			}
+		}
+	}
+	return lines
+}
+
 // dirties notes that a store to a line leaves a buffer. A CLFLUSH after it in the buffer
 // writes the line back at once; the energy for that is the same.
 func (h *Hierarchy) dirties(l phys.LineAddr, v *Leaving) {

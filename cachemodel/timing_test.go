@@ -145,7 +145,7 @@ func TestDrainOrders(t *testing.T) {
 			d.do(o)
 		}
 		var got []at
-		d.h.EachDirtyPMEM(order, func(l phys.LineAddr, level int) bool {
+		d.h.EachDirtyPMEM(order, nil, func(l phys.LineAddr, level int) bool {
 			got = append(got, at{int(l - phys.PMEMBase.Line()), level})
 			return true
 		})
@@ -153,7 +153,7 @@ func TestDrainOrders(t *testing.T) {
 			t.Errorf("order %q: %v, want %v", order, got, want)
 		}
 		n := 0
-		d.h.EachDirtyPMEM(order, func(phys.LineAddr, int) bool { n++; return false })
+		d.h.EachDirtyPMEM(order, nil, func(phys.LineAddr, int) bool { n++; return false })
 		if n != 1 {
 			t.Errorf("order %q went on after false", order)
 		}
@@ -174,7 +174,7 @@ func TestDrainOrdersAreComplete(t *testing.T) {
 			var count [cachemodel.Levels]int
 			seen := map[phys.LineAddr]bool{}
 			last, lastLevel := phys.LineAddr(0), 0
-			d.h.EachDirtyPMEM(order, func(l phys.LineAddr, level int) bool {
+			d.h.EachDirtyPMEM(order, nil, func(l phys.LineAddr, level int) bool {
 				if seen[l] || !l.IsPMEM() {
 					t.Errorf("order %q: line %v again or not persistent", order, l.Addr())
 				}

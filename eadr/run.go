@@ -10,6 +10,7 @@ type Inventory struct {
 	DirtyLines     [Levels]int // dirty lines of persistent memory, without the save areas
 	DirtyDRAM      [Levels]int // dirty lines of DRAM: flushed along the way, saving nothing
 	QueuedLines    int         // accepted by a write-pending queue before the failure, not yet on the medium
+	WCLines        int         // write-combining buffers of persistent memory, which interrupt entry drains
 }
 
 // Result says how far a state came.
@@ -39,11 +40,12 @@ type Outcome struct {
 	Last  State           // Off, or the state in which the energy ended
 
 	StoresDrained   int  // buffered stores that became visible, each core's oldest first
+	WCOnMedium      int  // write-combining buffers on the medium, the first of the inventory
 	LinesDirty      int  // dirty lines of persistent memory that were found
 	LinesDrained    int  // how many of them are on the medium, the first in drain order
 	SaveLinesOnPMEM int  // save-area lines on the medium; they drain after all others
 	RegistersSaved  bool // all save-area lines are on the medium
-	AcceptedLost    int  // lines lost although a write-pending queue had accepted them
+	AcceptedLost    int  // lines lost although a write-pending queue had accepted them before the failure
 	WPQDrained      bool
 	Complete        bool // the complete mark is on the medium
 	Clean           bool // all that the domain promises was done: the dirty-shutdown count stays
@@ -95,6 +97,7 @@ type sequence struct {
 	inv  *Inventory
 	out  Outcome
 	left uint64 // energy
+	wc   int    // write-combining buffers that a write-pending queue accepted
 }
 
 // part is a stretch of a state: something fixed, then items one after the other,
@@ -117,9 +120,16 @@ func (s *sequence) enter(state State) bool {
 	}
 	var spent, time uint64
 	step.Result = Done
-	for _, p := range parts[:n] {
+	for i, p := range parts[:n] {
 		k, ps, ok := p.run(s.left / watts)
 		step.Items += k
+		switch {
+		case state != Interrupt:
+		case i == 0:
+			s.out.StoresDrained = k
+		default:
+			s.wc = k
+		}
 		time = add(time, ps)
 		e := min(mul(ps, watts), s.left)
 		if !ok {
@@ -165,6 +175,8 @@ func (s *sequence) parts(state State) (ps [maxParts]part, n int) {
 		ps[0] = part{fixed: pico(c.InterruptLatency), lanes: lanes}
 		if c.StoreBuffer != LoseStores {
 			ps[0].items, ps[0].each = inv.BufferedStores, pico(c.StoreDrain)
+			ps[1] = part{items: inv.WCLines, each: c.line(), lanes: 1}
+			return ps, 2
 		}
 	case SaveRegisters:
 		ps[0] = part{fixed: pico(c.RegisterSave), items: inv.SaveLines, each: pico(c.SaveLine), lanes: lanes}
@@ -226,7 +238,7 @@ func (c *Config) line() uint64 {
 func pico(t phys.Nanos) uint64 { return mul(uint64(t), picoPerNano) }
 
 // accepted is how many lines have entered a write-pending queue so far.
-func (s *sequence) accepted() int { return s.inv.QueuedLines + s.out.Steps[FlushCaches].Items }
+func (s *sequence) accepted() int { return s.inv.QueuedLines + s.wc + s.out.Steps[FlushCaches].Items }
 
 // inWPQ is how many of them are in the queues when the caches are flushed: a
 // full queue holds up the flush, so that the rest has left it.
@@ -245,8 +257,8 @@ func (s *sequence) settle() {
 	fromWPQ, fromDIMM := out.Steps[DrainWPQ].Items, out.Steps[DrainDIMM].Items
 	medium := s.accepted() - s.inWPQ() + fromWPQ - s.inDIMMs(fromWPQ) + fromDIMM
 	out.AcceptedLost = max(inv.QueuedLines-medium, 0)
-	flushed := max(medium-inv.QueuedLines, 0)
-	out.StoresDrained = out.Steps[Interrupt].Items
+	out.WCOnMedium = min(max(medium-inv.QueuedLines, 0), s.wc)
+	flushed := max(medium-inv.QueuedLines-s.wc, 0)
 	out.LinesDrained = min(flushed, out.LinesDirty)
 	out.SaveLinesOnPMEM = max(flushed-out.LinesDirty, 0)
 	out.RegistersSaved = out.Steps[FlushCaches].Result == Done && out.SaveLinesOnPMEM == inv.SaveLines

@@ -132,7 +132,7 @@ func randomCase(r *rand.Rand) (Config, Inventory) {
 	c.DIMMs, c.WPQLines, c.DIMMLines = 1+r.Uint64N(3), r.Uint64N(4), r.Uint64N(6)
 	c.FlushWalk, c.InterruptLatency = phys.Nanos(r.Uint64N(200)), phys.Nanos(r.Uint64N(200))
 	c.StoreDrain, c.SaveLine = phys.Nanos(r.Uint64N(9)), phys.Nanos(r.Uint64N(9))
-	inv := Inventory{Cores: 1 + r.IntN(3), BufferedStores: r.IntN(20), SaveLines: r.IntN(10), QueuedLines: r.IntN(10)}
+	inv := Inventory{Cores: 1 + r.IntN(3), BufferedStores: r.IntN(20), SaveLines: r.IntN(10), QueuedLines: r.IntN(10), WCLines: r.IntN(6)}
 	for i := range Levels {
 		inv.DirtyLines[i], inv.DirtyDRAM[i] = r.IntN(20), r.IntN(3)
 	}
@@ -151,7 +151,7 @@ func TestMoreEnergyNeverDrainsLess(t *testing.T) {
 		for i := range phys.NanoJoules(40) {
 			cfg.Energy = top * i / 39
 			out := Run(cfg, inv)
-			if out.LinesDrained < before.LinesDrained || out.StoresDrained < before.StoresDrained || out.Last < before.Last ||
+			if out.LinesDrained < before.LinesDrained || out.WCOnMedium < before.WCOnMedium || out.StoresDrained < before.StoresDrained || out.Last < before.Last ||
 				out.SaveLinesOnPMEM < before.SaveLinesOnPMEM || (before.Complete && !out.Complete) ||
 				(i > 0 && out.AcceptedLost > before.AcceptedLost) || out.Time < before.Time {
 				t.Fatalf("%+v\n%+v\nmore energy (%d nJ) drained less: %+v then %+v", cfg, inv, cfg.Energy, before, out)
@@ -171,6 +171,7 @@ func TestRunAgainstQueues(t *testing.T) {
 		got, want := Run(cfg, inv), dumbRun(cfg, inv)
 		if got.Last != want.Last || got.StoresDrained != want.StoresDrained || got.LinesDrained != want.LinesDrained ||
 			got.SaveLinesOnPMEM != want.SaveLinesOnPMEM || got.AcceptedLost != want.AcceptedLost ||
+			got.WCOnMedium != want.WCOnMedium ||
 			got.Complete != want.Complete || got.RegistersSaved != want.RegistersSaved {
 			t.Fatalf("%+v\n%+v\ngot  %+v\nwant %+v", cfg, inv, got, want)
 		}
@@ -185,7 +186,7 @@ func TestRunAgainstQueues(t *testing.T) {
 
 // dumbRun is Run one item at a time.
 func dumbRun(c Config, inv Inventory) (out Outcome) {
-	const queued, save = -1, -2
+	const queued, save, combining = -1, -2, -3
 	var wpq, dimm, medium []int
 	toDIMM := func(l int) {
 		if dimm = append(dimm, l); len(dimm) > int(c.DIMMLines*c.DIMMs) {
@@ -222,6 +223,12 @@ func dumbRun(c Config, inv Inventory) (out Outcome) {
 					return Interrupt
 				}
 				out.StoresDrained = min(out.StoresDrained+inv.Cores, inv.BufferedStores)
+			}
+			for range inv.WCLines {
+				if !spend(c.line()) {
+					return Interrupt
+				}
+				toWPQ(combining)
 			}
 		}
 		rounds := (inv.SaveLines + inv.Cores - 1) / inv.Cores
@@ -276,6 +283,8 @@ func dumbRun(c Config, inv Inventory) (out Outcome) {
 			out.AcceptedLost--
 		case save:
 			out.SaveLinesOnPMEM++
+		case combining:
+			out.WCOnMedium++
 		default:
 			out.LinesDrained++
 		}

@@ -258,10 +258,22 @@ func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *Machine) (*
 	m.cpu.Retired, m.cpu.Elsewhere = d.Retired, d.Retired // time begins anew
 	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: d.seed(cfg), WallBase: cfg.WallBase + d.Outages + d.Earlier, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum, Cores: len(m.cores), MemTotal: memTotal(cfg), SIGPWRPerThread: cfg.SIGPWRPerThread})
 	m.kernel.DeferInOut(rt != nil)
+	m.giveCaches()
+	if rt == nil {
+		d.Files.WriteInPlace()
+	}
 	if !boot {
 		m.Attach()
 	}
 	return m, nil
+}
+
+// giveCaches tells the file tree of the machine's caches.
+func (m *Machine) giveCaches() {
+	m.durable.Files.SetCaches(nil)
+	if m.hier != nil {
+		m.durable.Files.SetCaches(m.hier)
+	}
 }
 
 // Attach connects the kernel's address spaces to the cores. The runtime calls it when
@@ -433,6 +445,7 @@ func (m *Machine) Fork() *Machine {
 	if m.hier != nil {
 		c.hier = m.hier.Fork(lines{c.dram, c.durable.PMEM})
 	}
+	c.giveCaches()
 	c.durable.world = m.durable.world.Fork(false)
 	c.extents = m.extents.Fork()
 	space := func(s *mm.Space) *mm.Space { return s.Fork(c.dram, c.durable.PMEM, c.durable.Files, c.extents) }

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 
 	"zhuque/cachemodel"
 	"zhuque/eadr"
@@ -54,6 +55,7 @@ func (m *Machine) cut(cut Cut, pmem *mem.Store) (*Durable, CutReport) {
 	d.PMEM = pmem
 	d.Files = m.durable.Files.Fork()
 	d.Files.SetMemory(d.PMEM)
+	d.Files.SetCaches(nil)
 	if !m.booting {
 		d.Retired = m.cpu.Retired // a recovery that is cut has run nothing
 		if m.call != nil {
@@ -73,19 +75,19 @@ func (m *Machine) cut(cut Cut, pmem *mem.Store) (*Durable, CutReport) {
 	if m.rt != nil {
 		inv.SaveLines = m.rt.SaveLines(m)
 	}
+	var loss cachemodel.Loss
+	var leaving cachemodel.Leaving
 	if m.hier != nil {
 		rep.Inventory = m.hier.Inventory()
-		inv.BufferedStores = rep.Inventory.BufferedStores
-		if power.StoreBuffer == eadr.LoseOthers {
-			inv.BufferedStores = m.hier.Core(m.id).BufferedStores()
-		}
-		inv.DirtyLines = rep.Inventory.DirtyPMEM
-		for i, n := range rep.Inventory.DirtyLines {
-			inv.DirtyDRAM[i] = n - inv.DirtyLines[i]
-		}
+		loss = m.loss(cut, power.StoreBuffer)
+		leaving = m.hier.Leaving(loss.KeepStores)
+		inventory(&inv, &rep.Inventory, &leaving, loss.WCLost)
 	}
 	rep.Power = eadr.Run(power, inv)
-	m.takeBack(d.PMEM, cut, &power, &rep)
+	if m.hier != nil {
+		m.shorten(&loss, &leaving, inv.WCLines, &rep.Power)
+		m.takeBack(d.PMEM, loss, &leaving, &power, &rep.Power)
+	}
 	d.Lost = d.Files.LoseUnsynced()
 	if m.rt != nil && rep.Power.RegistersSaved {
 		m.rt.PowerFail(m, d.PMEM)
@@ -108,16 +110,45 @@ func (m *Machine) Die(cut Cut) (*Durable, CutReport) {
 	return d, rep
 }
 
-// takeBack puts back into pm what the failure loses.
-func (m *Machine) takeBack(pm *mem.Store, cut Cut, power *eadr.Config, rep *CutReport) {
-	if m.hier == nil {
-		return
+// inventory is what the power-fail sequence has to move: what the caches hold dirty, and
+// what the buffers add to it when they drain.
+func inventory(inv *eadr.Inventory, found *cachemodel.Inventory, leaving *cachemodel.Leaving, wcLost bool) {
+	inv.BufferedStores = leaving.Stores
+	inv.DirtyLines = found.DirtyPMEM
+	for i, n := range found.DirtyLines {
+		inv.DirtyDRAM[i] = n - found.DirtyPMEM[i]
 	}
-	loss := m.loss(cut, power.StoreBuffer)
-	if rep.Power.LinesDrained < rep.Power.LinesDirty {
-		drained := make(map[phys.LineAddr]struct{}, rep.Power.LinesDrained)
-		m.hier.EachDirtyPMEM(drainOrder(power.DrainOrder), func(l phys.LineAddr, _ int) bool {
-			if len(drained) == rep.Power.LinesDrained {
+	inv.DirtyLines[0] += len(leaving.Dirtied)
+	inv.DirtyDRAM[0] += leaving.DRAM
+	if !wcLost {
+		inv.WCLines = leaving.WC
+	}
+}
+
+// shorten loses of the buffers what the energy did not last for. The cores drain their store
+// buffers side by side, so each has let out as many of its oldest stores as the others.
+func (m *Machine) shorten(loss *cachemodel.Loss, leaving *cachemodel.Leaving, wcLines int, power *eadr.Outcome) {
+	if power.StoresDrained < leaving.Stores {
+		each := power.StoresDrained / len(m.cores)
+		for i, n := range loss.KeepStores {
+			if n < 0 || n > each {
+				loss.KeepStores[i] = each
+			}
+		}
+	}
+	if power.WCOnMedium < wcLines {
+		kept := m.hier.WCLines(power.WCOnMedium)
+		loss.WCLost = true
+		loss.WCKept = func(l phys.LineAddr, _ int) bool { return slices.Contains(kept, l) }
+	}
+}
+
+// takeBack puts back into pm what the failure loses.
+func (m *Machine) takeBack(pm *mem.Store, loss cachemodel.Loss, leaving *cachemodel.Leaving, power *eadr.Config, out *eadr.Outcome) {
+	if out.LinesDrained < out.LinesDirty {
+		drained := make(map[phys.LineAddr]struct{}, out.LinesDrained)
+		m.hier.EachDirtyPMEM(drainOrder(power.DrainOrder), leaving.Dirtied, func(l phys.LineAddr, _ int) bool {
+			if len(drained) == out.LinesDrained {
 				return false
 			}
 			drained[l] = struct{}{}

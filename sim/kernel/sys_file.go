@@ -102,15 +102,17 @@ func sysPwritev2(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if c.a[5]&rwfAppend != 0 && d.kind == FDNode && d.flags&oAppend == 0 {
-		d.flags |= oAppend // for this call
-		defer func() { c.get(c.fd(0)).flags &^= oAppend }()
+	if d.kind == FDNode { // for this call
+		before := d.flags
+		if c.a[5]&rwfAppend != 0 {
+			d.flags |= oAppend
+		}
+		if c.a[5]&(rwfDsync|rwfSync) != 0 {
+			d.flags |= oDsync
+		}
+		defer func() { c.get(c.fd(0)).flags = before }()
 	}
-	n, err := c.writeVector(off)
-	if n > 0 && d.kind == FDNode && c.a[5]&(rwfDsync|rwfSync) != 0 {
-		c.FS.SyncNode(d.node)
-	}
-	return n, err
+	return c.writeVector(off)
 }
 
 func sysReadahead(c *call) (uint64, error) {

@@ -6,6 +6,7 @@ import (
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/mem"
+	"zhuque/sim/phys"
 )
 
 // ownOffset as an offset means: at the description's own, which moves.
@@ -231,7 +232,7 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 	if n > 0 {
 		c.fileChanged(d.node)
 		if d.flags&(oSync|oDsync) != 0 {
-			c.FS.SyncNode(d.node)
+			c.FS.SyncPages(d.node, uint64(off)>>phys.PageShift, uint64(off+int64(n)+phys.PageMask)>>phys.PageShift)
 		}
 	}
 	return n, err

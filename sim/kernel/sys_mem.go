@@ -194,8 +194,8 @@ func sysMsync(c *call) (uint64, error) {
 		return 0, errno.ENOMEM
 	}
 	if c.a[2]&sync != 0 {
-		for _, id := range c.MM.SharedFiles(c.a[0], c.a[1]) {
-			c.FS.SyncNode(id)
+		for _, p := range c.MM.SharedFiles(c.a[0], c.a[1]) {
+			c.FS.SyncPages(p.Node, p.First, p.Last)
 		}
 	}
 	return 0, nil

@@ -33,7 +33,6 @@ package mm
 
 import (
 	"fmt"
-	"slices"
 
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/mem"
@@ -554,15 +553,22 @@ func (s *Space) Covers(addr, length uint64) bool {
 	return ok && s.overlap(lo, hi) == hi-lo
 }
 
-// SharedFiles returns the files that writable shared mappings show in a range.
-func (s *Space) SharedFiles(addr, length uint64) (ids []vfs.NodeID) {
+// SharedPages are pages of a file that a writable shared mapping shows.
+type SharedPages struct {
+	Node        vfs.NodeID
+	First, Last uint64 // [First, Last)
+}
+
+// SharedFiles returns what writable shared mappings show of files in a range.
+func (s *Space) SharedFiles(addr, length uint64) (pages []SharedPages) {
 	lo, hi, ok := pageRange(addr, length)
 	for _, v := range s.clip(lo, hi) {
-		if ok && v.Kind == Direct && !slices.Contains(ids, v.Node) {
-			ids = append(ids, v.Node)
+		if ok && v.Kind == Direct {
+			first := v.Off >> phys.PageShift
+			pages = append(pages, SharedPages{v.Node, first, first + (v.End-v.Start)>>phys.PageShift})
 		}
 	}
-	return ids
+	return pages
 }
 
 // SetAddressLimit changes RLIMIT_AS, in bytes; zero for none.

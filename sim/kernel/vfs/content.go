@@ -147,9 +147,6 @@ func (fs *FS) poke(n *inode, i int64, old *mem.Page) *mem.Page {
 	if ok && s.epoch == fs.epoch && !s.handed {
 		return s.p
 	}
-	if fs.inPlace && s.frame != 0 {
-		return fs.pmem.WritablePage(s.frame)
-	}
 	p := new(mem.Page)
 	*p = *old
 	fs.unpin(s)
@@ -225,8 +222,9 @@ func (fs *FS) WriteAt(id NodeID, data []byte, off int64) (int, error) {
 	done := 0
 	for i, old := range pages {
 		at := off + int64(done)
-		p := fs.poke(n, off/phys.PageSize+int64(i), old)
-		done += copy(p[at&phys.PageMask:], data[done:])
+		part := data[done:min(len(data), done+int(phys.PageSize-at&phys.PageMask))]
+		fs.put(n, off/phys.PageSize+int64(i), old, at&phys.PageMask, part)
+		done += len(part)
 	}
 	n.size = max(n.size, off+int64(done))
 	n.digest = ""
@@ -282,7 +280,7 @@ func (fs *FS) Truncate(id NodeID, size int64) error {
 	n = fs.own(id)
 	if size < n.size {
 		if old != &zeroPage {
-			clear(fs.poke(n, edge, old)[cut:])
+			fs.put(n, edge, old, cut, zeroPage[cut:])
 		}
 		fs.discard(n, (size+phys.PageMask)/phys.PageSize)
 		n.base = min(n.base, size)
@@ -333,8 +331,7 @@ func (fs *FS) Zero(id NodeID, off, count int64) error {
 	n = fs.own(id)
 	for i, e := range edges {
 		if old[i] != nil && old[i] != &zeroPage {
-			p := fs.poke(n, e[0]/phys.PageSize, old[i])
-			clear(p[e[0]&phys.PageMask : (e[1]-1)&phys.PageMask+1])
+			fs.put(n, e[0]/phys.PageSize, old[i], e[0]&phys.PageMask, zeroPage[:e[1]-e[0]])
 		}
 	}
 	fs.hollow(n, first, last)

@@ -8,11 +8,17 @@ import (
 // A page of a file that a writable shared mapping has touched lies in a frame of
 // persistent memory, as on a file system for direct access (DAX): every mapping
 // reaches that frame, its bytes are the file's content, and reads and writes of
-// the file go to the same bytes. A write or a truncation never changes a frame in
-// place: it puts the new content elsewhere and gives the frame up (copy-on-write,
-// as the file system NOVA does), so that a call that a power cut made void is
-// undone by forgetting what it did. The next access through a mapping puts the page
-// into a fresh frame, of which no cache can hold a line.
+// the file go to the same bytes.
+//
+// Under a runtime, which makes each call take effect whole or not at all, a write or a
+// truncation never changes a frame in place: it puts the new content elsewhere and gives the
+// frame up (copy-on-write, as the file system NOVA does), so that a call that a power cut made
+// void is undone by forgetting what it did. The next access through a mapping puts the page
+// into a fresh frame, of which no cache can hold a line. What was still at risk in the caches
+// is then at rest with the rest of the page; whoever needs the runtime to survive cannot tell.
+//
+// Without one the frame is changed in place (WriteInPlace), and the caches are told
+// of the very bytes: those are durable, what was stored around them is at risk as before.
 //
 // Frames are taken from FrameBase up and never twice.
 
@@ -25,6 +31,72 @@ const frameLimit phys.Frame = 1 << (phys.AddrBits - phys.PageShift)
 // SetMemory gives the file tree the persistent memory of its machine. A fork's
 // machine has another: it must be told.
 func (fs *FS) SetMemory(pmem *mem.Store) { fs.pmem = pmem }
+
+// Caches are what stands between the processors and the frames.
+type Caches interface {
+	// Overwrite says that data, within one line, is put at a and is durable.
+	Overwrite(a phys.Addr, data []byte)
+	// WriteBack makes durable what was stored to a frame.
+	WriteBack(f phys.Frame)
+}
+
+// SetCaches gives the file tree the caches of its machine, nil for none. A fork's machine has
+// others: it must be told.
+func (fs *FS) SetCaches(c Caches) { fs.caches = c }
+
+// put writes data into page i of n, owned by fs, at off; old is what peek gave.
+func (fs *FS) put(n *inode, i int64, old *mem.Page, off int64, data []byte) {
+	s, _ := n.pages.get(uint64(i))
+	if s.frame == 0 || !fs.inPlace {
+		copy(fs.poke(n, i, old)[off:], data)
+		return
+	}
+	copy(fs.pmem.WritablePage(s.frame)[off:], data)
+	if fs.caches == nil {
+		return
+	}
+	for at := s.frame.Addr() + phys.Addr(off); len(data) > 0; {
+		k := min(len(data), int(phys.LineSize-at%phys.LineSize))
+		fs.caches.Overwrite(at, data[:k])
+		at, data = at+phys.Addr(k), data[k:]
+	}
+}
+
+// WriteBackAll makes durable what mappings stored to any file.
+func (fs *FS) WriteBackAll() {
+	fs.EachFrame(func(_ NodeID, _ uint64, f phys.Frame) bool {
+		fs.writeBack(f)
+		return true
+	})
+}
+
+// WriteBack makes durable what mappings stored to the pages [first, last) of a file.
+func (fs *FS) WriteBack(id NodeID, first, last uint64) {
+	n, ok := fs.nodes.get(uint64(id))
+	if fs.framed == 0 || fs.caches == nil || !ok {
+		return
+	}
+	if last = min(last, pagesOf(n.size)); last-min(first, last) <= uint64(n.pages.n) {
+		for i := first; i < last; i++ {
+			if s, _ := n.pages.get(i); s.frame != 0 {
+				fs.writeBack(s.frame)
+			}
+		}
+		return
+	}
+	n.pages.each(func(i uint64, s slot) bool {
+		if i >= first && i < last && s.frame != 0 {
+			fs.writeBack(s.frame)
+		}
+		return true
+	})
+}
+
+func (fs *FS) writeBack(f phys.Frame) {
+	if fs.caches != nil {
+		fs.caches.WriteBack(f)
+	}
+}
 
 // content returns the bytes of a page that the overlay holds, valid until they
 // are written.
@@ -101,8 +173,8 @@ func (fs *FS) ReleaseFrames() {
 	fs.dead = fs.dead[:0]
 }
 
-// WriteInPlace plants a bug: writes change frames in place from now on, so that a
-// call that a power cut made void has changed the file nevertheless.
+// WriteInPlace lets writes change frames in place from now on: right where no call is ever
+// void, a planted bug under a runtime (a void call has changed the file nevertheless).
 func (fs *FS) WriteInPlace() { fs.inPlace = true }
 
 // Framed returns how many pages of files lie in frames.
@@ -138,7 +210,6 @@ func (fs *FS) Size(id NodeID) int64 {
 func (fs *FS) clearTail(n *inode) {
 	cut := n.size & phys.PageMask
 	if s, _ := n.pages.get(uint64(n.size / phys.PageSize)); cut != 0 && s.frame != 0 {
-		i := n.size / phys.PageSize
-		clear(fs.poke(n, i, fs.content(s))[cut:])
+		fs.put(n, n.size/phys.PageSize, fs.content(s), cut, zeroPage[cut:])
 	}
 }

@@ -132,7 +132,8 @@ type FS struct {
 
 	cache *cache // nil: what calls do is durable
 
-	inPlace bool // the defect of WriteInPlace
+	inPlace bool // see WriteInPlace
+	caches  Caches
 }
 
 // call is the system call that the latest changes belong to.

@@ -3,6 +3,7 @@ package vfs
 import (
 	"fmt"
 	"maps"
+	"math"
 	"path"
 	"slices"
 
@@ -37,6 +38,7 @@ func (fs *FS) CacheWrites() {
 
 // SyncAll makes everything durable.
 func (fs *FS) SyncAll() {
+	fs.WriteBackAll()
 	if fs.cache == nil {
 		return
 	}
@@ -51,7 +53,12 @@ func (fs *FS) SyncAll() {
 }
 
 // SyncNode makes the content of a node and all names durable.
-func (fs *FS) SyncNode(id NodeID) {
+func (fs *FS) SyncNode(id NodeID) { fs.SyncPages(id, 0, math.MaxUint64) }
+
+// SyncPages is SyncNode for what mappings stored to the pages [first, last) only; with a
+// page cache the content is made durable whole.
+func (fs *FS) SyncPages(id NodeID, first, last uint64) {
+	fs.WriteBack(id, first, last)
 	if fs.cache == nil {
 		return
 	}
