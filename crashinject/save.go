@@ -76,8 +76,10 @@ func (s *survivor) ended(out *Outcome) error {
 // Resume boots an image that Save wrote, in this or another process; the console
 // must offer the same input from its beginning. guest delivers embedded guests.
 // Errors: *sim.Detected for a damaged or refused image, *SyntaxError for a note
-// that is no case, what kept the setup from being used.
-func Resume(r io.Reader, guest func(string) ([]byte, error), console *kernel.Console) (*sim.Machine, Setup, error) {
+// that is no case, what kept the setup from being used. The host directories that the image
+// names are not used: adapt may put others into the setup, which must hold what those did
+// at the last checkpoint.
+func Resume(r io.Reader, guest func(string) ([]byte, error), console *kernel.Console, adapt func(*Setup) error) (*sim.Machine, Setup, error) {
 	im, err := sim.ReadDurable(r)
 	if err != nil {
 		return nil, Setup{}, err
@@ -90,6 +92,9 @@ func Resume(r io.Reader, guest func(string) ([]byte, error), console *kernel.Con
 		return nil, Setup{}, err
 	}
 	c.Setup.Guest = guest
+	if err := adapt(&c.Setup); err != nil {
+		return nil, c.Setup, err
+	}
 	cfg, err := c.Setup.Config(console)
 	if err != nil {
 		return nil, c.Setup, err

@@ -15,6 +15,7 @@ import (
 	"zhuque/runtime/wpp"
 	"zhuque/sim"
 	"zhuque/sim/kernel"
+	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/x86"
 )
 
@@ -50,6 +51,8 @@ type Setup struct {
 
 	// Guest delivers embedded guests; the caller sets it.
 	Guest func(name string) ([]byte, error)
+
+	keep *vfs.Keep // see KeepFiles
 }
 
 // Model says whether the cache model is there.
@@ -141,6 +144,7 @@ func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
 			}
 		}
 	}
+	cfg.Files.Keep = s.keep
 	if err := s.tune(&cfg.Cache, &cfg.Power); err != nil {
 		return nil, err
 	}
@@ -179,6 +183,20 @@ func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
 		cfg.Console.Capture()
 	}
 	return cfg, nil
+}
+
+// KeepFiles locks the host directories of the settings overlay and pmem-dir for this run,
+// whose machines write them when they are closed. Without it they do not: a setting out of
+// a case or an image names a directory, but lets nobody write it. Errors: *hostdir.InUse,
+// and what is wrong with the directories.
+func (s *Setup) KeepFiles() (release func(), err error) {
+	if s.Overlay == "" && s.PMEMDir == "" {
+		return func() {}, nil
+	}
+	if s.keep, err = vfs.OpenKeep(s.PMEMDir, s.Overlay); err != nil {
+		return nil, err
+	}
+	return func() { _ = s.keep.Close() }, nil // only locks are left
 }
 
 // runtime returns a fresh runtime for the setup, nil where memory does not survive.

@@ -95,6 +95,11 @@ func (im *SavedImage) Facts() ImageFacts {
 // file that changed, as *Detected.
 func (im *SavedImage) Open(cfg *Config) (*Durable, error) {
 	fs, err := im.OpenFiles(cfg)
+	if err == nil {
+		if err = fs.CheckKept(); err != nil {
+			err = &Detected{Reason: err.Error()}
+		}
+	}
 	if err != nil {
 		return nil, err
 	}

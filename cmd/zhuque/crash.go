@@ -130,6 +130,11 @@ func (f *crashFlags) run(setup crashinject.Setup) error {
 			return err
 		}
 	}
+	release, err := setup.KeepFiles()
+	if err != nil {
+		return classify(err)
+	}
+	defer release()
 	console, out := streams()
 	unpublish, err := f.ports.attach(console)
 	if err != nil {

@@ -17,7 +17,8 @@ import (
 )
 
 func resumeVerb() *cobra.Command {
-	return &cobra.Command{
+	var flags resumeFlags
+	c := &cobra.Command{
 		Use:   "resume FILE",
 		Short: "Boot a saved PMEM image and run its program to the end",
 		Long: `Resume boots the image that crash --save or run --image wrote, under the settings
@@ -26,24 +27,49 @@ went; standard input must be the same as before, from its beginning: what the
 program had read is skipped. The files that the program had open must be there
 and unchanged. The image stays as it is.
 
+Directories of the host are written only where --pmem-dir and --overlay say so here: what
+the image was made with does not count, and without the flags what the program leaves is
+thrown away. The directory must hold what it did at the image's last checkpoint.
+
 The exit status is 0 when the program ended, in whatever way (standard error says
 how); 11 when the image is damaged or was refused, 12 when the program needs
 something unsupported, 14 when it waits for ever or the instruction limit was reached.`,
 		Example: `  zhuque crash --at 500000 --save half.image -- guest:counter
   zhuque resume half.image`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error { return resume(args[0]) },
+		RunE: func(_ *cobra.Command, args []string) error { return flags.resume(args[0]) },
 	}
+	c.Flags().StringVar(&flags.pmemDir, "pmem-dir", "", "write the files of /mnt/pmem back to this host directory")
+	c.Flags().StringVar(&flags.overlay, "overlay", "", "keep the guest's file changes in this host directory")
+	return c
 }
 
-func resume(name string) error {
-	f, err := os.Open(name)
+// resumeFlags are the host directories that resume may write.
+type resumeFlags struct{ pmemDir, overlay string }
+
+// adapt puts the directories of this command in place of those of the image.
+func (f *resumeFlags) adapt(s *crashinject.Setup) error {
+	for _, d := range []struct{ flag, here, there, what string }{
+		{"pmem-dir", f.pmemDir, s.PMEMDir, "what the program leaves in /mnt/pmem"},
+		{"overlay", f.overlay, s.Overlay, "the program's changes of files"},
+	} {
+		if d.here == "" && d.there != "" {
+			fmt.Fprintf(os.Stderr, "zhuque: the image was made with --%s %q: without the flag here, %s will be thrown away\n", d.flag, d.there, d.what)
+		}
+	}
+	s.PMEMDir, s.Overlay = f.pmemDir, f.overlay
+	_, err := s.KeepFiles() // until this process ends
+	return err
+}
+
+func (f *resumeFlags) resume(name string) error {
+	file, err := os.Open(name)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer file.Close()
 	console, out := streams()
-	m, _, err := crashinject.Resume(bufio.NewReader(f), guests.Guest, console)
+	m, _, err := crashinject.Resume(bufio.NewReader(file), guests.Guest, console, f.adapt)
 	if err != nil {
 		return classify(fmt.Errorf("%s: %w", name, err))
 	}

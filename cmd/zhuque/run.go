@@ -59,6 +59,11 @@ sentence says which), 126 found but not executable here, 127 not found.`,
 			if err := f.check(c); err != nil {
 				return exit(exitSimulator, "%v", err)
 			}
+			release, err := setup.KeepFiles()
+			if err != nil {
+				return exit(exitSimulator, "%v", err)
+			}
+			defer release()
 			if f.image.file != "" {
 				return runPersistent(setup, &f)
 			}

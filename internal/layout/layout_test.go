@@ -53,6 +53,7 @@ var table = map[string]row{
 	"runtime/wpp": {own: []string{"cachemodel", "eadr", "sim", "sim/det", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
 
 	"sim":                 {own: []string{"cachemodel", "eadr", "sim/det", "sim/imagefile", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
+	"sim/hostdir":         {foreign: []string{"golang.org/x/sys"}, host: []string{"math/rand/v2", "os", "syscall", "time"}},
 	"sim/imagefile":       {own: []string{"sim/mem", "sim/phys"}, foreign: []string{"golang.org/x/sys"}, host: []string{"os"}},
 	"sim/kernel":          {own: []string{"sim/det", "sim/kernel/balanced", "sim/kernel/errno", "sim/kernel/mm", "sim/kernel/vfs", "sim/loader", "sim/mem", "sim/phys", "sim/same", "sim/x86"}},
 	"sim/kernel/balanced": {},
@@ -60,7 +61,7 @@ var table = map[string]row{
 	"sim/kernel/errno":    {},
 	"sim/outside":         {own: []string{"sim/kernel", "sim/phys"}, host: []string{"net", "time"}},
 	"sim/kernel/mm":       {own: []string{"sim/kernel/balanced", "sim/kernel/errno", "sim/kernel/vfs", "sim/mem", "sim/phys"}},
-	"sim/kernel/vfs":      {own: []string{"sim/kernel/errno", "sim/mem", "sim/phys", "sim/same"}, foreign: []string{"github.com/zeebo/xxh3", "golang.org/x/sys"}, host: []string{"os", "syscall"}},
+	"sim/kernel/vfs":      {own: []string{"sim/hostdir", "sim/kernel/errno", "sim/mem", "sim/phys", "sim/same"}, foreign: []string{"github.com/zeebo/xxh3", "golang.org/x/sys"}, host: []string{"os", "syscall"}},
 	"sim/loader":          {},
 	"sim/mem":             {own: []string{"cachemodel", "sim/phys"}, host: []string{"unsafe"}},
 	"sim/x86":             {own: []string{"cachemodel", "sim/mem", "sim/phys"}, foreign: []string{"golang.org/x/arch"}},

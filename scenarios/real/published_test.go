@@ -121,7 +121,7 @@ func published(t *testing.T, r run, port uint16, plan crashinject.Plan, connect 
 	console := kernel.NewConsole(nil, &stdout, &stderr)
 	console.Outside = out
 	setup := r.setup(root, r.prepare(t, root))
-	setup.Overlay = t.TempDir()
+	keepChanges(t, &setup)
 	var o crashinject.Outcome
 	ended := make(chan struct{})
 	go func() {

@@ -110,7 +110,7 @@ func TestSoftwareSurvives(t *testing.T) {
 			dir := again.prepare(t, root)
 			before := tree(t, root+dir)
 			setup := again.setup(root, dir)
-			setup.Overlay = t.TempDir()
+			keepChanges(t, &setup)
 			_, _, n := again.simulated(t, root, dir)
 			var stdout, stderr bytes.Buffer
 			failures := softwareCuts()

@@ -263,11 +263,23 @@ func changed(t testing.TB, before map[string]string, overlay, dir string) map[st
 	return after
 }
 
+// keepChanges gives a setup an overlay that this test may write.
+func keepChanges(t testing.TB, setup *crashinject.Setup) {
+	t.Helper()
+	setup.Overlay = t.TempDir()
+	release, err := setup.KeepFiles()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(release)
+}
+
 // simulated runs in the simulator, without the cache model.
 func (r *run) simulated(t testing.TB, root, dir string) (s seen, stop sim.Stop, instructions uint64) {
 	t.Helper()
 	setup := r.setup(root, dir)
-	setup.Memory, setup.Model, setup.Overlay = sim.Native, crashinject.NoModel, t.TempDir()
+	setup.Memory, setup.Model = sim.Native, crashinject.NoModel
+	keepChanges(t, &setup)
 	var stdout, stderr bytes.Buffer
 	cfg, err := setup.Config(kernel.NewConsole(bytes.NewReader(r.input(t)), &stdout, &stderr))
 	if err != nil {

@@ -106,8 +106,8 @@ func (f *File) read() (*Contents, error) {
 }
 
 // Create makes a file that begins with a checkpoint, which pages completes with all
-// pages of Memory and Files. Another file of that name is replaced, once the new one
-// is complete.
+// pages of Memory and Files. It appears when it is complete. Where another of that name
+// has appeared meanwhile, a second process makes the same one: *InUse.
 func Create(path string, sync bool, c *Checkpoint, tree []byte, pages func(*Pages)) (*File, error) {
 	f := &File{path: path, Sync: sync}
 	return f, f.Replace(c, tree, pages)
@@ -142,6 +142,9 @@ func (f *File) Replace(c *Checkpoint, tree []byte, pages func(*Pages)) (err erro
 		}
 	}
 	opened, err := takeOver(tmp, f.f, f.path)
+	if errors.Is(err, os.ErrExist) {
+		return &InUse{f.path}
+	}
 	if err != nil {
 		return err
 	}

@@ -12,16 +12,34 @@ import (
 // lock makes f this process's until it is closed.
 func lock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 
-// takeOver makes tmp the file called path, in place of old, which may be nil. There is no
-// moment at which another process could lock a file of that name.
+// takeOver makes tmp the file called path, in place of old; without an old one there must
+// be none of that name. There is no moment at which another process could lock a file of
+// that name.
 func takeOver(tmp, old *os.File, path string) (*os.File, error) {
+	if old == nil {
+		return tmp, appear(tmp.Name(), path)
+	}
 	if err := os.Rename(tmp.Name(), path); err != nil {
 		return nil, err
 	}
-	if old != nil {
-		_ = old.Close() // it has no name any more
-	}
+	_ = old.Close() // it has no name any more
 	return tmp, nil
+}
+
+// appear gives a file a name that no other has: fs.ErrExist where one has.
+func appear(tmp, path string) error {
+	err := os.Link(tmp, path)
+	switch {
+	case err == nil:
+		return os.Remove(tmp)
+	case errors.Is(err, os.ErrExist):
+		return err
+	}
+	// A file system without hard links.
+	if _, err := os.Lstat(path); err == nil {
+		return os.ErrExist
+	}
+	return os.Rename(tmp, path)
 }
 
 // syncFolder makes the names in a folder durable.

@@ -13,13 +13,13 @@ import (
 )
 
 // The durable form is: magic, host nodes (what must still be there), pages (each
-// once, or none where they stand beside it), the state, the state before the call in progress if there is one, and a
+// once, or none where they stand beside it), the states of the host directories, the state, the state before the call in progress if there is one, and a
 // SHA-256 of all that. A page that lies in a frame is named by it, and its bytes
 // are in the image of the persistent memory; a Digest has the bytes. Numbers are uvarints, strings have their length before
 // them. References are not part of it. Host files that the guest neither changed
 // nor held are not part of it either.
 
-const durableMagic = "zhuque file tree 2\n"
+const durableMagic = "zhuque file tree 3\n"
 
 // BadImage reports a durable form that cannot be one.
 type BadImage struct{ Reason string }
@@ -60,6 +60,8 @@ func (fs *FS) marshal(beside *Pages) ([]byte, error) {
 		e.pageList = nil // they stand elsewhere
 	}
 	e.tables()
+	e.str(fs.kept.pools)
+	e.str(fs.kept.overlay)
 	e.u(uint64(len(states)))
 	e.u(fs.call.id)
 	e.flag(fs.call.begun)
@@ -290,6 +292,7 @@ func (fs *FS) decode(b []byte, pages map[uint64]*mem.Page) error {
 		return err
 	}
 	d.pageTable()
+	fs.kept = kept{d.str(), d.str()}
 	states := d.u()
 	fs.call.id = d.u()
 	fs.call.begun = d.flag()

@@ -368,7 +368,7 @@ func FuzzUnmarshal(f *testing.F) {
 func TestSync(t *testing.T) {
 	host := plant(t, map[string]string{"etc/a": "A", "etc/b": "B", "lib/x": "X", "lib/sub/y": "Y"})
 	out := t.TempDir()
-	fs := newFS(t, Options{Root: host, Overlay: out})
+	fs := newKept(t, Options{Root: host, Overlay: out})
 	script(t, fs, `
 		write /etc/a 0 changed => ok
 		unlink /etc/b => ok

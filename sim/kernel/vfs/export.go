@@ -16,33 +16,6 @@ const (
 	overlayTree   = "tree"
 )
 
-// Sync writes PMEMDir back to Options.Pools and the changes into Options.Overlay:
-// changed and new nodes under tree/, whole files each, and a list of all changes,
-// removals too, in zhuque-changes. Hard links become copies; FIFOs and sockets
-// appear in the list only. It replaces what an earlier Sync wrote. Without either
-// directory it does nothing.
-func (fs *FS) Sync() error {
-	if err := fs.savePools(); err != nil || fs.opt.Overlay == "" {
-		return err
-	}
-	if err := checkOverlay(fs.opt.Overlay); err != nil {
-		return err
-	}
-	x, err := fs.newExport()
-	if err != nil {
-		return err
-	}
-	r, err := os.OpenRoot(fs.opt.Overlay)
-	if err != nil {
-		return fmt.Errorf("overlay directory %s: %w", fs.opt.Overlay, err)
-	}
-	defer r.Close()
-	if err := x.write(r); err != nil {
-		return fmt.Errorf("overlay directory %s: %w", fs.opt.Overlay, err)
-	}
-	return nil
-}
-
 // Close is Sync. The FS itself stays usable.
 func (fs *FS) Close() error { return fs.Sync() }
 
@@ -58,6 +31,11 @@ func checkOverlay(dir string) error {
 	if len(ents) == 0 {
 		return nil
 	}
+	for _, e := range ents {
+		if e.Name() != overlayList && e.Name() != overlayTree {
+			return fmt.Errorf("overlay directory %s: it holds %q, which no run wrote there: an empty directory, or one that an earlier run wrote, was expected", dir, e.Name())
+		}
+	}
 	if text, err := os.ReadFile(path.Join(dir, overlayList)); err != nil || !strings.HasPrefix(string(text), overlayHeader) {
 		return fmt.Errorf("overlay directory %s: an empty directory, or one that an earlier run wrote, was expected", dir)
 	}
@@ -68,6 +46,7 @@ func checkOverlay(dir string) error {
 type export struct {
 	fs    *FS
 	items map[string]NodeID // by guest path without its leading slash; 0: removed
+	names map[NodeID]string // of a pool: the first of each file
 }
 
 func (fs *FS) newExport() (*export, error) {
@@ -135,12 +114,6 @@ func (fs *FS) walkInto(dir NodeID, name string) (*inode, error) {
 }
 
 func (x *export) write(r *os.Root) error {
-	if err := r.WriteFile(overlayList, []byte(overlayHeader), 0o644); err != nil {
-		return err
-	}
-	if err := r.RemoveAll(overlayTree); err != nil {
-		return err
-	}
 	if err := r.Mkdir(overlayTree, 0o755); err != nil {
 		return err
 	}

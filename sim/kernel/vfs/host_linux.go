@@ -17,6 +17,14 @@ func hostIdentity(fi os.FileInfo) (dev, ino uint64) {
 	return 0, 0
 }
 
+// hostBlocks returns how many bytes the host's file system holds of a file.
+func hostBlocks(fi os.FileInfo) int64 {
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok {
+		return st.Blocks * 512
+	}
+	return fi.Size()
+}
+
 // hostRdev returns the device number of a host device.
 func hostRdev(fi os.FileInfo) uint64 {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {

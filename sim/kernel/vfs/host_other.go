@@ -13,3 +13,6 @@ func hostRdev(os.FileInfo) uint64 { return 0 }
 
 // ofKernel is false: the file systems in question exist on Linux only.
 func ofKernel(*os.File) bool { return false }
+
+// hostBlocks is a file's size: holes cannot be told here.
+func hostBlocks(fi os.FileInfo) int64 { return fi.Size() }

@@ -134,6 +134,9 @@ type FS struct {
 
 	inPlace bool // see WriteInPlace
 	caches  Caches
+
+	kept kept // what the host directories held at the start
+
 }
 
 // call is the system call that the latest changes belong to.

@@ -1,12 +1,14 @@
 package vfs
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
-	"slices"
 
+	"zhuque/sim/hostdir"
+	"zhuque/sim/kernel/errno"
 	"zhuque/sim/mem"
 	"zhuque/sim/phys"
 )
@@ -74,92 +76,109 @@ func (t *FS) loadPools() error {
 	}
 	defer root.Close()
 	at, err := t.Walk(Root, PMEMDir, true)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+	case hostdir.Pending(t.opt.Pools):
+		err = errors.New("a run that was killed left it half written, which zhuque run with this --pmem-dir completes")
+	default:
+		l := &poolLoader{fs: t, root: root, dirs: map[string]NodeID{".": at}, files: map[hostKey]NodeID{}}
+		if err = hostdir.Walk(root, ".", l.check); err == nil {
+			err = hostdir.Walk(root, ".", l.load)
+		}
 	}
-	dirs := map[string]NodeID{".": at}
-	err = fs.WalkDir(root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
-		if err != nil || name == "." {
-			return err
-		}
-		info, err := e.Info()
-		if err != nil {
-			return err
-		}
-		var id NodeID
-		switch {
-		case e.IsDir():
-			id, err = t.Mkdir(dirs[path.Dir(name)], path.Base(name), uint32(info.Mode().Perm()))
-			dirs[name] = id
-		case info.Mode().IsRegular():
-			if id, err = t.Create(dirs[path.Dir(name)], path.Base(name), uint32(info.Mode().Perm())); err == nil {
-				err = t.loadPool(root, name, id, info.Size())
-			}
-		default:
-			return fmt.Errorf("%s: a file or a directory was expected", name)
-		}
-		if err == nil {
-			when := phys.Nanos(max(0, info.ModTime().UnixNano()))
-			err = t.Utimes(id, &when, &when)
-		}
-		return err
-	})
 	if err != nil {
 		return fmt.Errorf("pool directory %s: %w", t.opt.Pools, err)
 	}
 	return nil
 }
 
-// loadPool copies a host file but for its pages of zeros.
-func (t *FS) loadPool(root *os.Root, name string, id NodeID, size int64) error {
-	f, err := root.Open(name)
+// poolLoader copies a host directory into the tree.
+type poolLoader struct {
+	fs    *FS
+	root  *os.Root
+	dirs  map[string]NodeID
+	files map[hostKey]NodeID // for further names of a file
+	nodes int
+	bytes int64 // that the host's file system holds
+}
+
+// check refuses what cannot be loaded before anything is.
+func (l *poolLoader) check(e hostdir.Entry) error {
+	l.nodes++
+	switch {
+	case !e.IsDir() && !e.Mode().IsRegular():
+		return fmt.Errorf("%q: a file or a directory was expected", e.Path)
+	case e.Mode().IsRegular() && e.Size() > int64(MaxFile):
+		return fmt.Errorf("%q: its size is %d bytes, a file of the guest's has at most %d", e.Path, e.Size(), int64(MaxFile))
+	case l.nodes > l.fs.opt.MaxNodes:
+		return fmt.Errorf("it holds more than %d files and directories, which the guest's file tree has no room for", l.fs.opt.MaxNodes)
+	}
+	if e.Mode().IsRegular() {
+		l.bytes += min(hostBlocks(e), e.Size())
+	}
+	if l.bytes > int64(l.fs.opt.MaxBytes) {
+		return fmt.Errorf("its files hold more than %d bytes, which the guest's file tree has no room for", int64(l.fs.opt.MaxBytes))
+	}
+	return nil
+}
+
+// load makes the guest's node of an entry.
+func (l *poolLoader) load(e hostdir.Entry) (err error) {
+	t, dir, base := l.fs, l.dirs[path.Dir(e.Path)], path.Base(e.Path)
+	var id NodeID
+	switch key := hostKeyOf("", "", e.FileInfo); {
+	case e.IsDir():
+		id, err = t.Mkdir(dir, base, uint32(e.Mode().Perm()))
+		l.dirs[e.Path] = id
+	case l.files[key] != 0:
+		return t.Link(l.files[key], dir, base)
+	default:
+		if id, err = t.Create(dir, base, uint32(e.Mode().Perm())); err == nil {
+			err = l.content(e, id)
+		}
+		if key.ino != 0 {
+			l.files[key] = id
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%q: the guest's file tree cannot have it: %w", e.Path, err)
+	}
+	when := phys.Nanos(max(0, e.ModTime().UnixNano()))
+	return t.Utimes(id, &when, &when)
+}
+
+// content copies a host file but for its pages of zeros.
+func (l *poolLoader) content(e hostdir.Entry, id NodeID) error {
+	f, err := l.root.Open(e.Path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	for off := int64(0); off < size; off += phys.PageSize {
-		var p mem.Page
-		part := p[:min(size-off, phys.PageSize)]
-		if _, err := f.ReadAt(part, off); err != nil {
-			return err
+	size := e.Size()
+	err = hostdir.Blocks(f, size, func(off int64, b []byte) error {
+		if *(*mem.Page)(b) == zeroPage {
+			return nil
 		}
-		if p == (mem.Page{}) {
-			continue
+		part := b[:min(size-off, phys.PageSize)]
+		if n, err := l.fs.WriteAt(id, part, off); err != nil || n < len(part) {
+			return cmp.Or(err, error(errno.ENOSPC))
 		}
-		if n, err := t.WriteAt(id, part, off); err != nil || n < len(part) {
-			return fmt.Errorf("%s: the guest's file tree has no room for it: %v", name, err)
-		}
-	}
-	return t.Truncate(id, size)
-}
-
-// savePools writes PMEMDir back to Options.Pools: first every file, each under
-// another name until it is complete, then what is gone is removed. Only what is of
-// another kind now makes way before.
-func (t *FS) savePools() error {
-	if t.opt.Pools == "" {
 		return nil
-	}
-	root, err := os.OpenRoot(t.opt.Pools)
+	})
 	if err != nil {
-		return fmt.Errorf("pool directory %s: %w", t.opt.Pools, err)
+		return err
 	}
-	defer root.Close()
-	at, err := t.Walk(Root, PMEMDir, true)
-	if err == nil {
-		x := &export{fs: t}
-		kept := map[string]bool{".": true}
-		if err = x.savePool(root, ".", at, kept); err == nil {
-			err = removeOthers(root, kept)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("pool directory %s: %w", t.opt.Pools, err)
-	}
-	return nil
+	return l.fs.Truncate(id, size)
 }
 
-func (x *export) savePool(root *os.Root, at string, dir NodeID, kept map[string]bool) error {
+// savePools writes the guest's PMEMDir into an empty directory: files, with all their
+// names, directories, permissions and times.
+func (t *FS) savePools(r *os.Root, at NodeID) error {
+	x := &export{fs: t, names: map[NodeID]string{}}
+	return x.savePool(r, ".", at)
+}
+
+func (x *export) savePool(r *os.Root, at string, dir NodeID) error {
 	kids, err := x.fs.ReadDir(dir)
 	if err != nil {
 		return err
@@ -173,23 +192,27 @@ func (x *export) savePool(root *os.Root, at string, dir NodeID, kept map[string]
 		if err != nil {
 			return err
 		}
-		if was, err := root.Lstat(name); err == nil && was.IsDir() != n.isDir() {
-			if err := root.RemoveAll(name); err != nil {
+		if first := x.names[k.ID]; first != "" {
+			if err := r.Link(first, name); err != nil {
 				return err
 			}
+			continue
 		}
-		switch n.kind() {
-		case ModeDir:
-			kept[name] = true
-			if err := root.MkdirAll(name, 0o755); err != nil {
-				return err
+		mode := os.FileMode(n.mode&0o777 | 0o400) // the next run must read it
+		if n.isDir() {
+			mode |= 0o700
+			if err = r.Mkdir(name, 0o700); err == nil {
+				err = x.savePool(r, name, k.ID)
 			}
-			err = x.savePool(root, name, k.ID, kept)
-		case ModeFile:
-			kept[name] = true
-			err = x.saveFile(root, name, n)
-		default:
-			err = fmt.Errorf("%s: of what is in %s only files and directories can be kept", name, PMEMDir)
+		} else {
+			x.names[k.ID] = name
+			err = x.saveFile(r, name, n)
+		}
+		if err == nil {
+			err = r.Chmod(name, mode)
+		}
+		if err == nil {
+			err = hostdir.SetTime(r, name, int64(n.mtime))
 		}
 		if err != nil {
 			return err
@@ -198,39 +221,10 @@ func (x *export) savePool(root *os.Root, at string, dir NodeID, kept map[string]
 	return nil
 }
 
-func (x *export) saveFile(root *os.Root, name string, n *inode) error {
-	part := path.Join(path.Dir(name), ".zhuque-part")
-	f, err := root.OpenFile(part, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, os.FileMode(n.mode&0o777|0o600))
+func (x *export) saveFile(r *os.Root, name string, n *inode) error {
+	f, err := r.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	if err := x.writeContent(f, n); err != nil {
-		f.Close()
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return root.Rename(part, name)
-}
-
-// removeOthers removes what the guest removed.
-func removeOthers(root *os.Root, kept map[string]bool) error {
-	var gone []string
-	err := fs.WalkDir(root.FS(), ".", func(name string, _ fs.DirEntry, err error) error {
-		if err == nil && !kept[name] {
-			gone = append(gone, name)
-		}
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	slices.Reverse(gone) // what is in a directory before the directory
-	for _, name := range gone {
-		if err := root.Remove(name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(x.writeContent(f, n), f.Close())
 }

@@ -59,12 +59,14 @@ const (
 type Options struct {
 	// Root is the host directory shown read-only; "" means "/".
 	Root string
-	// Overlay is the host directory that Sync and Close write the changes to,
-	// either empty or written by an earlier Sync; "" throws the changes away.
+	// Overlay is the host directory that Sync and Close write the changes to if Keep has
+	// it, either empty or written by an earlier Sync; "" throws the changes away.
 	Overlay string
 	// Pools is the host directory whose files are in PMEMDir at the start and that
-	// Sync and Close write PMEMDir back to; "" for none.
+	// Sync and Close write PMEMDir back to if Keep has it; "" for none.
 	Pools string
+	// Keep is what may be written of the host; nil for nothing.
+	Keep *Keep
 	// MaxBytes bounds the contents held in the overlay, MaxNodes its nodes; zero
 	// means 4 GiB and one million. Beyond either the guest gets ENOSPC.
 	MaxBytes phys.Bytes
@@ -223,6 +225,9 @@ func New(o Options) (*FS, error) {
 	}
 	if err := checkOverlay(o.Overlay); err != nil {
 		return nil, err
+	}
+	if o.Keep != nil {
+		fs.kept = o.Keep.state
 	}
 	return fs, fs.loadPools()
 }

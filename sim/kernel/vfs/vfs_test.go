@@ -52,6 +52,18 @@ func newFS(t testing.TB, o Options) *FS {
 	return fs
 }
 
+// newKept is newFS for a tree that may write its host directories.
+func newKept(t testing.TB, o Options) *FS {
+	t.Helper()
+	keep, err := OpenKeep(o.Pools, o.Overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = keep.Close() })
+	o.Keep = keep
+	return newFS(t, o)
+}
+
 func onProcess(h Hooks) Hooks {
 	const pid = 1000
 	h.Processes = func() []int32 { return []int32{pid} }
