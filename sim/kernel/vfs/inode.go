@@ -136,7 +136,6 @@ type FS struct {
 	caches  Caches
 
 	kept kept // what the host directories held at the start
-
 }
 
 // call is the system call that the latest changes belong to.

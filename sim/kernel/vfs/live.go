@@ -24,6 +24,7 @@ var unlike = []same.Row{
 	{Type: "vfs.FS", Field: "opt", As: same.Skipped, Why: "what the tree was opened with, and the way to its own kernel"},
 	{Type: "vfs.FS", Field: "call", As: same.Skipped, Why: "how to undo the last call"},
 	{Type: "vfs.FS", Field: "pmem", As: same.Skipped, Why: "memory is compared by itself"},
+	{Type: "vfs.FS", Field: "caches", As: same.Skipped, Why: "the caches of its own machine, which the cache model compares"},
 	{Type: "vfs.FS", Field: "dead", As: same.Skipped, Why: "empty between calls"},
 	{Type: "vfs.FS", Field: "cache", As: same.Skipped, Why: "of machines without a runtime, whose programs do not survive"},
 	{Type: "vfs.trie", Field: "root", As: same.Shared, Why: "changed in place by the fork alone whose epoch its twigs have"},
