@@ -35,7 +35,25 @@ func (h *Hierarchy) Inventory() (v Inventory) {
 // visible: what Loss.KeepStores chooses from.
 func (c *Core) BufferedStores() int { return int(c.SB.tail - c.SB.head - c.SB.flushes) }
 
-// Loss is what a power cut loses. The zero Loss drains everything.
+// Cut is what a plan says of the buffers at a power cut. The zero Cut is the clean one:
+// every buffer drains, as interrupt entry has it.
+type Cut struct {
+	// Keep is how many of the buffered stores of the core that executes become visible
+	// before the end, the oldest first; absent for all.
+	Keep phys.Opt[int]
+	// KeepOn says the same for other cores; those that it does not name drain theirs.
+	KeepOn []CoreCount
+	// LoseWC loses the write-combining buffers.
+	LoseWC bool
+}
+
+// CoreCount is a core and a number: of its stores, or of its instructions.
+type CoreCount struct {
+	Core int
+	N    uint64
+}
+
+// Loss is what a power cut loses, resolved for each core and line. The zero Loss drains everything.
 type Loss struct {
 	// KeepStores is, for each core, how many of the oldest buffered stores
 	// became visible before the end: at most all of them, -1 for drained. Flushes

@@ -47,7 +47,7 @@ func TestTablesAreLostWithTheCaches(t *testing.T) {
 		main := r.at(0)
 		for n := r.base.instructions / 20; n < r.base.instructions; n += r.base.instructions / 20 {
 			main.RunUntil(n)
-			d, _ := main.Fork().PowerCut(sim.Cut{KeepStores: sim.Drain})
+			d, _ := main.Fork().PowerCut(sim.Cut{})
 			rt, err := wpp.New("")
 			if err != nil {
 				t.Fatal(err)

@@ -200,7 +200,7 @@ func (c *callCutter) cutInCall(main *sim.Machine, step uint64) *sim.Machine {
 	if stop := f.RunUntil(main.Retired() + 1); stop.Reason != sim.PowerLost {
 		c.t.Fatalf("%s: step %d: %v", c.s.text, step, stop)
 	}
-	d, _ := f.PowerCut(sim.Cut{KeepStores: sim.Drain})
+	d, _ := f.PowerCut(sim.Cut{})
 	return c.boot(d)
 }
 

@@ -179,7 +179,7 @@ func (c *Case) line(line string) error {
 		}
 	case "cut":
 		var cut Cut
-		cut, err = ParseCut(rest)
+		cut, err = parseCut(rest, c.version == 1)
 		c.Plan.Cuts = append(c.Plan.Cuts, cut)
 	case "restart", "restart-arg", "restart-status":
 		var s string

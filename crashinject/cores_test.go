@@ -58,7 +58,7 @@ func TestSkewedCutsPass(t *testing.T) {
 		r := newRig(t, s)
 		for i := range uint64(25) {
 			plan := At(r.base.instructions * (i + 1) / 27)
-			plan.Cuts = append(plan.Cuts, Cut{After: 40 * i, Keep: sim.Drain})
+			plan.Cuts = append(plan.Cuts, Cut{After: 40 * i})
 			for j := range plan.Cuts {
 				for core := range cores {
 					plan.Cuts[j].Skew = append(plan.Cuts[j].Skew, sim.CoreCount{Core: core, N: i + uint64(core*7)%31})

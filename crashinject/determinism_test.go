@@ -13,7 +13,6 @@ import (
 
 	"zhuque/crashinject/result"
 	"zhuque/internal/testrig"
-	"zhuque/sim"
 )
 
 // childRoot is set in the environment of a second process of TestTwoProcesses: the
@@ -134,7 +133,7 @@ func TestAHundredFailuresOnOneConsole(t *testing.T) {
 		var plan Plan
 		every := r.base.instructions / 150
 		for i := range 100 {
-			c := Cut{After: every, Keep: sim.Drain}
+			c := Cut{After: every}
 			switch i % 4 {
 			case 1:
 				c.Step = uint64(i)

@@ -24,7 +24,7 @@ func TestLessEnergyIsRefusedNeverWrong(t *testing.T) {
 			need := r.plan(plan).EnergyNJ + phys.NanoJoules(eadr.NumStates) // each state's is rounded down
 			refused, passed := false, 0
 			for missing := phys.NanoJoules(0); missing < need; missing += 1 + min(missing, need/12) {
-				at.Energy = need - missing
+				at.Energy = phys.Some(need - missing)
 				p := r.plan(plan)
 				switch {
 				case p.Verdict == result.Detected:
@@ -80,7 +80,7 @@ func TestDirtyShutdownCount(t *testing.T) {
 		}
 		return rt
 	}
-	d, rep := m.PowerCut(sim.Cut{KeepStores: sim.Drain})
+	d, rep := m.PowerCut(sim.Cut{})
 	if d.DirtyShutdowns != 0 || !rep.Power.Complete {
 		t.Fatalf("after a clean failure the count is %d, complete %v", d.DirtyShutdowns, rep.Power.Complete)
 	}
@@ -89,7 +89,7 @@ func TestDirtyShutdownCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	m2.RunUntil(6000)
-	short, _ := m2.PowerCut(sim.Cut{KeepStores: sim.Drain, Energy: rep.Power.EnergyUsed / 2})
+	short, _ := m2.PowerCut(sim.Cut{Energy: phys.Some(rep.Power.EnergyUsed / 2)})
 	if short.DirtyShutdowns != 1 {
 		t.Errorf("after a failure without energy the count is %d", short.DirtyShutdowns)
 	}
@@ -100,9 +100,9 @@ func TestDirtyShutdownCount(t *testing.T) {
 		}
 	}
 	// The energy may last for the caches and end before the mark: refused too.
-	full, rep := m2.PowerCut(sim.Cut{KeepStores: sim.Drain})
+	full, rep := m2.PowerCut(sim.Cut{})
 	full.Release()
-	almost, _ := m2.PowerCut(sim.Cut{KeepStores: sim.Drain, Energy: rep.Power.EnergyUsed - 1})
+	almost, _ := m2.PowerCut(sim.Cut{Energy: phys.Some(rep.Power.EnergyUsed - 1)})
 	if _, err := sim.Boot(almost, r.cfg, rt(), sim.BootOptions{}); !isDetected(err) || almost.DirtyShutdowns != 1 {
 		t.Errorf("restart without the complete mark: %v, dirty shutdowns %d", err, almost.DirtyShutdowns)
 	}

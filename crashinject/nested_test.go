@@ -18,7 +18,7 @@ func TestConsecutiveFailures(t *testing.T) {
 		rnd := det.Stream(1, guest)
 		plan := At(rnd.Uint64N(r.base.instructions / 2))
 		for len(plan.Cuts) < 8 {
-			plan.Cuts = append(plan.Cuts, Cut{After: rnd.Uint64N(r.base.instructions>>rnd.Uint64N(8)) / 16, Keep: sim.Drain})
+			plan.Cuts = append(plan.Cuts, Cut{After: rnd.Uint64N(r.base.instructions>>rnd.Uint64N(8)) / 16})
 		}
 		if p := r.plan(plan); p.Verdict != result.Pass || !p.Tail {
 			t.Errorf("%s: %s: %v: %s", guest, plan, p.Verdict, p.Reason)

@@ -27,7 +27,14 @@ func TestPlanTextReadsBack(t *testing.T) {
 	for range 500 {
 		var p Plan
 		for range 1 + r.Uint64N(4) {
-			c := Cut{After: r.Uint64() >> r.Uint64N(64), Keep: int(r.Uint64N(4)) - 1, LoseWC: r.Uint64N(2) == 0, Energy: phys.NanoJoules(pick(1e9))}
+			c := Cut{After: r.Uint64() >> r.Uint64N(64)}
+			c.LoseWC = r.Uint64N(2) == 0
+			if n := r.Uint64N(4); n != 0 {
+				c.Keep = phys.Some(int(n) - 1)
+			}
+			if n := r.Uint64N(4); n != 0 {
+				c.Energy = phys.Some(phys.NanoJoules(pick(1e9))) // 0 too
+			}
 			if r.Uint64N(2) == 0 {
 				c.Rep = pick(1000)
 			} else {
@@ -60,8 +67,10 @@ func TestBadPlansAreRefusedWithAReason(t *testing.T) {
 		"after 1; later 2":     `cut 2: "later": expected one of after`,
 		"after 1 rep 2 step 3": "not both",
 		"after 1 keep 65537":   "at most 65536",
-		"after 1 recovery 0":   "steps count from 1",
-		"after 1 lose-wc 2":    `"2" lacks its number`,
+		"after 1 recovery 0":   "they count from 1",
+		"after 1 step 0":       "they count from 1",
+		"after 1 rep 0":        "they count from 1",
+		"after 1 lose-wc 2":    `"2": expected one of after`,
 
 		"after 1 keep 1:2 keep 1:3":  `"keep 1:" stands twice`,
 		"after 1 keep 64:2":          "0 to 63",
@@ -185,11 +194,14 @@ func TestWithoutKeepsLaterCutsInPlace(t *testing.T) {
 func TestWeakerPlansAreSmaller(t *testing.T) {
 	size := func(p Plan) (n uint64) {
 		for _, c := range p.Cuts {
-			n += 1<<40 + c.After + c.Step<<20 + c.Rep + uint64(len(c.Recovery))<<30 + uint64(c.Energy)
+			n += 1<<40 + c.After + c.Step<<20 + c.Rep + uint64(len(c.Recovery))<<30
 			if c.LoseWC {
 				n++
 			}
-			if c.Keep != sim.Drain {
+			if c.Keep.Given() {
+				n++
+			}
+			if c.Energy.Given() {
 				n++
 			}
 		}

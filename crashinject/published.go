@@ -31,7 +31,7 @@ func CrashPublished(setup Setup, plan Plan, console *kernel.Console) (out Outcom
 		}
 		s.ref = s.m.Fork()
 		s.ref.Kernel().LoseOutside()
-		d, rep := s.power(s.m, c.options())
+		d, rep := s.power(s.m, c.Cut)
 		s.note(rep)
 		if !s.restart(d, c.Recovery) || !s.compare() || !s.survived() {
 			break

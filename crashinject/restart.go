@@ -199,7 +199,7 @@ func (o *ExitStatus) Cut(s *survivor, c *Cut, first bool) bool {
 	for _, k := range c.Skew {
 		s.m.Skew(k.Core, k.N)
 	}
-	d, rep := s.power(s.m, c.options())
+	d, rep := s.power(s.m, c.Cut)
 	s.note(rep)
 	return o.restart(s, d)
 }

@@ -73,7 +73,7 @@ func (r rig) at(n uint64) *sim.Machine {
 // restarted returns main's like that lost power where main stands, and was restarted.
 func (r rig) restarted(main *sim.Machine) *sim.Machine {
 	r.t.Helper()
-	d, _ := main.Fork().PowerCut(sim.Cut{KeepStores: sim.Drain})
+	d, _ := main.Fork().PowerCut(sim.Cut{})
 	return r.boot(d)
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"zhuque/cachemodel"
+	"zhuque/crashinject/result"
 	"zhuque/eadr"
 )
 
@@ -123,6 +124,31 @@ func TestZeroIsNotAbsence(t *testing.T) {
 	old, err := ParseCase("f.case", caseHeaders[0]+"\nprogram \"a\"\nset quantum \"0\"\nset cache \"icx-g2\"\nset max-instructions \"0\"\ncut after 1\n")
 	if err != nil || !reflect.DeepEqual(old.Setup.fields(), def.fields()) {
 		t.Errorf("an old case with zeroes: %v, %v", old.Setup.Fields(), err)
+	}
+}
+
+// The zero Cut is the clean one with the platform's energy, in every layer.
+func TestTheZeroCutIsClean(t *testing.T) {
+	r := newRig(t, guestSetup(t, "list"))
+	for n := uint64(3000); n < 3200; n++ {
+		main, err := r.start()
+		must(err)
+		main.RunUntil(n)
+		want, got := r.judge(main, At(n), false), r.judge(main, Plan{Cuts: []Cut{{After: n}}}, false)
+		if want.Verdict != result.Pass || !reflect.DeepEqual(want, got) {
+			t.Fatalf("after %d: %+v, the zero cut %+v", n, want, got)
+		}
+	}
+	old, err := ParseCase("f.case", caseHeaders[0]+"\nprogram \"a\"\ncut after 1 energy 0 rep 0\ncut after 1 step 0\n")
+	if err != nil || !reflect.DeepEqual(old.Plan, Plan{Cuts: []Cut{{After: 1}, {After: 1}}}) {
+		t.Errorf("an old case with zeroes: %v, %v", old.Plan, err)
+	}
+	none := parse(t, "after 5000 energy 0")
+	main, err := r.start()
+	must(err)
+	main.RunUntil(5000)
+	if p := r.judge(main, none, false); p.Verdict != result.Detected || p.EnergyNJ != 0 {
+		t.Errorf("without any energy: %+v", p)
 	}
 }
 

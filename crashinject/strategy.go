@@ -225,10 +225,10 @@ func energyPlans(s *Strategy, p *pointSet, need uint64) (plans []Plan) {
 	for i := range s.Points {
 		plan := At(p.from + r.Uint64N(p.to-p.from+1))
 		if i%2 == 1 {
-			plan.Cuts = append(plan.Cuts, Cut{After: 1 + r.Uint64N(near), Keep: sim.Drain})
+			plan.Cuts = append(plan.Cuts, Cut{After: 1 + r.Uint64N(near)})
 		}
 		missing := r.Uint64N(need) >> r.Uint64N(16) // much and little alike
-		plan.Cuts[len(plan.Cuts)-1].Energy = phys.NanoJoules(need - missing)
+		plan.Cuts[len(plan.Cuts)-1].Energy = phys.Some(phys.NanoJoules(need - missing))
 		plans = append(plans, plan)
 	}
 	return plans
@@ -236,7 +236,7 @@ func energyPlans(s *Strategy, p *pointSet, need uint64) (plans []Plan) {
 
 // holdUpOf is the energy that the power-fail sequence of a machine takes.
 func holdUpOf(m *sim.Machine) uint64 {
-	d, rep := m.PowerCut(sim.Cut{KeepStores: sim.Drain})
+	d, rep := m.PowerCut(sim.Cut{})
 	d.Release()
 	return max(1, uint64(rep.Power.EnergyUsed))
 }
@@ -282,7 +282,7 @@ func fuzzPlan(f *fuzz.Fuzzer, from, to uint64, calls []callSite) Plan {
 	}
 	var p Plan
 	for i, c := range r.Cuts[:min(len(r.Cuts), maxCuts)] {
-		cut := Cut{Keep: sim.Drain}
+		var cut Cut
 		if i == 0 {
 			cut.After = from + c.Where%(to-from+1)
 		} else {
@@ -366,11 +366,11 @@ func (p Plan) weaken() (list []Plan) {
 		if c.LoseWC {
 			list = append(list, p.with(i, func(c *Cut) { c.LoseWC = false }))
 		}
-		if c.Energy != 0 {
-			list = append(list, p.with(i, func(c *Cut) { c.Energy = phys.NanoJoules(0) }))
+		if c.Energy.Given() {
+			list = append(list, p.with(i, func(c *Cut) { c.Energy = phys.Opt[phys.NanoJoules]{} }))
 		}
-		if c.Keep != sim.Drain {
-			list = append(list, p.with(i, func(c *Cut) { c.Keep = sim.Drain }))
+		if c.Keep.Given() {
+			list = append(list, p.with(i, func(c *Cut) { c.Keep = phys.Opt[int]{} }))
 		}
 		for _, n := range []uint64{0, c.After / 2, c.After - 1} {
 			if n < c.After {

@@ -155,14 +155,10 @@ func (s *survivor) fail(v result.Verdict, format string, a ...any) bool {
 
 // borrow cuts the main line between two instructions without disturbing it.
 func (s *survivor) borrow(c *Cut) *sim.Durable {
-	d, rep := s.ref.PowerCut(c.options())
+	d, rep := s.ref.PowerCut(c.Cut)
 	s.held = d
 	s.note(rep)
 	return d
-}
-
-func (c *Cut) options() sim.Cut {
-	return sim.Cut{KeepStores: c.Keep, KeepOn: c.KeepOn, LoseWC: c.LoseWC, Energy: c.Energy}
 }
 
 func (s *survivor) note(rep sim.CutReport) {
@@ -189,7 +185,7 @@ func (s *survivor) restart(d *sim.Durable, recovery []uint64) bool {
 			return s.booted(err) // the recovery was shorter than that
 		}
 		s.p.Kind, s.p.Step = result.AtRecovery, step
-		d, _ = s.power(m, sim.Cut{KeepStores: sim.Drain})
+		d, _ = s.power(m, sim.Cut{})
 		s.failures++
 	}
 	m, err := s.boot(d, sim.BootOptions{})
@@ -265,7 +261,7 @@ func (s *survivor) cut(c *Cut, first bool) bool {
 		}
 		s.skewed = s.skewed || got > 0
 	}
-	d, rep := s.power(s.m, c.options())
+	d, rep := s.power(s.m, c.Cut)
 	s.note(rep)
 	return s.restart(d, c.Recovery) && s.compare() && s.survived()
 }
@@ -284,7 +280,7 @@ func (s *survivor) cutCall(c *Cut) bool {
 	} else {
 		s.p.Kind, s.p.Step = result.AtRuntime, c.Step
 	}
-	d, rep := s.power(s.m, c.options())
+	d, rep := s.power(s.m, c.Cut)
 	s.note(rep)
 	if !s.restart(d, c.Recovery) {
 		return false

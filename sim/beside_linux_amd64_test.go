@@ -61,7 +61,7 @@ func TestCallsBesideMappings(t *testing.T) {
 			again.Args, again.Memory, again.Power = cfg.Args, cfg.Memory, cfg.Power
 			m := start(t, again)
 			to(t, m, whole.Retired()-100)
-			d, _ := m.PowerCut(sim.Cut{KeepStores: sim.Drain})
+			d, _ := m.PowerCut(sim.Cut{})
 			x, far, own := word(t, d, 0), word(t, d, 4096+8), word(t, d, int64(tc.at))
 			if domain == eadr.EADR {
 				if x != 42 {
@@ -96,12 +96,12 @@ func TestBuffersDrainIntoTheDomain(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		domain   eadr.Domain
-		energy   phys.NanoJoules
+		energy   phys.Opt[phys.NanoJoules]
 		survives bool
 	}{
-		{"adr", eadr.ADR, 0, false},
-		{"eadr", eadr.EADR, 0, true},
-		{"eadr without energy", eadr.EADR, 1, false},
+		{"adr", eadr.ADR, phys.Opt[phys.NanoJoules]{}, false},
+		{"eadr", eadr.EADR, phys.Opt[phys.NanoJoules]{}, true},
+		{"eadr without energy", eadr.EADR, phys.Some[phys.NanoJoules](0), false},
 	} {
 		cfg := testrig.Config(t, "litmus")
 		cfg.Memory, cfg.Power = sim.PMEM, eadr.Default(tc.domain)
@@ -118,7 +118,7 @@ func TestBuffersDrainIntoTheDomain(t *testing.T) {
 			}
 		}
 		before := m.Digest()
-		d, rep := m.PowerCut(sim.Cut{KeepStores: sim.Drain, Energy: tc.energy})
+		d, rep := m.PowerCut(sim.Cut{Energy: tc.energy})
 		same := true
 		d.PMEM.Each(0, 1<<(phys.AddrBits-phys.PageShift), func(f phys.Frame, p *mem.Page) bool {
 			same = same && *p == *m.Store(f.Addr()).ReadPage(f)

@@ -211,6 +211,15 @@ func (m *Machine) Held(core int) (tid int32, regs x86.State) {
 	return c.loaded, c.cpu.State()
 }
 
+// Buffered returns how many stores of a core are retired and not yet visible: those that a
+// cut may keep or lose. Without a cache model every store is visible at once.
+func (m *Machine) Buffered(core int) int {
+	if m.hier == nil || core >= len(m.cores) {
+		return 0
+	}
+	return m.hier.Core(core).BufferedStores()
+}
+
 // Skew lets a core that does not execute run on for up to n instructions of the thread
 // that it holds: what it does between a power failure and the instruction boundary at
 // which it accepts the interrupt. It stops before a system call or an exception, which

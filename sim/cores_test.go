@@ -123,7 +123,7 @@ func TestCoresGetTheirThreadsBack(t *testing.T) {
 		m := start(t, cfg)
 		for n := uint64(20_000); n < 30_000; n += 777 {
 			to(t, m, n)
-			d, rep := m.PowerCut(sim.Cut{KeepStores: sim.Drain})
+			d, rep := m.PowerCut(sim.Cut{})
 			b := boot(t, d, cfg)
 			if rep.Power.Steps[eadr.SaveRegisters].Items < 13*min(cores, 5) {
 				t.Errorf("%d cores save %d lines", cores, rep.Power.Steps[eadr.SaveRegisters].Items)
@@ -180,7 +180,7 @@ func TestSkew(t *testing.T) {
 		if a.Digest() != b.Digest() || a.Executing() != m.Executing() || a.Kernel().Current() != m.Kernel().Current() {
 			t.Fatalf("after %d instructions and skew the machines differ", n)
 		}
-		d, _ := a.PowerCut(sim.Cut{KeepStores: sim.Drain})
+		d, _ := a.PowerCut(sim.Cut{})
 		restarted := boot(t, d, cfg)
 		same(t, b, restarted)
 		if x, y := restarted.Run(), b.Run(); x != y || !x.Ended() || restarted.Retired() != b.Retired() {

@@ -137,7 +137,7 @@ func TestTrapsAsNative(t *testing.T) {
 		}
 		length, end := m.Retired(), check.EndOf(m, stop)
 		survives := func(m *sim.Machine, what string, args ...any) {
-			d, _ := m.PowerCut(sim.Cut{KeepStores: sim.Drain})
+			d, _ := m.PowerCut(sim.Cut{})
 			b := boot(t, d, m.Config())
 			if r := check.Ends(end, check.EndOf(b, b.Run())); !r.OK() {
 				t.Errorf("%d cores, cut "+what+": %v", append(append([]any{cores}, args...), r.Differences)...)

@@ -127,7 +127,7 @@ func (im *SavedImage) OpenFiles(cfg *Config) (*vfs.FS, error) {
 func (m *Machine) Checkpoint() (*Durable, CutReport) {
 	pmem := m.durable.PMEM.Fork()
 	m.port.FlushTLB() // of pointers into pages that both have now
-	return m.cut(Cut{KeepStores: Drain}, pmem)
+	return m.cut(Cut{}, pmem)
 }
 
 // ImageFile is an image file that follows a running machine, checkpoint by checkpoint.

@@ -26,7 +26,7 @@ func image(t testing.TB, cfg *sim.Config, n uint64, note string) []byte {
 	t.Helper()
 	m := start(t, cfg)
 	to(t, m, n)
-	d, _ := m.PowerCut(sim.Cut{KeepStores: sim.Drain})
+	d, _ := m.PowerCut(sim.Cut{})
 	defer d.Release()
 	var file bytes.Buffer
 	if err := d.WriteTo(&file, note); err != nil {
@@ -125,7 +125,7 @@ func TestImageFileHoldsAll(t *testing.T) {
 		}
 		direct := start(t, cfg)
 		to(t, direct, 20_000)
-		d, _ := direct.PowerCut(sim.Cut{KeepStores: sim.Drain})
+		d, _ := direct.PowerCut(sim.Cut{})
 		a := boot(t, d, cfg)
 		b, err := resume(t, cfg, file)
 		if err != nil {

@@ -198,7 +198,10 @@ func TestLitmusUnderPowerFailure(t *testing.T) {
 // cut returns the words that a power failure leaves when each core lets so many of its
 // buffered stores go.
 func cut(m *sim.Machine, at phys.Addr, keep [2]int) shared {
-	c := sim.Cut{KeepStores: keep[m.Executing()]}
+	var c sim.Cut
+	if n := keep[m.Executing()]; n != sim.Drain {
+		c.Keep = phys.Some(n)
+	}
 	if other := 1 - m.Executing(); keep[other] != sim.Drain {
 		c.KeepOn = []sim.CoreCount{{Core: other, N: uint64(keep[other])}}
 	}

@@ -3,6 +3,8 @@ package sim_test
 import (
 	"reflect"
 	"testing"
+	"zhuque/cachemodel"
+	"zhuque/sim/phys"
 
 	"zhuque/internal/testrig"
 	"zhuque/sim"
@@ -111,7 +113,8 @@ func TestForkDisturbsNeither(t *testing.T) {
 
 // A power cut takes an image and leaves the machine, its model included, as it was.
 func TestPowerCutLeavesTheMachineUnchanged(t *testing.T) {
-	cuts := []sim.Cut{{KeepStores: sim.Drain}, {KeepStores: 0, LoseWC: true}, {KeepStores: 2}, {KeepStores: sim.Drain, Energy: 70_000_000}, {KeepStores: sim.Drain, Energy: 78_000_000}}
+	cuts := []sim.Cut{{}, {Cut: cachemodel.Cut{Keep: phys.Some(0), LoseWC: true}}, {Cut: cachemodel.Cut{Keep: phys.Some(2)}},
+		{Energy: phys.Some[phys.NanoJoules](70_000_000)}, {Energy: phys.Some[phys.NanoJoules](78_000_000)}}
 	for _, guest := range []string{"list", "nt", "files", "signals"} {
 		plain, m := start(t, testrig.Config(t, guest)), start(t, testrig.Config(t, guest))
 		for i := range 40 {
@@ -153,7 +156,7 @@ func TestNoRuntimeNoRestart(t *testing.T) {
 	cfg.Memory = sim.PMEM
 	m := start(t, cfg)
 	to(t, m, 1000)
-	d, _ := m.PowerCut(sim.Cut{KeepStores: sim.Drain})
+	d, _ := m.PowerCut(sim.Cut{})
 	if _, err := sim.Boot(d, cfg, nil, sim.BootOptions{}); detected(err) == "" {
 		t.Errorf("a process without a runtime restarts: %v", err)
 	}

@@ -11,26 +11,18 @@ import (
 	"zhuque/sim/phys"
 )
 
-// Cut is how the power goes at the place where a machine stands.
+// Cut is how the power goes at the place where a machine stands. The zero Cut is the clean
+// one with the platform's energy.
 type Cut struct {
-	// KeepStores is how many of the buffered stores of the core that executes become
-	// visible before the end; Drain (-1) for all, as interrupt entry does.
-	KeepStores int
-	// KeepOn says the same for other cores; those that it does not name drain theirs.
-	KeepOn []CoreCount
-	// LoseWC loses the write-combining buffers, which interrupt entry drains.
-	LoseWC bool
-	// Energy overrides the configured hold-up energy; 0 keeps it.
-	Energy phys.NanoJoules
+	cachemodel.Cut
+	// Energy is the hold-up energy; absent for the platform's.
+	Energy phys.Opt[phys.NanoJoules]
 }
 
 // CoreCount is a core and a number: of its stores, or of its instructions.
-type CoreCount struct {
-	Core int
-	N    uint64
-}
+type CoreCount = cachemodel.CoreCount
 
-// Drain as Cut.KeepStores drains the store buffer.
+// Drain as a Loss's KeepStores drains a core's store buffer.
 const Drain = -1
 
 // CutReport tells what the power-fail sequence found and did.
@@ -68,9 +60,7 @@ func (m *Machine) cut(cut Cut, pmem *mem.Store) (*Durable, CutReport) {
 	d.world = m.durable.world.Fork(true)
 
 	power := m.cfg.Power
-	if cut.Energy != 0 {
-		power.Energy = cut.Energy
-	}
+	power.Energy = cut.Energy.Or(power.Energy)
 	inv := eadr.Inventory{Cores: len(m.cores)}
 	if m.rt != nil {
 		inv.SaveLines = m.rt.SaveLines(m)
@@ -182,8 +172,8 @@ func (m *Machine) loss(cut Cut, policy eadr.StoreBufferPolicy) cachemodel.Loss {
 			}
 		}
 	}
-	if policy != eadr.LoseStores && cut.KeepStores != Drain {
-		loss.KeepStores[m.id] = cut.KeepStores
+	if policy != eadr.LoseStores {
+		loss.KeepStores[m.id] = cut.Keep.Or(loss.KeepStores[m.id])
 	}
 	return loss
 }

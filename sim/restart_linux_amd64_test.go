@@ -90,7 +90,7 @@ func TestRestart(t *testing.T) {
 			wall, mono = at+100, 0
 			before += out
 			nodes := m.Durable().Files.Statfs().Nodes
-			d, _ := m.PowerCut(sim.Cut{KeepStores: sim.Drain})
+			d, _ := m.PowerCut(sim.Cut{})
 			if d.PowerCycles != cycle+1 {
 				t.Errorf("%s: %d power cycles after cut %d", memory, d.PowerCycles, cycle+1)
 			}
@@ -134,7 +134,7 @@ func TestRestartResolvesTheCallInFlight(t *testing.T) {
 		dying := m.Fork()
 		dying.ArmStep(step)
 		stop := dying.RunUntil(m.Retired() + 1)
-		d, _ := dying.PowerCut(sim.Cut{KeepStores: sim.Drain})
+		d, _ := dying.PowerCut(sim.Cut{})
 		sizes = append(sizes, size(restart(t, d, cfg, sim.Program{})))
 		if stop.Reason != sim.PowerLost {
 			break

@@ -265,6 +265,10 @@ func (m *Machine) ArmStep(n uint64) {
 	m.countSteps()
 }
 
+// LostIn returns how many instructions were retired before the one in whose call an armed
+// step was reached last.
+func (m *Machine) LostIn() uint64 { return m.stepOf }
+
 // countSteps has all cores tell of the runtime's stores.
 func (m *Machine) countSteps() {
 	for i := range m.cores {

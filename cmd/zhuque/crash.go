@@ -96,7 +96,7 @@ func crashPlan(at []uint64, text string) (crashinject.Plan, error) {
 		return p, errors.New("no cut: expected --at N or --plan TEXT")
 	}
 	for _, n := range at {
-		p.Cuts = append(p.Cuts, crashinject.Cut{After: n, Keep: sim.Drain})
+		p.Cuts = append(p.Cuts, crashinject.Cut{After: n})
 	}
 	return p, nil
 }

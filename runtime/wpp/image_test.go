@@ -49,7 +49,7 @@ type cutImage struct {
 
 func cutNow(t *testing.T, m *sim.Machine) *cutImage {
 	t.Helper()
-	d, _ := m.PowerCut(sim.Cut{KeepStores: sim.Drain})
+	d, _ := m.PowerCut(sim.Cut{})
 	c := &cutImage{t: t, d: d, cfg: m.Config()}
 	whole, err := c.boot(func(func(uint64) []byte) {})
 	if err != nil {

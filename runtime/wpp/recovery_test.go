@@ -54,7 +54,7 @@ func cutProcess(t testing.TB, s size) *cutImage {
 		r.put(m, rec.off, rec.value)
 	}
 	r.fence(m)
-	d, _ := m.PowerCut(sim.Cut{KeepStores: sim.Drain})
+	d, _ := m.PowerCut(sim.Cut{})
 	cfg := *m.Config()
 	cfg.PMEMSize = 8 << 30 // the process has more than what it maps here
 	return &cutImage{t: t, d: d, cfg: &cfg}

@@ -229,7 +229,7 @@ func spread(n, cuts uint64) (plan crashinject.Plan) {
 	for i := range cuts {
 		lo, hi := n*i/cuts, n*(i+1)/cuts
 		next := lo + r.Uint64N(hi-lo)
-		plan.Cuts = append(plan.Cuts, crashinject.Cut{After: next - at, Keep: sim.Drain})
+		plan.Cuts = append(plan.Cuts, crashinject.Cut{After: next - at})
 		at = next
 	}
 	return plan

@@ -14,7 +14,6 @@ import (
 
 	"zhuque/crashinject"
 	"zhuque/crashinject/result"
-	"zhuque/sim"
 	"zhuque/sim/kernel"
 	"zhuque/sim/outside"
 )
@@ -198,7 +197,7 @@ func TestUnderFire(t *testing.T) {
 			var plan crashinject.Plan
 			for range cuts {
 				// Closer together the server would only take connections anew.
-				plan.Cuts = append(plan.Cuts, crashinject.Cut{After: 100_000 + rng.Uint64N(400_000), Keep: sim.Drain})
+				plan.Cuts = append(plan.Cuts, crashinject.Cut{After: 100_000 + rng.Uint64N(400_000)})
 			}
 			published(t, r, port, plan, c.connect)
 		})

@@ -177,7 +177,7 @@ func TestPublished(t *testing.T) {
 			console, address := publish(t)
 			var plan crashinject.Plan
 			for _, n := range cuts {
-				plan.Cuts = append(plan.Cuts, crashinject.Cut{After: n, Keep: sim.Drain})
+				plan.Cuts = append(plan.Cuts, crashinject.Cut{After: n})
 			}
 			done := make(chan crashinject.Outcome, 1)
 			go func() {

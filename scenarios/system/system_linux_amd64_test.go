@@ -140,7 +140,7 @@ func survives(t *testing.T, root, want string, instructions uint64) {
 	for i := range uint64(failures) {
 		lo, hi := instructions*i/failures, instructions*(i+1)/failures
 		next := lo + rng.Uint64N(hi-lo)
-		plan.Cuts = append(plan.Cuts, crashinject.Cut{After: next - at, Keep: sim.Drain})
+		plan.Cuts = append(plan.Cuts, crashinject.Cut{After: next - at})
 		at = next
 	}
 	var stdout, stderr bytes.Buffer
