@@ -190,7 +190,10 @@ func (p *Pages) Put(space Space, index uint64, old, now *mem.Page) {
 	p.write(b)
 }
 
-var zero mem.Page
+var (
+	zero    mem.Page // never written
+	zeroSum = uint64(crc32.Checksum(zero[:], crcTable))
+)
 
 // writeBody writes the body of a checkpoint and returns its length and the running sum.
 func writeBody(w io.Writer, c *Checkpoint, oldTree, newTree []byte, pages func(*Pages)) (*Pages, error) {

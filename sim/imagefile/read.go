@@ -243,6 +243,11 @@ func (b *body) words() (c *Checkpoint, treeLen uint64, err error) {
 // pages reads the pages and puts them in place.
 func (c *Contents) pages(b *body, treeLen uint64) (n int, err error) {
 	before := uint64(0)
+	// New pages of the tree have a line in them at least: nothing in it is zeros for long.
+	const empty = 64 // that may be all the same
+	if most := (uint64(len(c.raw)) + b.left/(pageLen+phys.LineSize) + empty) * phys.PageSize; treeLen > most {
+		return 0, refuse("the file tree has %d bytes, there is room for %d", treeLen, most)
+	}
 	head, lines := make([]byte, pageLen), make([]byte, phys.PageSize)
 	for ; b.left > 0; n++ {
 		if b.left < pageLen {
@@ -298,6 +303,10 @@ func (c *Contents) place(space Space, index, mask, sum uint64, lines []byte) boo
 			c.Memory.Drop(f, f+1)
 			return true
 		}
+		if mask == 0 && c.Memory.Page(f) == nil {
+			c.Memory.Share(f, &zero) // or 24 bytes of a file would buy 4096 of memory
+			return sum == zeroSum
+		}
 		return fill(c.Memory.WritablePage(f), mask, sum, lines)
 	case Files:
 		pages = c.Files
@@ -306,7 +315,11 @@ func (c *Contents) place(space Space, index, mask, sum uint64, lines []byte) boo
 		delete(pages, index)
 		return true
 	}
-	if pages[index] == nil {
+	switch p := pages[index]; {
+	case p == nil && mask == 0:
+		pages[index] = &zero
+		return sum == zeroSum
+	case p == nil || p == &zero:
 		pages[index] = new(mem.Page)
 	}
 	return fill(pages[index], mask, sum, lines)

@@ -239,8 +239,11 @@ func (o *Ports) Reset() {
 	}
 }
 
+// patience is how long clients have at the end.
+const patience = 3 * time.Second
+
 // Close ends everything: clients get what the guest has sent, as long as they take
-// it within a few seconds.
+// it within a few seconds, which all of them have at the same time.
 func (o *Ports) Close() error {
 	var errs []error
 	for _, l := range o.listeners {
@@ -248,10 +251,14 @@ func (o *Ports) Close() error {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, h := range slices.Clone(o.conns) {
-		_ = h.conn.SetWriteDeadline(time.Now().Add(3 * time.Second)) // else the write fails at once
+	all := slices.Clone(o.conns)
+	last := time.Now().Add(patience) // for all of them together
+	for _, h := range all {
+		_ = h.conn.SetWriteDeadline(last) // else the write fails at once
 		h.hangUp = true
 		h.wake.Broadcast()
+	}
+	for _, h := range all {
 		for len(h.out) > 0 && !h.dead {
 			h.wake.Wait()
 		}

@@ -20,7 +20,9 @@ type Pages struct {
 func NewPages(known map[uint64]*mem.Page) *Pages {
 	p := &Pages{number: map[*mem.Page]uint64{}}
 	for n, page := range known {
-		p.number[page] = n
+		if first, ok := p.number[page]; !ok || n < first { // pages of zeros may be one page
+			p.number[page] = n
+		}
 		p.next = max(p.next, n+1)
 	}
 	return p
