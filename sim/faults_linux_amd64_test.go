@@ -24,7 +24,9 @@ func build(t *testing.T, name string) (elf []byte, output string) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}
-	native, err := exec.Command(path).Output()
+	run := exec.Command(path)
+	run.Env = []string{}
+	native, err := run.Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,8 @@ var table = map[string]row{
 	"sim/phys":                {},
 	"sim/det":                 {host: []string{"math/rand/v2"}},
 
-	"internal/testrig": {own: []string{"cachemodel", "eadr", "scenarios/guests", "sim", "sim/kernel", "sim/kernel/vfs"}, host: []string{"os", "os/exec", "time"}},
+	"internal/start":   {foreign: []string{"golang.org/x/sys"}, host: []string{"os", "os/signal", "syscall"}},
+	"internal/testrig": {own: []string{"cachemodel", "eadr", "internal/start", "scenarios/guests", "sim", "sim/kernel", "sim/kernel/vfs"}, host: []string{"os", "os/exec", "time"}},
 }
 
 // imports collects, for each folder with Go files that are no tests, what they import.

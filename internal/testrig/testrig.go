@@ -11,6 +11,7 @@ import (
 
 	"zhuque/cachemodel"
 	"zhuque/eadr"
+	_ "zhuque/internal/start" // programs that tests run natively start alike
 	"zhuque/scenarios/guests"
 	"zhuque/sim"
 	"zhuque/sim/kernel"

@@ -43,6 +43,7 @@ func TestNativeOutput(t *testing.T) {
 			golden := filepath.Join("testdata", name+".out")
 			if native {
 				cmd := exec.Command(install(t, name))
+				cmd.Env = []string{}
 				cmd.Stdin = strings.NewReader(TestInput)
 				out, err := cmd.Output()
 				if err != nil {

@@ -68,7 +68,7 @@ func TestSameAsNative(t *testing.T) {
 			root := build(t, name)
 			var want bytes.Buffer
 			cmd := exec.Command(filepath.Join(root, name))
-			cmd.Stdout = &want
+			cmd.Stdout, cmd.Env = &want, []string{}
 			if err := cmd.Run(); err != nil {
 				t.Fatal(err)
 			}

@@ -1,0 +1,3 @@
+package real
+
+import _ "zhuque/internal/start" // programs that the tests run natively start alike

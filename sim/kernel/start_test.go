@@ -1,0 +1,3 @@
+package kernel
+
+import _ "zhuque/internal/start" // programs that the tests run natively start alike
