@@ -236,13 +236,14 @@ func difference(got, want map[string]bool) string {
 	return ""
 }
 
-// programs is how many random programs a test compares: few, or as many as the
-// environment says.
-func programs(few int) int {
+// seeds returns the seeds of the random programs that a test compares: few, or
+// WORLDS_PROGRAMS of them from WORLDS_FROM on.
+func seeds(few int) (from, to int) {
 	if n, err := strconv.Atoi(os.Getenv("WORLDS_PROGRAMS")); err == nil {
-		return n
+		from, _ = strconv.Atoi(os.Getenv("WORLDS_FROM"))
+		return from, from + n
 	}
-	return few
+	return 0, few
 }
 
 func (k *machine) points(cfg brute.Config, ops []brute.Op) (at []map[string]bool, looks map[string]bool) {
@@ -267,6 +268,15 @@ func (k *machine) points(cfg brute.Config, ops []brute.Op) (at []map[string]bool
 	return at, looks
 }
 
+// size draws how long a program is: long ones are rare, since brute force takes
+// most of its time for them.
+func size(r *rand.Rand, seed int) int {
+	if seed%16 == 0 {
+		return 4 + r.IntN(4)
+	}
+	return 2 + r.IntN(3)
+}
+
 func drawConfig(r *rand.Rand, seed int) brute.Config {
 	cfg := brute.Config{EADR: seed&1 != 0, Cores: 1 + seed>>1&1, StoreBuffer: r.IntN(4), Lines: 2 + r.IntN(2)}
 	if cfg.EADR {
@@ -278,11 +288,11 @@ func drawConfig(r *rand.Rand, seed int) brute.Config {
 // What a cut may leave after each instruction of a random program is what brute
 // force finds, and the looks together miss nothing of it.
 func TestWorldsAreThoseOfBruteForce(t *testing.T) {
-	n := programs(300)
-	for seed := range n {
+	from, to := seeds(1500)
+	for seed := from; seed < to; seed++ {
 		r := det.Stream(uint64(seed), "worlds")
 		cfg := drawConfig(r, seed)
-		ops := draw(r, cfg, 3+r.IntN(6), false)
+		ops := draw(r, cfg, size(r, seed), false)
 		want := cfg.Run("", ops)
 		got, looks := newMachine(config(cfg)).points(cfg, ops)
 		all := map[string]bool{}
@@ -298,5 +308,33 @@ func TestWorldsAreThoseOfBruteForce(t *testing.T) {
 			t.Fatalf("seed %d, %+v, all looks: %s\n%s", seed, cfg, d, show(ops))
 		}
 	}
-	t.Logf("%d programs", n)
+	t.Logf("%d programs", to-from)
+}
+
+// What the loads of a recovery find and what a second cut in it leaves is what
+// brute force finds, which starts one recovery from every memory.
+func TestSecondCutsAreThoseOfBruteForce(t *testing.T) {
+	from, to := seeds(1000)
+	for seed := from; seed < to; seed++ {
+		r := det.Stream(uint64(seed), "second cuts")
+		cfg := drawConfig(r, seed)
+		first, second := draw(r, cfg, size(r, seed), false), draw(r, cfg, size(r, seed), true)
+		k := newMachine(config(cfg))
+		for i, o := range first {
+			k.do(o, worlds.Site(i+1))
+		}
+		got, want := map[string]bool{}, map[string]bool{}
+		k.cut(worlds.Open).run(second, func(k *machine) { k.cutWorlds(cfg, got) })
+		at := cfg.Run("", first)
+		for image := range at[len(at)-1] {
+			all := cfg.Run(brute.Persistent(image[1:]), second)
+			for s := range all[len(all)-1] {
+				want[s] = true
+			}
+		}
+		if d := difference(got, want); d != "" {
+			t.Fatalf("seed %d, %+v: %s\n%s and after the cut\n%s", seed, cfg, d, show(first), show(second))
+		}
+	}
+	t.Logf("%d programs", to-from)
 }

@@ -107,6 +107,15 @@ func (m *Memory) Buffered(id int) (entries, fences int) {
 	return c.length(), fences
 }
 
+// Oldest returns the instruction of the oldest entry of the core's store buffer.
+func (m *Memory) Oldest(id int) (site Site, ok bool) {
+	c := &m.cores[id]
+	if c.length() == 0 {
+		return 0, false
+	}
+	return c.nth(0).site, true
+}
+
 // Drain empties the core's store buffer, oldest first.
 func (m *Memory) Drain(id int) {
 	for m.cores[id].length() > 0 {
@@ -135,17 +144,17 @@ func (m *Memory) Commit(id int) {
 		m.clflush(id, b.line, b.site)
 	case bufferedFence:
 		m.barrier(id, true)
-	case bufferedFlush:
-		c.weak--
-		c.beside--
-		m.note(id, b.line, b.site)
-	case bufferedGone:
-		c.beside--
+	default:
+		panic("BUG: a flush with nothing to wait for is in a store buffer")
 	}
 	l, kind := b.line, b.kind
 	c.head++
 	if c.weak > 0 && (kind == bufferedStore || kind == bufferedFence) {
 		m.noteWaiting(id, l, kind == bufferedFence)
+	}
+	for c.length() > 0 && c.nth(0).kind == bufferedGone {
+		c.head++
+		c.beside--
 	}
 }
 

@@ -37,7 +37,7 @@ func (ln *line) combines(id int) int {
 }
 
 // NTStore retires a non-temporal store of 1 to 64 bytes: older stores of its line
-// and older CLFLUSHes leave the store buffer first, and what the line has is
+// and older CLFLUSHes and fences leave the store buffer first, and what the line has is
 // written back (rule 10). The bytes are not in the Source yet.
 func (m *Memory) NTStore(id int, a phys.Addr, data []byte, site Site) {
 	for len(data) > 0 {
@@ -51,7 +51,7 @@ func (m *Memory) NTStore(id int, a phys.Addr, data []byte, site Site) {
 // combine is the part of a non-temporal store in one line.
 func (m *Memory) combine(id int, l phys.LineAddr, off int, data []byte, site Site) {
 	m.commitThrough(id, func(b *buffered) bool {
-		return b.kind == bufferedCLFLUSH || b.kind == bufferedStore && b.line == l
+		return b.kind == bufferedCLFLUSH || b.kind == bufferedFence || b.kind == bufferedStore && b.line == l
 	})
 	if ln := m.open(l); len(ln.list) > 0 {
 		m.before()

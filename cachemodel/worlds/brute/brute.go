@@ -87,13 +87,37 @@ type state struct {
 	loads string
 }
 
+// key is equal for equal states.
 func (s *state) key() string {
-	var b strings.Builder
-	fmt.Fprint(&b, s.lines, s.loads)
-	for _, c := range s.cores {
-		fmt.Fprint(&b, c.buffer, c.waiting, c.flushed, c.wc, "|")
+	b := make([]byte, 0, 512)
+	b = append(append(b, s.loads...), '|')
+	for i := range s.lines {
+		ln := &s.lines[i]
+		b = append(append(b, ln.visible[:]...), ln.persistent[:]...)
+		b = appendWrites(append(b, byte(ln.written)), ln.queue)
 	}
-	return b.String()
+	for i := range s.cores {
+		c := &s.cores[i]
+		for _, e := range c.buffer {
+			b = appendWrites(append(b, 1, byte(e.kind), byte(e.line)), e.parts)
+		}
+		for _, l := range c.waiting {
+			b = append(b, 2, byte(l))
+		}
+		for _, p := range c.flushed {
+			b = append(b, 3, byte(p.line), byte(p.upTo))
+		}
+		b = appendWrites(append(b, 4), c.wc)
+	}
+	return string(b)
+}
+
+func appendWrites(b []byte, list []write) []byte {
+	b = append(b, byte(len(list)))
+	for _, w := range list {
+		b = append(append(b, byte(w.line), byte(w.off), byte(len(w.data))), w.data...)
+	}
+	return b
 }
 
 func (s *state) clone() *state {
