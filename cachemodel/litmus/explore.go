@@ -11,7 +11,7 @@ import (
 )
 
 // MaxStates bounds the states of one test in one domain.
-const MaxStates = 400_000
+const MaxStates = 100_000
 
 // state is a test at one moment: a machine that runs, or one that a cut has just
 // restarted.
@@ -161,6 +161,7 @@ func (x *explorer) expand(s *state) {
 		}
 	}
 	x.cut(s)
+	s.mem = nil // what comes after needs to know only how it was reached
 }
 
 const leaves = "leaves the store buffer"
@@ -287,7 +288,9 @@ func (r *Result) Holds(c *Condition) bool {
 }
 
 // In reports whether the condition is about the domain.
-func (c *Condition) In(d worlds.Domain) bool { return c.ADR && d == worlds.ADR || c.EADR && d == worlds.EADR }
+func (c *Condition) In(d worlds.Domain) bool {
+	return c.ADR && d == worlds.ADR || c.EADR && d == worlds.EADR
+}
 
 // Names returns the names of what outcomes list, in order.
 func (t *Test) Names() (names []string) {

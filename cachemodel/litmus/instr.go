@@ -57,12 +57,10 @@ func (p *parser) instruction(thread, text string, line int) Instr {
 	}
 	first, values, _ := strings.Cut(rest, ",")
 	p.word(&in, strings.TrimSpace(first), line)
-	if row.values > 0 || values != "" {
+	if strings.TrimSpace(values) != "" {
 		p.operands(thread, &in, strings.TrimSpace(values), line)
 	}
-	switch words := len(in.Values); {
-	case row.op == NTStore:
-	case words != row.values:
+	if words := len(in.Values); words != row.values && (row.op != NTStore || words == 0) {
 		p.fail(line, "%s takes %d numbers after the location, not %d", name, row.values, words)
 	}
 	if in.Op >= Xadd && in.Addr%lineSize+in.Size > lineSize {

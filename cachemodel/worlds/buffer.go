@@ -39,9 +39,9 @@ func (c *core) nth(n int) *buffered { return &c.ring[(c.head+uint32(n))&uint32(l
 // push returns a new youngest entry, to be filled in.
 func (c *core) push(capacity int) *buffered {
 	if c.ring == nil {
-		c.ring = make([]buffered, 1<<bits.Len(uint(max(capacity, 3)+2)))
+		c.ring = make([]buffered, 1<<bits.Len(uint(min(capacity, 5)+2)))
 	}
-	if c.length() == len(c.ring) { // more than the capacity waits for a Commit
+	if c.length() == len(c.ring) {
 		ring := make([]buffered, 2*len(c.ring))
 		for i := range c.length() {
 			ring[(c.head+uint32(i))&uint32(len(ring)-1)] = *c.nth(i)

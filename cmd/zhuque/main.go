@@ -89,7 +89,7 @@ failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
 		SilenceUsage:  true,
 	}
 	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), replayVerb(), demoVerb(), lockstepVerb(), benchVerb(), resumeVerb(), imageVerb(),
-		scenariosVerb(), mutantsVerb(), isaVerb(), syscallsVerb(), paramsVerb(), versionVerb())
+		scenariosVerb(), mutantsVerb(), litmusVerb(), isaVerb(), syscallsVerb(), paramsVerb(), versionVerb())
 	return c
 }
 

@@ -71,6 +71,7 @@ var table = map[string]row{
 
 	"cachemodel":              {own: []string{"sim/det", "sim/phys"}},
 	"cachemodel/refmodel":     {own: []string{"cachemodel", "sim/phys"}},
+	"cachemodel/litmus":       {own: []string{"cachemodel/worlds", "sim/phys"}},
 	"cachemodel/worlds":       {own: []string{"sim/phys"}},
 	"cachemodel/worlds/brute": {},
 	"eadr":                    {own: []string{"sim/det", "sim/phys"}},
