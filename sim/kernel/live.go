@@ -91,6 +91,7 @@ var unlike = []same.Row{
 	{Type: "mm.Space", Field: "changed", As: same.Skipped, Why: "the machine's way to its own cores"},
 	{Type: "mm.Space", Field: "err", As: same.Skipped, Why: "the host failed: it ends the run"},
 	{Type: "mm.Space", Field: "refused", As: same.Skipped, Why: "why the access at hand fails, taken at once"},
+	{Type: "mm.Config", Field: "AddressLimit", As: same.Derived, Why: "the process's soft RLIMIT_AS"},
 	{Type: "mm.Config", Field: "DRAM", As: same.Skipped, Why: "memory is compared as the process sees it"},
 	{Type: "mm.Config", Field: "PMEM", As: same.Skipped, Why: "memory is compared as the process sees it"},
 	{Type: "mm.Config", Field: "Files", As: same.Skipped, Why: "as Kernel.FS"},

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -34,6 +35,7 @@ type rig struct {
 	pmem *mem.Store
 
 	extents *mm.Extents
+	calls   int
 }
 
 func newRig(t testing.TB, stdin io.Reader) *rig {
@@ -118,8 +120,12 @@ var numbers = func() map[string]uint64 {
 func (r *rig) raw(name string, args ...any) Outcome {
 	r.Helper()
 	r.prepare(name, args...)
+	before := r.shadowed()
 	o := r.k.Syscall(r.c)
 	r.checkWatches()
+	if before != nil && !o.Stops() {
+		r.checkRecords(before, fmt.Sprintf("%s%v", name, args))
+	}
 	return o
 }
 

@@ -13,6 +13,10 @@ func (fs *FS) Differences(o *FS, limit int) (out []string) {
 	return out
 }
 
+// Clone returns a copy that shares nothing with fs but the read-only layer: for tests of
+// what forks share.
+func (fs *FS) Clone() *FS { return plan.Clone(fs) }
+
 // plan compares file trees.
 var plan = same.Must[FS](unlike)
 
