@@ -46,13 +46,18 @@ func differences(want, got *Kernel, limit int) []string {
 // shadow is the records that a runtime would have.
 type shadow map[Key]Record
 
-// fewObjects is up to how many records every call is checked; of very many a check takes
-// long, and one call in 64 must do.
+// fewObjects is up to how many objects every call is checked; of very many a check takes
+// long, and one call in a quarter of their number must do.
 const fewObjects = 200
+
+// manyCalls is up to how many calls of a test each is checked; then every fifth, except in
+// tests that are about nothing else.
+const manyCalls = 300
 
 // shadowed returns the present records, nil if the call that follows is not checked.
 func (r *rig) shadowed() shadow {
-	if r.calls++; r.many() && r.calls%64 != 0 {
+	r.calls++
+	if n := r.objects(); n > fewObjects && r.calls%(n/4) != 0 || r.calls > manyCalls && r.calls%5 != 0 && !r.always {
 		return nil
 	}
 	s := shadow{}
@@ -62,12 +67,13 @@ func (r *rig) shadowed() shadow {
 	return s
 }
 
-func (r *rig) many() bool {
+// objects returns about how many records there are.
+func (r *rig) objects() int {
 	n := r.k.files.descs.n + len(r.k.files.pipes) + len(r.k.files.socks) + len(r.k.files.marks) + len(r.k.threads)
 	for _, p := range r.k.procs {
 		n += p.slots.n + p.MM.Len() + len(p.timers)
 	}
-	return n > fewObjects
+	return n
 }
 
 // checkRecords checks behind a call that the records which it has marked, entered into

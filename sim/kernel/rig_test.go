@@ -35,7 +35,9 @@ type rig struct {
 	pmem *mem.Store
 
 	extents *mm.Extents
-	calls   int
+
+	calls  int  // so far
+	always bool // each call is checked, see checkRecords
 }
 
 func newRig(t testing.TB, stdin io.Reader) *rig {
@@ -227,6 +229,9 @@ func (r *rig) giveUp() {
 	}
 	if w.masked {
 		t.mask = w.mask
+	}
+	if w.fifo.pipe != 0 {
+		r.k.leavePipe(w.fifo.pipe, w.fifo.kind)
 	}
 	t.wait = nil
 	r.k.touchThread(t)

@@ -179,6 +179,7 @@ func FuzzSyscall(f *testing.F) {
 func TestDirty(t *testing.T) {
 	for seed := range uint64(10) {
 		r := newRig(t, strings.NewReader("input"))
+		r.always = true
 		rng := det.Stream(seed, "kernel/dirty")
 		shadow := map[Key]Record{}
 		for _, rec := range r.k.Records() {
