@@ -9,6 +9,7 @@ import (
 
 	"zhuque/sim"
 	"zhuque/sim/lockstep"
+	"zhuque/sim/x86/hwtest"
 )
 
 // corners is what compilers do not write, as machine code for any address; data
@@ -144,6 +145,10 @@ func TestExceptions(t *testing.T) {
 			code, err := hex.DecodeString(strings.ReplaceAll(c.code, " ", ""))
 			if err != nil {
 				t.Fatal(err)
+			}
+			if strings.HasPrefix(c.name, "call of nowhere") && hwtest.Intel() {
+				t.Log("not compared: Intel's processors store the return address first, AMD's and the model do not")
+				return
 			}
 			r := same(t, lockstep.Options{Max: 1000, Start: machine(t, sim.Config{Program: "/exception", Args: []string{"exception"},
 				Preload: map[string][]byte{"/exception": program(code)}})})

@@ -61,6 +61,9 @@ func randomInstruction(r *rand.Rand) (code []byte) {
 	if kind := operands[0] >> 3 & 7; opcode == 0xae && kind >= 4 && kind <= 6 || opcode == 0xc7 && kind >= 3 && kind <= 5 {
 		operands[0] |= 0xc0 // no XSAVE, which the host has and the v2 processor has not
 	}
+	if opcode == 0x0d {
+		operands[0] &^= 0xc0 // PREFETCHW of a register is a NOP on Intel's processors, #UD on AMD's
+	}
 	return append(append(code, opcode), operands...)
 }
 

@@ -53,6 +53,9 @@ func (b *badRun) compare(c *stepCase, kind string) {
 // end reports what was compared. Each exception of want must have been met.
 func (b *badRun) end(want ...Vector) {
 	b.t.Logf("seed %d: %d cases compared, by exception %v, not run natively %v", *hwSeed, b.cases, b.vectors, b.refused)
+	if b.p.intel {
+		b.t.Logf("of these, where Intel's processors differ from AMD's, which the model follows: %v", b.p.makers)
+	}
 	for _, v := range want {
 		if b.vectors[v.String()] == 0 {
 			b.t.Errorf("no case raised %s", v)

@@ -28,7 +28,7 @@ type stepCase struct {
 func newSteps(p *hwPair) *hwPair {
 	l := p.hwLayout
 	l.slot = 1 << 62 // not canonical
-	return &hwPair{t: p.t, native: p.native, hwModel: newHWModel(l)}
+	return &hwPair{t: p.t, native: p.native, intel: p.intel, makers: p.makers, hwModel: newHWModel(l)}
 }
 
 // drawState makes a state in which most registers point into scratch memory.
@@ -118,7 +118,8 @@ func (p *hwPair) step(c *stepCase) (diff []string, refused string) {
 	diff = append(diff, compareFaults(row, stop, fault)...)
 	diff = append(diff, compareStates(row, got, want)...)
 	diff = append(diff, p.compareMemory(row, p.scratch, scratch)...)
-	return append(diff, p.compareMemory(row, p.flow, flow)...), ""
+	diff = append(diff, p.compareMemory(row, p.flow, flow)...)
+	return p.report(diff, outcome{row: row, start: &start, in: &in, words: in.width == 2, got: got, stop: stop, want: want, fault: fault}), ""
 }
 
 // refusal says why an instruction is not executed natively, "" when it may be:
@@ -136,8 +137,12 @@ func (p *hwPair) refusal(code []byte, status decodeStatus, row *Row, in *Inst, s
 		return "not in the table"
 	case status == decodeUD && in.prefix&prefixLock != 0 && strings.Contains(forms[in.row].row.Args, "Cd"):
 		return "LOCK MOV CR0 is AMD's MOV CR8"
+	case p.intel && status == decodeUD && in.length > 0 && forms[in.row].row.Name == "PREFETCHW":
+		return "PREFETCHW of a register, a NOP on Intel's processors"
 	case status == decodeUD && in.prefix&prefixLock != 0 && forms[in.row].row.Name == "VERW":
 		return "LOCK VERW, which AMD's processors allow"
+	case p.intel && status == decodeLong && vexRefused(code):
+		return "a VEX prefix after 66, F2, F3, LOCK or REX that the limit of 15 bytes cuts, #UD on Intel's"
 	case status == decodeLong && code[maxLength-3]&0xF0 == 0x40 && code[maxLength-2] == 0xC4:
 		return "a VEX prefix behind REX that the limit of 15 bytes cuts, #UD by some of its bits on AMD's"
 	case row == nil:
