@@ -84,6 +84,8 @@ func (o *outcome) intels() string {
 		return "the address that a masked move reports of a page that it may not touch"
 	case strings.Contains(r.Enc, "vsib") && o.fault != nil:
 		return "what a gather has done before it faults"
+	case r.Name == "FSTP" && r.Args == "Mt" && o.same(PageFaultVector):
+		return "what of 80 bits is stored before a page fault"
 	case name == "CVTPS2PH" && o.fault != nil:
 		return "whether #XM and its flags or #PF come first"
 	case o.in != nil && r.Enc == "90+r" && o.in.prefix&prefixRep != 0:
