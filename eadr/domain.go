@@ -1,6 +1,9 @@
 package eadr
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Domain is what the platform protects from a power failure.
 type Domain uint8
@@ -14,7 +17,7 @@ func (d Domain) String() string { return nameOf(domainNames[:], uint8(d), "domai
 
 // ParseDomain is the inverse of String. Errors: an unknown name, with the known ones.
 func ParseDomain(s string) (Domain, error) {
-	n, err := parseName(domainNames[:], s, "persistence domain")
+	n, err := parseName(domainNames[:], s, "domain")
 	return Domain(n), err
 }
 
@@ -113,5 +116,5 @@ func parseName(names []string, s, kind string) (uint8, error) {
 			return uint8(i), nil
 		}
 	}
-	return 0, fmt.Errorf("unknown %s %q: expected one of %q", kind, s, names)
+	return 0, fmt.Errorf("%s %q: expected %s", kind, s, strings.Join(names, " or "))
 }

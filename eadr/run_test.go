@@ -342,7 +342,7 @@ func TestNamesParseBack(t *testing.T) {
 	if ADR.Detected() != "memory_controller" || EADR.Detected() != "cpu_cache" {
 		t.Errorf("%s, %s", ADR.Detected(), EADR.Detected())
 	}
-	if _, err := ParseDomain("eADR2"); err == nil || err.Error() != `unknown persistence domain "eADR2": expected one of ["adr" "eadr"]` {
+	if _, err := ParseDomain("eADR2"); err == nil || err.Error() != `domain "eADR2": expected adr or eadr` {
 		t.Errorf("%v", err)
 	}
 }

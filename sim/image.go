@@ -57,7 +57,7 @@ func ReadDurable(r io.Reader) (*SavedImage, error) {
 // detectedFile makes the refusal of a file one of the machine.
 func detectedFile(err error) error {
 	var r *imagefile.Refused
-	if errors.As(err, &r) {
+	if errors.As(err, &r) && !r.Foreign { // else nothing was damaged
 		return &Detected{Reason: r.Error()}
 	}
 	return err

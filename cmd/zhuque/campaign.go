@@ -107,7 +107,7 @@ func (f *campaignFlags) campaign(c *cobra.Command, args []string) (camp crashinj
 		}
 		s, err := scenarios.Find(args[0])
 		if err != nil {
-			return camp, err
+			return camp, fmt.Errorf("%w%s", err, meant(args[0], append(scenarios.Names(), guestNames()...)))
 		}
 		camp = s.Campaign()
 		if err := f.setup.apply(c, &camp.Setup); err != nil {

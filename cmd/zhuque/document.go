@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"runtime"
@@ -18,6 +19,7 @@ func document(title string, setup *crashinject.Setup, campaigns ...result.Campai
 		Title: "Zhuque Sim: " + title, Commands: []string{thisCommand()}, Campaigns: campaigns, Params: params,
 		Environment: []result.Fact{
 			{Name: "simulator", Value: "zhuque " + version().Version},
+			{Name: "revision", Value: cmp.Or(revision(), "not known")},
 			{Name: "built by", Value: runtime.Version()},
 			{Name: "host", Value: fmt.Sprintf("%s/%s, %d CPUs", runtime.GOOS, runtime.GOARCH, runtime.NumCPU())},
 			{Name: "cache model", Value: setup.Preset},
@@ -57,9 +59,20 @@ func version() versionInfo {
 		v.Version = info.Main.Version
 	}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v.Revision = s.Value
+		switch {
+		case s.Key == "vcs.revision":
+			v.Revision = s.Value + v.Revision
+		case s.Key == "vcs.modified" && s.Value == "true":
+			v.Revision += dirty
 		}
 	}
 	return v
+}
+
+// revision is that of the build, or of the sources where go run noted none.
+func revision() string {
+	if r := version().Revision; r != "" && r != dirty {
+		return r
+	}
+	return sourceRevision()
 }

@@ -157,6 +157,9 @@ func (f *setupFlags) settings(c *cobra.Command, s *crashinject.Setup) error {
 			continue
 		}
 		if err := s.Set(r.Name, *f.values[r.Name]); err != nil {
+			if i := slices.IndexFunc(r.Old, c.Flags().Changed); i >= 0 && !c.Flags().Changed(r.Name) {
+				return fmt.Errorf("--%s: %w", r.Old[i], err) // by the name that was given
+			}
 			return fmt.Errorf("--%w", err)
 		}
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -76,6 +77,9 @@ type imageInfo struct {
 // inspect reads an image file as far as that is possible.
 func inspect(in io.Reader) (*imageInfo, error) {
 	im, err := sim.ReadDurable(in)
+	if err != nil && !errors.As(err, new(*sim.Detected)) {
+		return nil, err // no image, or the host's fault
+	}
 	info := &imageInfo{File: im.Parts, Damage: []string{}}
 	if err != nil {
 		info.Damage = append(info.Damage, strings.TrimPrefix(err.Error(), "image refused: "))

@@ -86,7 +86,6 @@ func TestDamagedImageIsRefused(t *testing.T) {
 		"older":            {version(1), "older version 1"},
 		"oldest":           {[]byte("ZHUQUE-IMAGE-1\n and a body that nobody reads any more"), "older version 1"},
 		"newer":            {version(3), "newer version 3"},
-		"something else":   {bytes.Repeat([]byte("text "), 100), "no image file"},
 		"something behind": {append(bytes.Clone(file), "more"...), "something follows its end"},
 	}
 	for i := range 6 {
@@ -100,6 +99,12 @@ func TestDamagedImageIsRefused(t *testing.T) {
 		refuses(t, dir, c.file, "run --image, "+what, exitSimulator, c.says, line...)
 		refuses(t, dir, c.file, "resume, "+what, 11, c.says, "resume", "image")
 		refuses(t, dir, c.file, "image --verify, "+what, 11, c.says, "image", "--verify", "image")
+	}
+	// What never was an image is bad input: nothing was detected.
+	for what, other := range map[string][]byte{"text": bytes.Repeat([]byte("text "), 100), "a few bytes": []byte("root:x"), "zeros": make([]byte, 1000)} {
+		refuses(t, dir, other, "resume, "+what, 2, "no image file", "resume", "image")
+		refuses(t, dir, other, "image --verify, "+what, 2, "no image file", "image", "--verify", "image")
+		refuses(t, dir, other, "image, "+what, 2, "no image file", "image", "image")
 	}
 	if err := os.WriteFile(filepath.Join(dir, "image"), file, 0o644); err != nil {
 		t.Fatal(err)

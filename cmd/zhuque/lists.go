@@ -136,6 +136,7 @@ func versionVerb() *cobra.Command {
 		[]string{"VERSION", "REVISION", "GO", "PLATFORM"},
 		func() [][]string {
 			v := version()
+			v.Revision = revision()
 			return [][]string{{v.Version, v.Revision, v.Go, v.Platform}}
-		}, func() any { return version() })
+		}, func() any { v := version(); v.Revision = revision(); return v })
 }

@@ -88,6 +88,9 @@ failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	c.SetFlagErrorFunc(flagError)
+	c.Version = version().Version
+	c.SetVersionTemplate("zhuque {{.Version}}\n")
 	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), replayVerb(), demoVerb(), lockstepVerb(), benchVerb(), resumeVerb(), imageVerb(),
 		scenariosVerb(), mutantsVerb(), litmusVerb(), isaVerb(), syscallsVerb(), paramsVerb(), versionVerb())
 	return c

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,7 @@ says what the verdict was and it comes out differently, that is a simulator bug.
 }
 
 func replay(name string, asJSON bool) error {
-	text, err := os.ReadFile(name)
+	text, err := readCase(name)
 	if err != nil {
 		return err
 	}
@@ -63,6 +64,22 @@ func replay(name string, asJSON bool) error {
 		return exit(result.SimBug.ExitCode(), "%s: the file says %s, this run says %s", name, cs.Verdict, p.Verdict)
 	}
 	return verdict(p.Verdict)
+}
+
+// maxCase is above what any case file has, in bytes: what is given for one may be endless.
+const maxCase = 4 << 20
+
+func readCase(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxCase+1))
+	if err == nil && len(text) > maxCase {
+		err = fmt.Errorf("%s is longer than %d bytes: it is no case file", name, maxCase)
+	}
+	return text, err
 }
 
 // judge is Case.Judge with a panic as a verdict.

@@ -71,7 +71,7 @@ sentence says which), 126 found but not executable here, 127 not found.`,
 		},
 	}
 	c.Flags().SetInterspersed(false)
-	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return exit(exitSimulator, "%v", err) })
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return exit(exitSimulator, "%v", flagError(c, err)) })
 	flags.register(c)
 	f.ports.register(c)
 	f.image.register(c)

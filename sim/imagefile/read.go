@@ -16,11 +16,15 @@ import (
 )
 
 // Refused says why a file is no image that can be read: damage, or another version.
-type Refused struct{ Reason string }
+type Refused struct {
+	Reason string
+	// Foreign means that the file never was one: it does not begin as images do.
+	Foreign bool
+}
 
 func (e *Refused) Error() string { return "image file: " + e.Reason }
 
-func refuse(format string, a ...any) error { return &Refused{fmt.Sprintf(format, a...)} }
+func refuse(format string, a ...any) error { return &Refused{Reason: fmt.Sprintf(format, a...)} }
 
 // Part is a stretch of a file that was looked at.
 type Part struct {
@@ -80,6 +84,17 @@ func (c *Contents) part(name string, at, size int64, pages int, err error) {
 	c.Parts = append(c.Parts, p)
 }
 
+// foreign reports whether a file begins unlike any image, damaged ones too.
+func foreign(b []byte) bool {
+	alike := 0
+	for i := range min(len(b), len(headerMagic)) {
+		if b[i] == headerMagic[i] {
+			alike++
+		}
+	}
+	return 2*alike < min(len(b), len(headerMagic))
+}
+
 // header reads the header and returns the number of the last checkpoint.
 func (c *Contents) header(in io.Reader) (number uint64, err error) {
 	b := make([]byte, headerLen)
@@ -94,10 +109,14 @@ func (c *Contents) header(in io.Reader) (number uint64, err error) {
 		return 0, refuse("it is empty")
 	case bytes.HasPrefix(b, []byte(oldMagic)):
 		return 0, refuse("it is of the older version 1, this simulator reads version %d", Version)
+	case len(b) < headerLen && foreign(b):
+		return 0, &Refused{fmt.Sprintf("it does not begin with %q: it is no image file", headerMagic), true}
 	case len(b) < headerLen:
 		return 0, refuse("it ends after %d bytes, in its header", len(b))
+	case string(b[:hdVersion]) != headerMagic && !foreign(b):
+		return 0, refuse("it does not begin with %q", headerMagic)
 	case string(b[:hdVersion]) != headerMagic:
-		return 0, refuse("it does not begin with %q: it is no image file", headerMagic)
+		return 0, &Refused{fmt.Sprintf("it does not begin with %q: it is no image file", headerMagic), true}
 	}
 	ok := word(hdSum) == uint64(crc32.Checksum(b[:hdSum], crcTable))
 	switch v := word(hdVersion); {
