@@ -86,6 +86,8 @@ func (o *outcome) intels() string {
 		return "what a gather has done before it faults"
 	case r.Name == "FSTP" && r.Args == "Mt" && o.same(PageFaultVector):
 		return "what of 80 bits is stored before a page fault"
+	case r.Feature == "FPU" && o.fault == nil && o.faulted(PageFaultVector, GP, SS) && o.want.FPU.SW&(1<<7) != 0:
+		return "whether an x87 store that an unmasked exception suppresses touches memory"
 	case name == "CVTPS2PH" && o.fault != nil:
 		return "whether #XM and its flags or #PF come first"
 	case o.in != nil && r.Enc == "90+r" && o.in.prefix&prefixRep != 0:
