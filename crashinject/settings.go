@@ -95,6 +95,8 @@ func init() {
 			builds(func(s *Setup, cfg *sim.Config) { cfg.PMEMSize = phys.Bytes(s.PMEMSize) << 20 }),
 		number("max-instructions", "end a run after so many instructions", func(s *Setup) *uint64 { return &s.MaxInstructions }, 1, 1<<64-1).
 			or("no limit").builds(func(s *Setup, cfg *sim.Config) { cfg.MaxInstructions = s.MaxInstructions }).anyImage(),
+		number("max-events", "end a run after so many events in which no instruction runs: waits, timers, signals", func(s *Setup) *uint64 { return &s.MaxEvents }, 1, 1<<64-1).
+			or("as many as max-instructions").builds(func(s *Setup, cfg *sim.Config) { cfg.MaxEvents = cmp.Or(s.MaxEvents, s.MaxInstructions) }).anyImage(),
 	}
 }
 

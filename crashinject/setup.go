@@ -48,6 +48,9 @@ type Setup struct {
 
 	// MaxInstructions ends a run that does not end by itself; 0 for no limit.
 	MaxInstructions uint64
+	// MaxEvents ends a run whose waits, timers and signals do not end, though hardly any
+	// instruction runs; 0: as many as MaxInstructions.
+	MaxEvents uint64
 
 	// Guest delivers embedded guests; the caller sets it.
 	Guest func(name string) ([]byte, error)

@@ -295,9 +295,9 @@ func (s *survivor) cutCall(c *Cut) bool {
 // ends judges a plan whose program stopped before the next cut.
 func (s *survivor) ends(want, got sim.Stop) bool {
 	switch {
-	case want.Reason == sim.Stuck || want.Reason == sim.OutOfBudget:
+	case want.Reason == sim.Stuck || want.Limited():
 		return s.stuck(want)
-	case got.Reason == sim.Stuck || got.Reason == sim.OutOfBudget:
+	case got.Reason == sim.Stuck || got.Limited():
 		return s.stuck(got)
 	}
 	if r := check.Ends(check.EndOf(s.ref, want), check.EndOf(s.m, got)); !r.OK() {
@@ -309,7 +309,7 @@ func (s *survivor) ends(want, got sim.Stop) bool {
 
 func (s *survivor) stuck(stop sim.Stop) bool {
 	var deadlock *kernel.Deadlock
-	if stop.Reason == sim.OutOfBudget || errors.As(stop.Err, &deadlock) {
+	if stop.Limited() || errors.As(stop.Err, &deadlock) {
 		return s.fail(result.Timeout, "%v", stop)
 	}
 	return s.fail(result.Unsupported, "%v", stop)
@@ -330,6 +330,8 @@ func (s *survivor) tail() bool {
 	stop := s.m.RunUntil(limit)
 	for _, st := range []sim.Stop{want.Stop, stop} {
 		switch {
+		case st.Reason == sim.OutOfEvents:
+			return s.fail(result.Timeout, "%v", st)
 		case st.Reason == sim.Reached || st.Reason == sim.OutOfBudget:
 			return s.fail(result.Timeout, "the survivor still runs after %d instructions, the uncut run took %d", limit, s.v.base.instructions)
 		case !st.Ended():

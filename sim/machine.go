@@ -70,6 +70,9 @@ type Config struct {
 	Quantum uint64
 	// MaxInstructions stops a run that does not end, 0 for no limit.
 	MaxInstructions uint64
+	// MaxEvents stops a run in which so many events came that are no instruction: waits that
+	// begin or go on, time that passes while all wait, timers that expire, signals. 0 for no limit.
+	MaxEvents uint64
 	// PMEMSize is the size of the persistent memory; 0 for 4 GiB. File pages that
 	// mappings share lie in it beside that.
 	PMEMSize phys.Bytes
@@ -89,6 +92,8 @@ type volatile struct {
 	spare   *Call  // what the next call is told in, nil at first
 	calls   uint64 // calls and turns taken so far
 	steps   uint64 // runtime stores since the counter was last set
+	events  uint64 // those in which no instruction took effect, since the start or the last restart
+	idle    idle
 	stepAt  uint64 // lose power before this runtime store (1-based), 0 for never
 	stepOf  uint64 // instructions retired when the counter was set
 }
@@ -437,6 +442,7 @@ func (m *Machine) Retired() uint64 { return m.cpu.Retired }
 // the size of memory.
 func (m *Machine) Fork() *Machine {
 	c := &Machine{cfg: m.cfg, ended: m.ended, durable: m.durable}
+	c.events, c.idle = m.events, m.idle
 	c.durable.from = nil
 	c.durable.PMEM = m.durable.PMEM.Fork()
 	c.durable.Files = m.durable.Files.Fork()

@@ -18,6 +18,7 @@ const (
 	Stuck                     // unsupported, or the host failed: see Stop.Err
 	PowerLost                 // the armed runtime store was reached
 	OutOfBudget               // Config.MaxInstructions
+	OutOfEvents               // Config.MaxEvents
 )
 
 // Stop says where and why a machine stopped.
@@ -34,6 +35,10 @@ func (s Stop) ExitCode() int {
 	}
 	return s.Status
 }
+
+// Limited reports whether a limit of the configuration was reached, so that the program
+// is not over but would run on.
+func (s Stop) Limited() bool { return s.Reason == OutOfBudget || s.Reason == OutOfEvents }
 
 // Ended reports whether the program is over.
 func (s Stop) Ended() bool { return s.Reason == Exited || s.Reason == Killed }
@@ -52,6 +57,8 @@ func (s Stop) String() string {
 		return "lost power inside a call"
 	case OutOfBudget:
 		return "still running when the instruction limit was reached"
+	case OutOfEvents:
+		return "still running when the limit of events (waits, timers and signals in which no instruction runs) was reached"
 	}
 	return "BUG: unknown stop"
 }
@@ -128,6 +135,9 @@ func (m *Machine) RunUntil(n uint64) Stop {
 // time that passes because all threads wait, is a call of its own.
 func (m *Machine) settle() Stop {
 	for {
+		if max := m.cfg.MaxEvents; max != 0 && m.events >= max {
+			return Stop{Reason: OutOfEvents}
+		}
 		kind := Turn
 		switch now := m.cpu.Retired; {
 		case m.kernel.NextTurn(now) == now:
@@ -216,7 +226,33 @@ func (m *Machine) enter(c *Call) (stop Stop) {
 	if lost.Reason != Reached {
 		return lost
 	}
+	if m.idle.stands(c.Retired, m.kernel.Time()) && stop.Reason == Reached {
+		return m.end(Stop{Reason: Stuck, Err: m.kernel.Standstill(maxIdle)})
+	}
 	return stop
+}
+
+// idle counts entries into the kernel in which nothing moves: a machine that only turns
+// in itself would do so for ever, as no limit of instructions ends it.
+type idle struct {
+	retired uint64
+	time    phys.Nanos
+	entries uint64
+}
+
+// maxIdle is more than how often a machine enters its kernel without any progress: once for
+// each thread that finds what it waits for taken by another, and once for each signal
+// that is pending for the one that runs next.
+const maxIdle = 1 << 16
+
+// stands counts an entry after so many instructions, at a virtual time, and reports
+// whether there were maxIdle without either having moved.
+func (i *idle) stands(retired uint64, time phys.Nanos) bool {
+	if i.retired != retired || i.time != time {
+		*i = idle{retired: retired, time: time}
+	}
+	i.entries++
+	return i.entries >= maxIdle
 }
 
 // take is enter without the chance to lose power.
@@ -234,6 +270,9 @@ func (m *Machine) take(c *Call) (stop Stop) {
 		}
 	}
 	m.call = nil
+	if out.Again || c.Kind == Turn || c.Kind == Signal {
+		m.events++
+	}
 	if stop = stopOf(out); stop.Reason != Reached {
 		m.end(stop)
 	}

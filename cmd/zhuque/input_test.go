@@ -32,6 +32,7 @@ func TestRunRefuses(t *testing.T) {
 	place(t, dir, "arm", machine(0xb7))
 	place(t, dir, "code32", program(code32, ""))
 	place(t, dir, "forever", program(forever, ""))
+	place(t, dir, "sleepers", program(sleepers, millisecond))
 	place(t, dir, "undefined", program(undefined, ""))
 	if err := os.WriteFile(filepath.Join(dir, "plain"), good, 0o644); err != nil {
 		t.Fatal(err)
@@ -58,6 +59,7 @@ func TestRunRefuses(t *testing.T) {
 		{"-- ./undefined", 128 + 4, ""},
 		{"-- ./code32", 125, "unsupported: 32-bit code"},
 		{"--max-instructions 5000 -- ./forever", 125, "limit"},
+		{"--max-events 1000 -- ./sleepers", 125, "limit of events"},
 		{"", 125, "no program"},
 		{"--no-such-flag -- ./good", 125, "no-such-flag"},
 		{"--seed many -- ./good", 125, "whole number"},

@@ -129,7 +129,7 @@ func classify(err error) error {
 		return exit(exitBaseline, "%v", err)
 	case errors.As(err, &refused):
 		return exit(result.Detected.ExitCode(), "%v", err)
-	case errors.As(err, &unsound) && (unsound.Stop.Reason == sim.OutOfBudget || errors.As(unsound.Stop.Err, &deadlock)):
+	case errors.As(err, &unsound) && (unsound.Stop.Limited() || errors.As(unsound.Stop.Err, &deadlock)):
 		return exit(result.Timeout.ExitCode(), "%v", err)
 	case errors.As(err, &unsound) && errors.As(unsound.Stop.Err, &unsup), errors.As(err, &unsup):
 		return exit(result.Unsupported.ExitCode(), "%v", err)

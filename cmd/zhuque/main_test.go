@@ -86,6 +86,13 @@ var (
 	exitSyscall = []byte{0xb8, 60, 0, 0, 0, 0x0f, 0x05}   // mov eax, exit; syscall
 )
 
+// sleepers is two processes that sleep again and again: hardly any instruction runs.
+var sleepers = cat([]byte{0xb8, 57, 0, 0, 0, 0x0f, 0x05}, // mov eax, fork; syscall
+	leaRDI, []byte{0x31, 0xf6, 0xb8, 35, 0, 0, 0, 0x0f, 0x05, 0xeb, 0xee}) // again: lea rdi, [data]; xor esi, esi; mov eax, nanosleep; syscall; jmp again
+
+// millisecond is a struct timespec.
+const millisecond = "\x00\x00\x00\x00\x00\x00\x00\x00\x40\x42\x0f\x00\x00\x00\x00\x00"
+
 // openExit opens a file for reading and exits with 1 if that failed.
 func openExit(path string) []byte {
 	return program(cat(

@@ -75,6 +75,8 @@ func runPersistent(setup crashinject.Setup, f *runFlags) error {
 		return &exitError{status: leave(p, &asked)}
 	case stop.Reason == sim.OutOfBudget:
 		return exit(exitSimulator, "%v (after %d instructions); it goes on with a higher --max-instructions", stop, p.Retired())
+	case stop.Reason == sim.OutOfEvents:
+		return exit(exitSimulator, "%v (after %d instructions); it goes on with a higher --max-events", stop, p.Retired())
 	case !stop.Ended():
 		return exit(exitSimulator, "%v (after %d instructions); %s holds the last checkpoint", stop, p.Retired(), f.image.file)
 	}

@@ -89,7 +89,7 @@ func stopStatus(stop sim.Stop) error {
 	switch {
 	case stop.Ended():
 		return nil
-	case stop.Reason == sim.OutOfBudget, errors.As(stop.Err, &deadlock):
+	case stop.Limited(), errors.As(stop.Err, &deadlock):
 		return verdict(result.Timeout)
 	case errors.As(stop.Err, &unsup):
 		return verdict(result.Unsupported)

@@ -20,6 +20,7 @@ func TestVerdictsAndReplay(t *testing.T) {
 	dir := t.TempDir()
 	place(t, dir, "code32", program(code32, ""))
 	place(t, dir, "forever", program(forever, ""))
+	place(t, dir, "sleepers", program(sleepers, millisecond))
 	for _, tc := range []struct {
 		args   string
 		status int
@@ -32,11 +33,13 @@ func TestVerdictsAndReplay(t *testing.T) {
 		{"campaign --strategy random --points 5 --memory pmem -- guest:hello", 11, true},
 		{"campaign -- ./code32", 12, false},
 		{"campaign --max-instructions 5000 -- ./forever", 14, false},
+		{"campaign --max-events 1000 -- ./sleepers", 14, false},
 		{"crash --at 5 -- guest:hello", 0, false},
 		{"crash --at 300000 --mutant x87-not-saved -- guest:fpu", 10, false},
 		{"crash --at 5 --domain adr -- guest:hello", 11, false},
 		{"crash --at 0 -- ./code32", 12, false},
 		{"crash --at 10 --max-instructions 5000 -- ./forever", 14, false},
+		{"crash --at 10 --max-events 1000 -- ./sleepers", 14, false},
 	} {
 		t.Run(tc.args, func(t *testing.T) {
 			r := zhuque(t, dir, "", strings.Fields(tc.args)...).want(t, tc.status)

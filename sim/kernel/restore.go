@@ -269,6 +269,12 @@ func (k *Kernel) consistent() error {
 		}
 		k.files.list(d)
 	}
+	known := depths{}
+	for d := range k.files.descs.all() {
+		if d.kind == FDEpoll && k.nesting(d, known) > maxNesting {
+			return bad("epoll instance %d watches itself", d.id)
+		}
+	}
 	if err := k.checkTerms(); err != nil {
 		return err
 	}
@@ -327,9 +333,6 @@ func (k *Kernel) checkDesc(d *desc) error {
 			return bad("epoll instance %d watches description %d", d.id, w.Desc)
 		}
 		k.watch(d.id, w)
-	}
-	if d.kind == FDEpoll && k.nesting(d, 0) > maxNesting {
-		return bad("epoll instance %d watches itself", d.id)
 	}
 	if !d.isPipe() && d.kind != FDInotify {
 		return nil

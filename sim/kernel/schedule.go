@@ -117,16 +117,25 @@ func (k *Kernel) NextTurn(now uint64) uint64 {
 	return next
 }
 
-// nextEvent returns the earliest virtual time at which something happens by itself.
+// nextEvent returns the earliest virtual time at which something happens by itself while
+// nobody runs, forever for none: that what has come by now has had its effect, whoever
+// it is for. No processor time is spent meanwhile.
 func (k *Kernel) nextEvent() phys.Nanos {
-	at := k.nextExpiry()
+	now, at := k.mono(), forever
+	for _, p := range k.procs {
+		for i := range p.timers {
+			if t := &p.timers[i]; t.restless() && !t.onCPU() {
+				at = min(at, t.next)
+			}
+		}
+	}
 	for _, id := range k.files.timers {
-		if d := k.files.desc(id); d.timer.next != 0 {
-			at = min(at, d.timer.next)
+		if next := k.files.desc(id).timer.next; next > now {
+			at = min(at, next)
 		}
 	}
 	for _, t := range k.threads {
-		if w := t.wait; w != nil && !w.woken {
+		if w := t.wait; w != nil && w.deadline > now && t.proc.stopped == 0 {
 			at = min(at, w.deadline)
 		}
 	}
@@ -168,7 +177,7 @@ func (k *Kernel) Turn(now uint64) Outcome {
 			k.awaitHost(left)
 		case left == forever:
 			return Outcome{Err: k.deadlock()}
-		case left > 0:
+		default:
 			k.sleep(left)
 		}
 	}
@@ -242,9 +251,29 @@ func (k *Kernel) setCurrent() {
 
 // Deadlock says that every thread waits for something that cannot come: who waits for
 // what, one sentence for each thread.
-type Deadlock struct{ Waits []string }
+type Deadlock struct {
+	Waits []string
 
-func (d *Deadlock) Error() string { return "deadlock: " + strings.Join(d.Waits, "; ") }
+	// Entries, when not zero, tells of a standstill: something seems to have come each time,
+	// but no thread could go on and the virtual time stays where it is.
+	Entries uint64
+	Time    phys.Nanos
+}
+
+func (d *Deadlock) Error() string {
+	waits := strings.Join(d.Waits, "; ")
+	if d.Entries != 0 {
+		return fmt.Sprintf("standstill: in %d entries into the kernel no instruction ran, and the virtual time stays at %d ns: %s", d.Entries, d.Time, waits)
+	}
+	return "deadlock: " + waits
+}
+
+// Standstill is the Deadlock of a machine that entered the kernel so often without progress.
+func (k *Kernel) Standstill(entries uint64) *Deadlock {
+	d := k.deadlock()
+	d.Entries, d.Time = entries, k.mono()
+	return d
+}
 
 func (k *Kernel) deadlock() *Deadlock {
 	d := &Deadlock{}
@@ -262,6 +291,8 @@ func (k *Kernel) deadlock() *Deadlock {
 func (k *Kernel) awaited(t *Thread) string {
 	w := t.wait
 	switch {
+	case w == nil && !k.held(t):
+		return "its turn"
 	case w == nil:
 		return "others to handle a power failure"
 	case w.futex != 0:

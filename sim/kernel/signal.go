@@ -149,16 +149,16 @@ func (k *Kernel) sendThread(t *Thread, q Queued) error {
 	return err
 }
 
-// enqueue appends to a queue. A standard signal that is pending there already and
-// an ignored one that is not blocked are dropped, as in Linux.
+// enqueue appends to a queue. A standard signal that is pending there already, unless a
+// timer has sent it, and an ignored one that is not blocked are dropped, as in Linux.
 func (p *Process) enqueue(queue *[]Queued, q Queued, blocked uint64) (sent bool, err error) {
 	if p.ignores(q.Signal) && blocked&bit(q.Signal) == 0 {
 		return false, nil
 	}
 	switch {
-	case q.Signal < firstReal && set(*queue)&bit(q.Signal) != 0:
+	case q.Signal < firstReal && set(*queue)&bit(q.Signal) != 0 && q.Code != siTimer:
 		return false, nil
-	case q.Signal >= firstReal && len(*queue) >= maxQueued:
+	case (q.Signal >= firstReal || q.Code == siTimer) && len(*queue) >= maxQueued:
 		return false, errno.EAGAIN
 	}
 	*queue = append(*queue, q)
@@ -191,6 +191,9 @@ func (k *Kernel) next(mask uint64) (q Queued, ok bool) {
 		k.touchThread(k.thread)
 	} else if q, ok = take(&k.proc.queue, mask); ok {
 		k.touchProcess(k.proc)
+	}
+	if ok {
+		q = k.runOn(q)
 	}
 	return q, ok
 }

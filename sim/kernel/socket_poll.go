@@ -106,16 +106,10 @@ func (k *Kernel) newsOf(d *desc) news {
 		return news{in: uint64(d.timer.next) + k.expired(&d.timer)}
 	case FDSignal: // nobody counts signals: an edge too many rather than none
 		return news{in: k.clock}
-	case FDEpoll: // what has happened to all that it watches
-		n := news{in: uint64(d.watches.len())}
-		for w := range d.watches.all {
-			o := k.newsOf(k.files.desc(w.Desc))
-			if w.Events&(pollOut|pollWrnorm|pollWrband) != 0 {
-				n.in += o.out
-			}
-			n.in += o.in
-		}
-		return n
+	case FDEpoll:
+		var few [8]int
+		seen := few[:0]
+		return k.newsInside(d, &seen)
 	}
 	return news{}
 }

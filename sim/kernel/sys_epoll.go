@@ -1,7 +1,6 @@
 package kernel
 
 import (
-	"iter"
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/kernel/vfs"
 )
@@ -13,8 +12,6 @@ const (
 	epollOneshot   = 1 << 30
 	epollEdge      = 1 << 31
 	epollEvent     = 12 // size of a struct epoll_event
-
-	maxNesting = 5 // epoll instances inside each other
 
 	maxEvent = ^uint64(0) - 1 // highest value of an eventfd
 )
@@ -70,8 +67,6 @@ func sysEpollCtl(c *call) (uint64, error) {
 		return 0, errno.EINVAL
 	case w.Events&epollExclusive != 0 && (op == mod || op == add && (d.kind == FDEpoll || w.Events&^exclusiveOK != 0)):
 		return 0, errno.EINVAL
-	case op == add && d.kind == FDEpoll && (c.reaches(d, ep) || c.nesting(d, 0)+1+c.above(ep) > maxNesting):
-		return 0, errno.ELOOP
 	}
 	w.Desc = d.id
 	old, found := ep.watches.find(w)
@@ -88,56 +83,15 @@ func sysEpollCtl(c *call) (uint64, error) {
 		c.unwatch(ep, w)
 		return 0, nil
 	case op == add:
+		if err := c.nests(ep, d); err != nil {
+			return 0, err
+		}
 		c.watch(ep.id, w)
 	}
 	ep.watches = ep.watches.with(w)
+	c.stirAbove(ep)
 	c.touch(watchKey(ep.id, w))
 	return 0, nil
-}
-
-// inside goes through the epoll instances that one watches.
-func (k *Kernel) inside(ep *desc) iter.Seq[*desc] {
-	return func(yield func(*desc) bool) {
-		ep.watches.all(func(w Watch) bool {
-			d := k.files.find(w.Desc)
-			return d == nil || d.kind != FDEpoll || yield(d)
-		})
-	}
-}
-
-// reaches reports whether an epoll instance is another or watches it, perhaps
-// through others.
-func (k *Kernel) reaches(from, to *desc) bool {
-	if from.id == to.id {
-		return true
-	}
-	for d := range k.inside(from) {
-		if k.reaches(d, to) {
-			return true
-		}
-	}
-	return false
-}
-
-// nesting returns how many epoll instances stand inside each other below one, itself
-// included; it stops counting above maxNesting.
-func (k *Kernel) nesting(ep *desc, above int) int {
-	deepest := 0
-	if above <= maxNesting {
-		for d := range k.inside(ep) {
-			deepest = max(deepest, k.nesting(d, above+1))
-		}
-	}
-	return deepest + 1
-}
-
-// above returns how many epoll instances stand above one.
-func (k *Kernel) above(d *desc) int {
-	highest := 0
-	for _, by := range k.files.watchers.of[descKey(d.id)] {
-		highest = max(highest, 1+k.above(k.files.desc(by.epoll)))
-	}
-	return highest
 }
 
 // occurred returns the events that a watch has to tell of now. An edge-triggered
@@ -202,6 +156,7 @@ func sysEpollWait(c *call) (uint64, error) {
 	}
 	for _, w := range told {
 		ep.watches = ep.watches.with(w)
+		c.stirAbove(ep)
 		c.touch(watchKey(ep.id, w))
 	}
 	if ep.off != next {

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"errors"
+	"math"
 	"slices"
 
 	"zhuque/sim/kernel/errno"
@@ -236,20 +237,22 @@ func (k *Kernel) childChanged(parent *Process, which int32, options uint64) bool
 	})
 }
 
+// hasChild reports whether a process has a child that it may wait for and that lives: one
+// that ends unseen, because its parent ignores SIGCHLD, leaves none.
+func (k *Kernel) hasChild(parent *Process, which int32, options uint64) bool {
+	return slices.ContainsFunc(k.procs, func(p *Process) bool { return !p.dead && p.isChild(parent, which, options) })
+}
+
 // await returns a child to which something has happened; nil with WNOHANG while
 // nothing has. Who has ended is no child for a wait that does not ask for that.
 func (c *call) await(which int32, options uint64) (*Process, error) {
-	any := false
 	for _, p := range c.procs {
-		if p.isChild(c.proc, which, options) {
-			if _, ok := p.changed(options); ok {
-				return p, nil
-			}
-			any = any || !p.dead
+		if _, ok := p.changed(options); ok && p.isChild(c.proc, which, options) {
+			return p, nil
 		}
 	}
 	switch {
-	case !any:
+	case !c.hasChild(c.proc, which, options):
 		return nil, errno.ECHILD
 	case options&waitNohang != 0:
 		return nil, nil
@@ -261,6 +264,9 @@ func sysWait4(c *call) (uint64, error) {
 	options := c.a[2] & 0xffff_ffff
 	if options&^(waitNohang|waitUntraced|waitContinued|waitNothread|waitAll|waitClone) != 0 {
 		return 0, errno.EINVAL
+	}
+	if int32(c.a[0]) == math.MinInt32 {
+		return 0, errno.ESRCH // there is no such group
 	}
 	p, err := c.await(int32(c.a[0]), options|waitExited)
 	if err != nil || p == nil {

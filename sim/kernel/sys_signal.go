@@ -11,7 +11,7 @@ func sysRtSigaction(c *call) (uint64, error) {
 	if c.a[3] != 8 || sig < 1 || sig >= NSIG || c.a[1] != 0 && (sig == SIGKILL || sig == SIGSTOP) {
 		return 0, errno.EINVAL
 	}
-	old := c.proc.actions[sig]
+	old, ignored := c.proc.actions[sig], c.ignored(sig)
 	if c.a[1] != 0 {
 		var b [32]byte
 		if err := c.load(c.a[1], b[:]); err != nil {
@@ -23,6 +23,8 @@ func sysRtSigaction(c *call) (uint64, error) {
 		c.touchAction(sig)
 		if c.ignored(sig) {
 			c.discard(c.proc, bit(sig))
+		} else if ignored {
+			c.heed(c.proc, sig)
 		}
 	}
 	if c.a[2] == 0 {

@@ -60,8 +60,14 @@ func (c *call) peekSignals(d *desc, n int) ([]byte, error) {
 		b := make([]byte, signalfdSize)
 		le.PutUint32(b, uint32(q.Signal))
 		le.PutUint32(b[8:], uint32(q.Code))
-		le.PutUint32(b[12:], uint32(q.PID))
-		le.PutUint32(b[16:], q.UID)
+		switch {
+		case q.Code == siTimer:
+			le.PutUint32(b[24:], uint32(q.PID))
+			le.PutUint32(b[32:], c.overrunOf(q))
+		default:
+			le.PutUint32(b[12:], uint32(q.PID))
+			le.PutUint32(b[16:], q.UID)
+		}
 		if q.Signal == SIGCHLD {
 			le.PutUint32(b[40:], uint32(q.Value))
 		} else {
@@ -77,6 +83,14 @@ func (c *call) peekSignals(d *desc, n int) ([]byte, error) {
 		return nil, errno.EAGAIN
 	}
 	return nil, c.waitFor(wait{signals: set, deadline: forever})
+}
+
+// overrunOf returns the overruns that a timer's signal tells of when it is taken now.
+func (k *Kernel) overrunOf(q Queued) uint32 {
+	if t := k.timerOf(q); t != nil && t.rests {
+		return uint32(overruns(max(1, k.expired(&t.schedule)) - 1))
+	}
+	return 0
 }
 
 // takeSignals makes n peeked bytes of signals read.

@@ -27,6 +27,9 @@ func (k *Kernel) Uptime(retired uint64) phys.Nanos {
 	return phys.Nanos(retired*nanosPerInstruction) + k.sys.slept
 }
 
+// Time returns the virtual time at the last entry into the kernel.
+func (k *Kernel) Time() phys.Nanos { return k.mono() }
+
 // Now returns the wall-clock time as the process sees it at its last entry into
 // the kernel.
 func (k *Kernel) Now() phys.Nanos { return k.cfg.WallBase + k.mono() }

@@ -12,6 +12,10 @@ import (
 // A timer is due when the clock it runs by has come to its next expiry. Turn fires
 // the timers of processes; one in a descriptor only tells, when asked, how often it
 // has expired.
+//
+// As in Linux a timer whose signal is pending rests: it runs on, and counts what it has
+// missed, when the signal is taken. So no interval is too short: each expiry that does
+// something is followed by the program's taking its signal. Source: kernel/time of Linux 6.18.
 
 const (
 	itimerReal    = 0
@@ -114,7 +118,9 @@ type timer struct {
 	signal  int32
 	tid     int32
 	value   uint64
-	overrun int32
+	overrun int32 // as the signal that was taken last told it
+
+	rests bool // it has expired, and runs on when its signal is taken
 }
 
 func (t *timer) code(c *codec) {
@@ -124,6 +130,28 @@ func (t *timer) code(c *codec) {
 	code(c, &t.tid)
 	code(c, &t.value)
 	code(c, &t.overrun)
+	c.flag(&t.rests)
+}
+
+// posix tells a timer of timer_create(2) from one of setitimer(2).
+func (t *timer) posix() bool { return t.id < itimerBase }
+
+// restless reports whether the timer's expiries do something by themselves.
+func (t *timer) restless() bool { return t.next != 0 && !t.rests && t.notify != sigevNone }
+
+// remaining returns how long it is until a timer expires next, 0 for never: what
+// timer_gettime(2) and getitimer(2) tell.
+func (k *Kernel) remaining(t *timer) phys.Nanos {
+	s := t.schedule
+	switch {
+	case !t.posix() && t.rests:
+		return 0
+	case t.rests, t.notify == sigevNone:
+		if n := k.expired(&s); n > 0 {
+			s.pass(n)
+		}
+	}
+	return k.left(&s)
 }
 
 func (p *Process) timerKey(id int) Key { return Key{KindTimer, uint64(p.pid), uint64(id)} }
@@ -164,15 +192,13 @@ func (k *Kernel) nextExpiry() phys.Nanos {
 	at := forever
 	for _, p := range k.procs {
 		for i := range p.timers {
-			s := &p.timers[i].schedule
-			if s.next == 0 {
-				continue
+			if t := &p.timers[i]; t.restless() {
+				due := t.next
+				if t.onCPU() {
+					due += k.sys.slept
+				}
+				at = min(at, due)
 			}
-			due := s.next
-			if s.onCPU() {
-				due += k.sys.slept
-			}
-			at = min(at, due)
 		}
 	}
 	return at
@@ -182,30 +208,32 @@ func (k *Kernel) nextExpiry() phys.Nanos {
 func (k *Kernel) fire() {
 	for _, p := range k.procs {
 		for i := range p.timers {
-			t := &p.timers[i]
-			n := k.expired(&t.schedule)
-			if n == 0 {
-				continue
+			if t := &p.timers[i]; t.restless() && k.expired(&t.schedule) > 0 {
+				k.expire(p, t)
 			}
-			t.pass(n)
-			k.touch(p.timerKey(t.id))
-			k.notifyTimer(p, t, n)
 		}
 	}
 }
 
-func (k *Kernel) notifyTimer(p *Process, t *timer, n uint64) {
+// expire is the expiry of a timer. One that counts processor time for setitimer(2) runs on
+// at once; others rest, even if the signal is ignored or finds nobody.
+func (k *Kernel) expire(p *Process, t *timer) {
+	switch {
+	case t.interval == 0:
+		t.next = 0
+	case !t.posix() && t.onCPU():
+		t.pass(k.expired(&t.schedule))
+	default:
+		t.rests = true
+	}
+	k.touch(p.timerKey(t.id))
+	k.notifyTimer(p, t)
+}
+
+func (k *Kernel) notifyTimer(p *Process, t *timer) {
 	q := Queued{Signal: int(t.signal), Code: siKernel}
-	if t.id < itimerBase {
-		if t.notify == sigevNone {
-			return
-		}
-		if slices.ContainsFunc(p.queue, func(o Queued) bool { return o.Code == siTimer && o.PID == int32(t.id) }) {
-			t.overrun = overruns(uint64(t.overrun) + min(n, math.MaxInt32)) // one signal of a timer is pending at most
-			return
-		}
-		t.overrun = overruns(n - 1)
-		q = Queued{Signal: int(t.signal), Code: siTimer, PID: int32(t.id), UID: uint32(t.overrun), Value: t.value}
+	if t.posix() {
+		q = Queued{Signal: int(t.signal), Code: siTimer, PID: int32(t.id), Value: t.value}
 	}
 	if t.notify == sigevThreadID {
 		if th := k.threadOf(p.pid, t.tid); th != nil {
@@ -214,6 +242,68 @@ func (k *Kernel) notifyTimer(p *Process, t *timer, n uint64) {
 		return
 	}
 	_ = k.Send(p, q)
+}
+
+// runOn lets a timer of the current process whose signal is taken run on, and returns the
+// signal with the overruns.
+func (k *Kernel) runOn(q Queued) Queued {
+	t := k.timerOf(q)
+	if t == nil {
+		return q
+	}
+	n := uint64(1)
+	if t.rests {
+		n = max(1, k.expired(&t.schedule))
+		t.pass(n)
+		t.rests = false
+	}
+	if t.posix() {
+		t.overrun = overruns(n - 1)
+		q.UID = uint32(t.overrun)
+	}
+	k.touch(k.proc.timerKey(t.id))
+	return q
+}
+
+// timerOf returns the timer of the current process that runs on when a signal is taken,
+// nil for none: the real itimer does with every SIGALRM.
+func (k *Kernel) timerOf(q Queued) *timer {
+	if q.Code == siTimer {
+		return k.proc.timer(int(q.PID))
+	}
+	if q.Signal != itimerSignals[itimerReal] {
+		return nil
+	}
+	if t := k.proc.timer(itimerBase + itimerReal); t != nil && t.rests {
+		return t
+	}
+	return nil
+}
+
+// recall takes back the signals of a POSIX timer that is set anew or deleted.
+func (k *Kernel) recall(p *Process, t *timer) {
+	its := func(q Queued) bool { return q.Code == siTimer && int(q.PID) == t.id }
+	if slices.ContainsFunc(p.queue, its) {
+		p.queue = slices.DeleteFunc(slices.Clone(p.queue), its)
+		k.touchProcess(p)
+	}
+	for _, th := range k.members(p) {
+		if slices.ContainsFunc(th.queue, its) {
+			th.queue = slices.DeleteFunc(slices.Clone(th.queue), its)
+			k.touchThread(th)
+		}
+	}
+}
+
+// heed sends the signals that POSIX timers sent while a process ignored them; it does not
+// any more.
+func (k *Kernel) heed(p *Process, sig int) {
+	for i := range p.timers {
+		if t := &p.timers[i]; t.posix() && t.rests && int(t.signal) == sig {
+			k.recall(p, t)
+			k.notifyTimer(p, t)
+		}
+	}
 }
 
 // overruns is a count of overruns as it can be told.
@@ -235,6 +325,28 @@ func (c *call) putSchedule(va uint64, s *schedule, encode func(phys.Nanos) []byt
 	return c.store(va, append(encode(s.interval), encode(c.left(s))...))
 }
 
+// putTimer is putSchedule for a timer of a process.
+func (c *call) putTimer(va uint64, t *timer, encode func(phys.Nanos) []byte) error {
+	if va == 0 {
+		return nil
+	}
+	left := c.remaining(t)
+	if !t.posix() && left > 0 {
+		left = max(left, 1000) // armed is never told as zero
+	}
+	return c.store(va, append(encode(t.interval), encode(left)...))
+}
+
+// set arms a timer anew.
+func (c *call) set(t *timer, first, interval phys.Nanos, absolute bool) {
+	if t.posix() {
+		c.recall(c.proc, t)
+	}
+	c.arm(&t.schedule, first, interval, absolute)
+	t.rests, t.overrun = false, 0
+	c.touch(c.proc.timerKey(t.id))
+}
+
 // itimer returns one of the three itimers, disarmed where it was never set.
 func (c *call) itimer(which uint64) *timer {
 	if t := c.proc.timer(itimerBase + int(which)); t != nil {
@@ -251,11 +363,11 @@ func sysGetitimer(c *call) (uint64, error) {
 	if c.a[0] > itimerProf {
 		return 0, errno.EINVAL
 	}
-	s := schedule{}
-	if t := c.proc.timer(itimerBase + int(c.a[0])); t != nil {
-		s = t.schedule
+	t := timer{id: itimerBase}
+	if set := c.proc.timer(itimerBase + int(c.a[0])); set != nil {
+		t = *set
 	}
-	return 0, c.putSchedule(c.a[1], &s, timeval)
+	return 0, c.putTimer(c.a[1], &t, timeval)
 }
 
 // timevalAt reads a struct timeval.
@@ -286,18 +398,19 @@ func sysSetitimer(c *call) (uint64, error) {
 		}
 	}
 	t := c.itimer(c.a[0])
-	old := t.schedule
-	c.arm(&t.schedule, first, interval, false)
-	c.touch(c.proc.timerKey(t.id))
-	return 0, c.putSchedule(c.a[2], &old, timeval)
+	old := *t
+	c.set(t, first, interval, false)
+	return 0, c.putTimer(c.a[2], &old, timeval)
 }
 
 func sysAlarm(c *call) (uint64, error) {
 	t := c.itimer(itimerReal)
-	left := c.left(&t.schedule)
-	c.arm(&t.schedule, phys.Nanos(uint32(c.a[0]))*second, 0, false)
-	c.touch(c.proc.timerKey(t.id))
-	return uint64((left + second - 1) / second), nil
+	left := c.remaining(t)
+	c.set(t, phys.Nanos(uint32(c.a[0]))*second, 0, false)
+	if left > 0 {
+		left = max(second, left+second/2) // rounded, and never to zero
+	}
+	return uint64(left / second), nil
 }
 
 // timerClock reports whether timers run by a clock.
@@ -363,11 +476,9 @@ func sysTimerSettime(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	old := t.schedule
-	c.arm(&t.schedule, first, interval, c.a[1]&timerAbstime != 0)
-	t.overrun = 0
-	c.touch(c.proc.timerKey(t.id))
-	return 0, c.putSchedule(c.a[3], &old, timespec)
+	old := *t
+	c.set(t, first, interval, c.a[1]&timerAbstime != 0)
+	return 0, c.putTimer(c.a[3], &old, timespec)
 }
 
 func sysTimerGettime(c *call) (uint64, error) {
@@ -375,7 +486,7 @@ func sysTimerGettime(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return 0, c.store(c.a[1], append(timespec(t.interval), timespec(c.left(&t.schedule))...))
+	return 0, c.store(c.a[1], append(timespec(t.interval), timespec(c.remaining(t))...))
 }
 
 func sysTimerGetoverrun(c *call) (uint64, error) {
@@ -392,6 +503,7 @@ func sysTimerDelete(c *call) (uint64, error) {
 		return 0, err
 	}
 	id := t.id
+	c.recall(c.proc, t)
 	c.dropTimers(c.proc, func(t *timer) bool { return t.id == id })
 	return 0, nil
 }

@@ -136,7 +136,7 @@ func (c *call) waitFor(w wait) error {
 	if w.deadline <= c.mono() {
 		return errTimeout
 	}
-	if w.deadline != forever && !c.several() && !c.reachable() && c.nextExpiry() > w.deadline {
+	if w.deadline != forever && !c.several() && !c.reachable() && c.nextEvent() > w.deadline {
 		c.sleep(w.deadline - c.mono()) // nothing else can happen meanwhile
 		return errTimeout
 	}
@@ -240,7 +240,7 @@ func (k *Kernel) runnable(t *Thread) bool {
 		return k.ownMemory(w.vfork)
 	case k.deliverable(t):
 		return true
-	case w.child && k.childChanged(t.proc, w.which, w.options):
+	case w.child && (k.childChanged(t.proc, w.which, w.options) || !k.hasChild(t.proc, w.which, w.options)):
 		return true
 	case t.pending()&w.signals != 0:
 		return true

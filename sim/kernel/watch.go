@@ -70,6 +70,9 @@ func newWatchSet(list []Watch) watchSet {
 
 func (s watchSet) len() int { return s.root.Len() }
 
+// stirs reports whether any of the watches may have something to tell.
+func (s watchSet) stirs() bool { return s.root != nil && bool(s.root.Sum) }
+
 // all goes through the watches in order.
 func (s watchSet) all(yield func(Watch) bool) {
 	s.root.Each(func(w watched) bool { return yield(w.Watch) })
@@ -185,12 +188,11 @@ func (k *Kernel) unwatched(closed *desc) {
 // stir notes that a record changes: those who wait for what it is about look again.
 func (k *Kernel) stir(key Key) {
 	switch key.Kind {
-	case KindDesc, KindPipe, KindSocket, KindTerminal:
+	case KindDesc, KindPipe, KindSocket, KindTerminal, KindWatch:
 		k.files.changes++
 	}
 	for _, by := range k.files.watchers.of[key] {
-		ep := k.files.desc(by.epoll)
-		ep.watches = ep.watches.stir(by.watch)
+		k.stirWatch(by)
 	}
 }
 
@@ -198,8 +200,10 @@ func (k *Kernel) stir(key Key) {
 // its records: not the time, not another thread's look, not the host.
 func (k *Kernel) settles(d *desc) bool {
 	switch d.kind {
-	case FDTimer, FDSignal, FDEpoll:
+	case FDTimer, FDSignal:
 		return false
+	case FDEpoll:
+		return !d.watches.stirs()
 	case FDSocket:
 		s := k.sockOf(d)
 		return s.outside == 0 && s.state != sockListening
