@@ -49,7 +49,8 @@ func (k *Kernel) hooks() vfs.Hooks {
 			"/proc/self/stat":    k.of(view.procStat),
 			"/proc/self/statm":   k.of(view.procStatm),
 			"/proc/self/limits":  k.of(view.procLimits),
-		}}
+		},
+		Accepts: map[string]func(vfs.Task, []byte) error{"/proc/self/comm": k.rename}}
 }
 
 const cpuinfo = `processor	: %d

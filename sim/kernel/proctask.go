@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"strings"
+	"zhuque/sim/kernel/errno"
 
 	"zhuque/sim/kernel/vfs"
 )
@@ -99,6 +100,26 @@ func (v view) comm() string {
 		return ""
 	}
 	return cString(v.t.comm[:])
+}
+
+// rename names a thread; only those of its process may.
+func (k *Kernel) rename(task vfs.Task, name []byte) error {
+	v, ok := k.view(task)
+	switch {
+	case !ok || v.t == nil:
+		return errno.ESRCH
+	case v.p != k.proc:
+		return errno.EINVAL
+	}
+	v.t.setName(name)
+	k.touchThread(v.t)
+	return nil
+}
+
+// setName names a thread as far as there is room and up to a NUL.
+func (t *Thread) setName(name []byte) {
+	t.comm = [16]byte{}
+	copy(t.comm[:15], cString(name[:min(len(name), 15)]))
 }
 
 func (v view) procComm() []byte { return append([]byte(v.comm()), '\n') }

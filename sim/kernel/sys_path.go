@@ -183,7 +183,7 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 		c.unref = append(c.unref, id)
 		return c.openFIFO(id, flags)
 	}
-	if flags&oTrunc != 0 && write && !created && st.Regular() {
+	if flags&oTrunc != 0 && write && !created && st.Regular() && !c.FS.Accepts(id) {
 		if err := c.truncate(id, 0); err != nil {
 			c.unref = append(c.unref, id)
 			return 0, err

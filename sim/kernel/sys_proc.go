@@ -219,8 +219,7 @@ func sysPrctl(c *call) (uint64, error) {
 			}
 			s = cString(b)
 		}
-		c.thread.comm = [16]byte{}
-		copy(c.thread.comm[:15], s)
+		c.thread.setName([]byte(s))
 		c.touchThread(c.thread)
 		return 0, nil
 	case 16: // PR_GET_NAME

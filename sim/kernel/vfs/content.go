@@ -47,7 +47,7 @@ func (fs *FS) Open(id NodeID, write bool) error {
 		return errno.EISDIR
 	case k == ModeChar && n.dev == NoDevice, k == ModeFIFO && n.low != nil:
 		return errno.ENXIO
-	case n.fixed() && write:
+	case n.fixed() && write && !n.accepts():
 		return errno.EACCES
 	case k == ModeFile && n.base > 0:
 		if err := fs.tree.readable(n.low); err != nil {
@@ -193,6 +193,9 @@ func (fs *FS) ReadAt(id NodeID, buf []byte, off int64) (int, error) {
 // WriteAt writes to a regular file at off, as much as there is space for; ENOSPC
 // and EFBIG come only when nothing was written.
 func (fs *FS) WriteAt(id NodeID, data []byte, off int64) (int, error) {
+	if n, err := fs.node(id); err == nil && n.accepts() {
+		return fs.accept(n, data)
+	}
 	n, err := fs.file(id)
 	switch {
 	case err != nil:

@@ -126,6 +126,9 @@ func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 		if magicLinks[p[1:]] {
 			mode = ModeLink | 0o777
 		}
+		if o.Accepts[p] != nil {
+			mode |= 0o200
+		}
 		in, at := l, top
 		if strings.HasPrefix(p[1:], selfDir+"/") {
 			in, at = &plates, head

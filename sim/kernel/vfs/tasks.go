@@ -237,6 +237,37 @@ func (fs *FS) FDLink(id NodeID) (t Task, num int, ok bool) {
 	return taskOf(id), int(id & numberMask), true
 }
 
+// accepts reports whether a node is a synthetic file that can be written.
+func (n *inode) accepts() bool {
+	return n.low != nil && n.low.fixed && n.kind() == ModeFile && n.low.proto.mode&0o200 != 0
+}
+
+// Accepts reports whether a node is a synthetic file that can be written: one without a size,
+// so that nothing can be cut off.
+func (fs *FS) Accepts(id NodeID) bool {
+	n, err := fs.node(id)
+	return err == nil && n.accepts()
+}
+
+// accept gives what is written to a synthetic file to the kernel.
+func (fs *FS) accept(n *inode, data []byte) (int, error) {
+	t := Task{}
+	if isTask(n.id) {
+		t = taskOf(n.id)
+		if _, ok := fs.process(t); !ok {
+			return 0, errno.ESRCH
+		}
+	}
+	f := fs.opt.Accepts["/"+n.low.path]
+	if f == nil {
+		return 0, errno.EINVAL
+	}
+	if err := f(t, data); err != nil {
+		return 0, err
+	}
+	return len(data), nil
+}
+
 // synthesize returns the content of a synthetic file or the text of a magic link. That
 // of a task that is not there any more has none: ESRCH.
 func (fs *FS) synthesize(n *inode) ([]byte, error) {

@@ -89,6 +89,9 @@ type Hooks struct {
 	// cwd it gives the target of a symbolic link. The set of paths is fixed by New;
 	// SetHooks only replaces the functions.
 	Synthetic map[string]func(Task) []byte
+	// Accepts takes what is written to those of Synthetic that can be written; the rest
+	// cannot. Which these are is fixed by New too.
+	Accepts map[string]func(Task, []byte) error
 	// Texts are files below /proc and /sys that never change. Only New looks at them.
 	Texts map[string]string
 
