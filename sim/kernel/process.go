@@ -62,7 +62,6 @@ type Process struct {
 	argStart, argEnd uint64 // the argument strings, for /proc/self/cmdline
 	cwd, exe         vfs.NodeID
 	umask            uint32
-	nice             int32                  // kept for getpriority(2): the schedule does not heed it
 	groups           []uint32               // supplementary, ascending; never changed in place
 	rlimits          [rlimitCount][2]uint64 // soft, hard
 	queue            []Queued               // signals for any of its threads, in order of sending
@@ -111,7 +110,6 @@ func (p *processRecord) code(c *codec) {
 	code(c, &p.cwd)
 	code(c, &p.exe)
 	code(c, &p.umask)
-	code(c, &p.nice)
 	code(c, &heap[0])
 	code(c, &heap[1])
 	for i := range p.rlimits {
@@ -129,8 +127,8 @@ func (p *processRecord) code(c *codec) {
 
 // String shows a process's record.
 func (p *processRecord) String() string {
-	return fmt.Sprintf("{parent %d group %d session %d memory %d vfork %v stopped %d untold %d dead %v status %#x arguments %#x-%#x directory %d program %d umask %#o nice %d groups %v limits %v pending %v}",
-		p.ppid, p.pgid, p.sid, p.space, p.vfork, p.stopped, p.change, p.dead, p.status, p.argStart, p.argEnd, p.cwd, p.exe, p.umask, p.nice, p.groups, p.rlimits, p.queue)
+	return fmt.Sprintf("{parent %d group %d session %d memory %d vfork %v stopped %d untold %d dead %v status %#x arguments %#x-%#x directory %d program %d umask %#o groups %v limits %v pending %v}",
+		p.ppid, p.pgid, p.sid, p.space, p.vfork, p.stopped, p.change, p.dead, p.status, p.argStart, p.argEnd, p.cwd, p.exe, p.umask, p.groups, p.rlimits, p.queue)
 }
 
 // mapping is a mapping of a process, as its record holds it.

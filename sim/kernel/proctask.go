@@ -206,7 +206,9 @@ func (v view) procStat() []byte {
 		heap, _ = v.p.MM.BrkRange()
 		size = v.p.MM.Mapped()
 	}
+	sched := scheduling{}
 	if v.t != nil {
+		sched = v.t.sched
 		core, pending, mask = v.CoreOf(v.t), v.t.pending(), v.t.mask
 	}
 	const low = 1<<31 - 1 // of the signals only the first 31 are shown
@@ -219,9 +221,9 @@ func (v view) procStat() []byte {
 	if t := v.controlling(v.p); t != nil {
 		tty, foreground = vfs.TerminalMajor<<8|t.number, t.group
 	}
-	b := fmt.Appendf(nil, "%d (%s) %s %d %d %d %d %d 4194304 0 0 0 0 %d 0 0 0 %d %d %d 0 0 %d %d 18446744073709551615 0 0 0 0 0 %d %d %d %d %d 0 0 %d %d 0 0 0 0 0 0 0 %d",
-		v.id(), v.comm(), letter, v.p.ppid, v.p.pgid, v.p.sid, tty, foreground, ticks, 20+v.p.nice, v.p.nice, v.threadCount(), size, size/blockSize,
-		pending&low, mask&low, ignored&low, caught&low, wchan, v.p.exitSignal, core, heap)
+	b := fmt.Appendf(nil, "%d (%s) %s %d %d %d %d %d 4194304 0 0 0 0 %d 0 0 0 %d %d %d 0 0 %d %d 18446744073709551615 0 0 0 0 0 %d %d %d %d %d 0 0 %d %d %d %d 0 0 0 0 0 %d",
+		v.id(), v.comm(), letter, v.p.ppid, v.p.pgid, v.p.sid, tty, foreground, ticks, sched.priority(), sched.nice, v.threadCount(), size, size/blockSize,
+		pending&low, mask&low, ignored&low, caught&low, wchan, v.p.exitSignal, core, sched.rtPrio, sched.policy, heap)
 	env, exit := uint64(0), int32(0)
 	if v.p.argEnd != 0 {
 		env = stackEnd

@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"crypto/sha256"
-	"math"
 
 	"zhuque/sim/det"
 	"zhuque/sim/kernel/errno"
@@ -145,7 +144,7 @@ func sysGetRobustList(c *call) (uint64, error) {
 }
 
 func sysPrlimit64(c *call) (uint64, error) {
-	if p := int32(c.a[0]); p != 0 && p != c.proc.pid {
+	if p := int32(c.a[0]); p != 0 && c.processWith(p) != c.proc {
 		return 0, errno.ESRCH
 	}
 	return c.rlimit(c.a[1], c.a[2], c.a[3])
@@ -228,6 +227,15 @@ func sysPrctl(c *call) (uint64, error) {
 	return 0, errno.EINVAL
 }
 
+// processWith returns the process with a number, or the one of whose threads one has it, as
+// calls take it that are about processes; nil for none.
+func (k *Kernel) processWith(id int32) *Process {
+	if t := k.findThread(id); t != nil && !k.unborn(t) {
+		return t.proc
+	}
+	return k.findProcess(id)
+}
+
 // task returns the thread with a number; 0 is the caller.
 func (k *Kernel) task(tid int32) *Thread {
 	if tid == 0 {
@@ -268,84 +276,6 @@ func sysSchedSetaffinity(c *call) (uint64, error) {
 		c.touchThread(t)
 	}
 	return 0, nil
-}
-
-func sysSchedGetparam(c *call) (uint64, error) {
-	if c.a[1] == 0 || int32(c.a[0]) < 0 {
-		return 0, errno.EINVAL
-	}
-	if c.task(int32(c.a[0])) == nil {
-		return 0, errno.ESRCH
-	}
-	return 0, c.put32(c.a[1], 0)
-}
-
-// sysSchedGetscheduler answers SCHED_OTHER, of every thread that there is.
-func sysSchedGetscheduler(c *call) (uint64, error) {
-	switch tid := int32(c.a[0]); {
-	case tid < 0:
-		return 0, errno.EINVAL
-	case c.task(tid) == nil:
-		return 0, errno.ESRCH
-	}
-	return 0, nil
-}
-
-// sysSchedPriority answers the bounds of SCHED_FIFO and SCHED_RR, or of the rest.
-func sysSchedPriority(c *call) (uint64, error) {
-	switch int32(c.a[0]) {
-	case 1, 2:
-		if c.row.Name == "sched_get_priority_max" {
-			return 99, nil
-		}
-		return 1, nil
-	case 0, 3, 5, 6:
-		return 0, nil
-	}
-	return 0, errno.EINVAL
-}
-
-// sysGetpriority answers 20 less the lowest nice value, as the raw call says it.
-func sysGetpriority(c *call) (uint64, error) {
-	found, err := c.prioritized()
-	best := int32(math.MaxInt32)
-	for _, p := range found {
-		best = min(best, p.nice)
-	}
-	return uint64(20 - int64(best)), err
-}
-
-func sysSetpriority(c *call) (uint64, error) {
-	const lowest, highest = -20, 19
-	found, err := c.prioritized()
-	for _, p := range found {
-		p.nice = max(lowest, min(highest, int32(c.a[2])))
-		c.touchProcess(p)
-	}
-	return 0, err
-}
-
-// prioritized returns the processes that the two arguments of the priority calls
-// name: a process, a group or a user, with 0 for the caller's.
-func (c *call) prioritized() (found []*Process, err error) {
-	const ofProcess, ofGroup, ofUser = 0, 1, 2
-	which, who := int32(c.a[0]), int32(c.a[1])
-	if which < ofProcess || which > ofUser {
-		return nil, errno.EINVAL
-	}
-	for _, p := range c.procs {
-		switch {
-		case p.dead:
-		case which == ofProcess && (p.pid == who || who == 0 && p == c.proc),
-			which == ofGroup && (p.pgid == who || who == 0 && p.pgid == c.proc.pgid),
-			which == ofUser && who == 0: // everybody is root
-			found = append(found, p)
-		}
-	}
-	if found == nil {
-		err = errno.ESRCH
-	}
-	return found, err
 }
 
 func sysGetcpu(c *call) (uint64, error) {

@@ -53,7 +53,7 @@ func (c *call) forkProcess(a cloneArgs) (uint64, error) {
 		return 0, c.lacks("a process with flags %#x", f)
 	case a.signal != 0 && a.signal >= NSIG:
 		return 0, errno.EINVAL
-	case len(c.threads) >= maxThreads:
+	case len(c.threads) >= maxThreads, c.thread.sched.undivided():
 		return 0, errno.EAGAIN
 	case f&cloneSettls != 0 && a.tls >= 1<<47:
 		return 0, errno.EPERM
@@ -493,7 +493,7 @@ func (c *call) notExecutable(path string) error {
 
 // newThread makes a thread of process p that starts as a copy of the caller.
 func (c *call) newThread(a cloneArgs, p *Process, tid int32) *Thread {
-	t := &Thread{Regs: c.cpu.State(), tid: tid, proc: p, mask: c.thread.mask, alt: AltStack{Flags: ssDisable}, comm: c.thread.comm, affinity: c.thread.affinity}
+	t := &Thread{Regs: c.cpu.State(), tid: tid, proc: p, mask: c.thread.mask, alt: AltStack{Flags: ssDisable}, comm: c.thread.comm, sched: c.thread.sched.inherited(), affinity: c.thread.affinity}
 	t.Regs.R[x86.RAX] = 0
 	if a.stack != 0 {
 		t.Regs.R[x86.RSP] = a.stack

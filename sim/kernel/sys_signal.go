@@ -158,7 +158,7 @@ func (c *call) send(p *Process, t *Thread, sig int, q Queued) (uint64, error) {
 func sysKill(c *call) (uint64, error) {
 	pid, sig := int32(c.a[0]), int(int32(c.a[1]))
 	if pid > 0 {
-		return c.send(c.findProcess(pid), nil, sig, Queued{Code: siUser})
+		return c.send(c.processWith(pid), nil, sig, Queued{Code: siUser})
 	}
 	group := -pid
 	if pid == 0 {
@@ -229,7 +229,7 @@ func sysRtSigqueueinfo(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return c.send(c.findProcess(int32(c.a[0])), nil, int(int32(c.a[1])), q)
+	return c.send(c.processWith(int32(c.a[0])), nil, int(int32(c.a[1])), q)
 }
 
 func sysRtTgsigqueueinfo(c *call) (uint64, error) {

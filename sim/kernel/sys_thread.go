@@ -77,7 +77,7 @@ func (c *call) clone(a cloneArgs) (uint64, error) {
 		return 0, c.lacks("a thread with flags %#x", f)
 	case f&^(cloneThreadFlags|cloneSysvsem|cloneSettls|cloneParentSettid|cloneChildCleartid|cloneChildSettid|cloneDetached|cloneUntraced|cloneIO) != 0:
 		return 0, errno.EINVAL
-	case len(c.threads) >= maxThreads || uint64(len(c.threads)) >= c.proc.rlimits[rlimitNproc][0]:
+	case c.thread.sched.undivided(), len(c.threads) >= maxThreads || uint64(len(c.threads)) >= c.proc.rlimits[rlimitNproc][0]:
 		return 0, errno.EAGAIN
 	case f&cloneSettls != 0 && a.tls >= 1<<47:
 		return 0, errno.EPERM
@@ -137,7 +137,7 @@ func sysSchedYield(c *call) (uint64, error) {
 func sysOwnPID(c *call) (uint64, error) {
 	p := c.proc
 	if pid := int32(c.a[0]); pid != 0 {
-		if p = c.findProcess(pid); p == nil {
+		if p = c.processWith(pid); p == nil {
 			return 0, errno.ESRCH
 		}
 	}
@@ -163,10 +163,10 @@ func sysSetpgid(c *call) (uint64, error) {
 	pid, pgid := int32(c.a[0]), int32(c.a[1])
 	p := c.proc
 	if pid != 0 {
-		p = c.findProcess(pid)
+		p = c.processWith(pid)
 	}
 	switch {
-	case pgid < 0:
+	case pgid < 0, p != nil && pid != 0 && p.pid != pid:
 		return 0, errno.EINVAL
 	case p == nil || p != c.proc && p.ppid != c.proc.pid:
 		return 0, errno.ESRCH

@@ -279,6 +279,7 @@ func memoryCalls() []Call {
 }
 
 func processCalls() []Call {
+	const kept = "kept and told; the turns of threads do not heed policies and priorities"
 	return []Call{
 		works(24, "sched_yield", "", sysSchedYield),
 		works(35, "nanosleep", "ptr,ptr", sysNanosleep).class(Wait),
@@ -320,11 +321,14 @@ func processCalls() []Call {
 		works(124, "getsid", "num", sysOwnPID).class(Pure),
 		works(125, "capget", "ptr,ptr", sysCapget).class(Pure),
 		works(140, "getpriority", "num,num", sysGetpriority).class(Pure),
-		works(141, "setpriority", "num,num,num", sysSetpriority),
+		partly(141, "setpriority", "num,num,num", kept, sysSetpriority),
+		partly(142, "sched_setparam", "num,ptr", kept, sysSchedSetscheduler),
 		works(143, "sched_getparam", "num,ptr", sysSchedGetparam).class(Pure),
+		partly(144, "sched_setscheduler", "num,num,ptr", kept, sysSchedSetscheduler),
 		works(145, "sched_getscheduler", "num", sysSchedGetscheduler).class(Pure),
 		works(146, "sched_get_priority_max", "num", sysSchedPriority).class(Pure),
 		works(147, "sched_get_priority_min", "num", sysSchedPriority).class(Pure),
+		works(148, "sched_rr_get_interval", "num,ptr", sysSchedRRGetInterval).class(Pure),
 		partly(157, "prctl", "num,num,num,num,num", "names, capability bounds; the end of a parent other than the first process stops the run; dumpable and no_new_privs are not kept; the rest is EINVAL", sysPrctl),
 		works(158, "arch_prctl", "num,ptr", sysArchPrctl),
 		partly(160, "setrlimit", "num,ptr", "NOFILE, DATA and AS are enforced", sysSetrlimit),
@@ -352,6 +356,8 @@ func processCalls() []Call {
 		partly(302, "prlimit64", "num,num,ptr,ptr", "NOFILE, DATA and AS are enforced", sysPrlimit64),
 		works(309, "getcpu", "ptr,ptr", sysGetcpu).class(Pure),
 		partly(435, "clone3", "ptr,size", "as clone", sysClone3).class(Wait),
+		partly(314, "sched_setattr", "num,ptr,flags", kept, sysSchedSetattr),
+		works(315, "sched_getattr", "num,ptr,size,flags", sysSchedGetattr).class(Pure),
 		works(318, "getrandom", "ptr,size,flags", sysGetrandom),
 	}
 }

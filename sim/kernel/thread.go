@@ -24,6 +24,7 @@ type Thread struct {
 	clearTID uint64
 	robust   [2]uint64 // head, length
 	comm     [16]byte
+	sched    scheduling
 	affinity uint64 // cores that it may run on, bit by bit; 0 for all
 	handling uint64 // the frame of the handler of a power failure that it is in, 0 for none
 	wait     *wait  // nil unless it waits; never changed in place: forks share it
@@ -49,6 +50,7 @@ func (t *threadRecord) code(c *codec) {
 	code(c, &t.clearTID)
 	code(c, &t.robust[0])
 	code(c, &t.robust[1])
+	t.sched.code(c)
 	code(c, &t.affinity)
 	code(c, &t.handling)
 	for i := 0; i < len(t.comm); i += 8 {
@@ -72,8 +74,8 @@ func (t *threadRecord) code(c *codec) {
 
 // String shows a thread's record.
 func (t *threadRecord) String() string {
-	text := fmt.Sprintf("{process %d mask %#x alternate stack %+v clear %#x robust %#x cores %#x handles a failure at %#x name %q pending %v",
-		t.pid, t.mask, t.alt, t.clearTID, t.robust, t.affinity, t.handling, cString(t.comm[:]), t.queue)
+	text := fmt.Sprintf("{process %d mask %#x alternate stack %+v clear %#x robust %#x scheduling %+v cores %#x handles a failure at %#x name %q pending %v",
+		t.pid, t.mask, t.alt, t.clearTID, t.robust, t.sched, t.affinity, t.handling, cString(t.comm[:]), t.queue)
 	if t.wait != nil {
 		text += " " + t.wait.String()
 	}
