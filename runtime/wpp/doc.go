@@ -31,7 +31,7 @@
 // # Superblock
 //
 //	0x000  magic "uhuqUim1"
-//	0x008  version: 7
+//	0x008  version: 8
 //	0x010  digest of program, arguments and processor
 //	0x018  cores of the machine
 //	0x020  checksum of the four words above
@@ -109,15 +109,15 @@
 // in and of what room there was.
 //
 //	 1 system: last identity, last thread, position in the stream of random bytes, time slept, thread whose turn it is, rest of its turn, turns, waits, last port, last name
-//	 2 process, A number: parent, group, session, address space, exit signal, vfork, stopped by signal, change that the parent was not told of, adopted, dead, status, arguments from, to, working directory, program, umask, nice, heap from, to, limits soft and hard ×32, number of groups, groups ×0, number of pending signals, signals ×0
-//	 3 thread, A number: process, mask, alternate stack pointer, size, flags, address cleared at exit, robust list, its length, affinity, frame of the power-failure handler that it is in, name ×2, number of pending signals, signals ×0, waits, wait ×0; save area
+//	 2 process, A number: parent, group, session, address space, exit signal, vfork, stopped by signal, change that the parent was not told of, adopted, dead, status, arguments from, to, working directory, program, umask, heap from, to, limits soft and hard ×32, number of groups, groups ×0, number of pending signals, signals ×0
+//	 3 thread, A number: process, mask, alternate stack pointer, size, flags, address cleared at exit, robust list, its length, scheduling policy, real-time priority, nice, reset at a fork, slice, runtime, deadline, period, flags, affinity, frame of the power-failure handler that it is in, name ×2, number of pending signals, signals ×0, waits, wait ×0; save area
 //	 4 action, A process, B signal: handler, flags, restorer, mask
 //	 5 descriptor, A process, B number: description, close-on-exec
 //	 6 description, A identity: kind, node, offset, flags, pipe, socket, news ×2, owner, news that it was told of ×0, clock of a timer ×0, next ×0, interval ×0
 //	 7 pipe, A identity: bytes taken, news ×2, node of a FIFO, opened for reading, for writing; ring, bytes in it
 //	 8 watch, A epoll instance, B description << 32 | descriptor: descriptor, description, events, data, news seen ×2, fresh
 //	 9 mapping, A address space, B first address: end, first physical address, protection | kind << 8 | shared << 16 | grows << 17, node, offset in it, physical address of pages not written
-//	10 timer, A process, B identity: clock, next, interval, notification, signal, thread, value, overruns
+//	10 timer, A process, B identity: clock, next, interval, notification, signal, thread, value, overruns, rests
 //	11 socket, A identity: in the order of socket.code in sim/kernel
 //	12 mark, A inotify instance, B number of the watch: node, events
 //	13 terminal, A identity: in the order of terminal.code in sim/kernel

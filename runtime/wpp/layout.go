@@ -17,7 +17,7 @@ const (
 	dataOff       = 0x1000_0000
 
 	magic   = 0x316D695571756875 // "uhuqUim1"
-	version = 7
+	version = 8
 
 	threadSize    = phys.PageSize
 	ringSize      = kernel.PipeCapacity

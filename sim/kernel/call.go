@@ -37,10 +37,11 @@ type call struct {
 	gone  bool // the thread has ended
 	yield bool // others may run first
 
-	pause   *wait      // what the thread waits for from now on
-	elapsed phys.Nanos // virtual time that it let pass
-	masked  bool       // the call has replaced the signal mask
-	oldMask uint64     // and this is what it was
+	pause    *wait      // what the thread waits for from now on
+	elapsed  phys.Nanos // virtual time that it let pass
+	unbroken bool       // no signal ends it with EINTR
+	masked   bool       // the call has replaced the signal mask
+	oldMask  uint64     // and this is what it was
 
 	read []span // guest memory that the call depends on, when writes to it are deferred
 }
@@ -138,7 +139,10 @@ func (c *call) settle(err error) (again bool, out Outcome) {
 // restarts reports whether a call that a signal interrupts starts anew behind the
 // signal's handler: the call is of those that do, and the handler wants it.
 func (c *call) restarts() bool {
-	if !c.row.Restart {
+	switch {
+	case c.unbroken:
+		return true
+	case !c.row.Restart:
 		return false
 	}
 	for sig := 1; sig < NSIG; sig++ {

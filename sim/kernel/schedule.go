@@ -295,6 +295,8 @@ func (k *Kernel) awaited(t *Thread) string {
 		return "its turn"
 	case w == nil:
 		return "others to handle a power failure"
+	case w.pi == piLock:
+		return fmt.Sprintf("the lock at %#x", w.futex)
 	case w.futex != 0:
 		return fmt.Sprintf("a wake-up of the futex at %#x", w.futex)
 	case len(w.on) > 0:

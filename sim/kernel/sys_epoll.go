@@ -123,13 +123,14 @@ func (k *Kernel) told(w Watch) Watch {
 // sysEpollWait is also epoll_pwait and epoll_pwait2. Ready descriptors are
 // told of in the order of their numbers.
 func sysEpollWait(c *call) (uint64, error) {
+	const most = (1<<31 - 1) / epollEvent
 	n := int(int32(c.a[2]))
-	if n <= 0 || n > 1<<27 {
-		return 0, errno.EINVAL
-	}
 	ep, err := c.epoll()
-	if err != nil {
+	switch {
+	case err == errno.EBADF:
 		return 0, err
+	case err != nil || n <= 0 || n > most:
+		return 0, errno.EINVAL
 	}
 	timeout := milliseconds(int32(c.a[3]))
 	if c.row.Name == "epoll_pwait2" {

@@ -7,6 +7,7 @@ import (
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/kernel/mm"
 	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/phys"
 )
 
 // Operations and flags of futex(2).
@@ -28,31 +29,86 @@ const (
 )
 
 func sysFutex(c *call) (uint64, error) {
-	va := c.a[0]
+	va, op := c.a[0], uint32(c.a[1])&^(futexPrivate|futexRealtime)
+	if _, err := c.futexDeadline(); err != nil {
+		return 0, err
+	}
+	switch op {
+	case futexWaitBitset, futexWaitRequeuePI, futexLockPI2:
+	default:
+		if c.a[1]&futexRealtime != 0 {
+			return 0, errno.ENOSYS
+		}
+	}
 	switch {
 	case va&3 != 0:
 		return 0, errno.EINVAL
 	case va >= 1<<47:
 		return 0, errno.EFAULT
 	}
-	switch op := uint32(c.a[1]) &^ (futexPrivate | futexRealtime); op {
+	switch op {
 	case futexWait:
 		return c.futexWait(futexAllBits)
 	case futexWaitBitset:
 		return c.futexWait(uint32(c.a[5]))
 	case futexWake:
-		return c.futexWake(va, atLeastOne(c.a[2]), futexAllBits, c.shared()), nil
+		return c.futexWakePlain(futexAllBits)
 	case futexWakeBitset:
-		if uint32(c.a[5]) == 0 {
-			return 0, errno.EINVAL
-		}
-		return c.futexWake(va, atLeastOne(c.a[2]), uint32(c.a[5]), c.shared()), nil
+		return c.futexWakePlain(uint32(c.a[5]))
 	case futexRequeue, futexCmpRequeue:
 		return c.futexRequeue(op == futexCmpRequeue)
 	case futexWakeOp:
 		return c.futexWakeOp()
+	case futexLockPI, futexLockPI2, futexTryLockPI, futexUnlockPI, futexWaitRequeuePI, futexCmpRequeuePI:
+		return c.futexPI(op)
 	}
-	return 0, errno.ENOSYS // priority inheritance, with which C libraries do without
+	return 0, errno.ENOSYS
+}
+
+// futexDeadline returns until when an operation waits, which has a timeout only if it waits.
+func (c *call) futexDeadline() (phys.Nanos, error) {
+	op := uint32(c.a[1]) &^ (futexPrivate | futexRealtime)
+	switch op {
+	case futexWait, futexWaitBitset, futexLockPI, futexLockPI2, futexWaitRequeuePI:
+	default:
+		return forever, nil
+	}
+	if c.a[3] == 0 {
+		return forever, nil
+	}
+	t, err := c.timespecAt(c.a[3])
+	switch {
+	case err != nil:
+		return 0, err
+	case op == futexWait: // relative
+	case op == futexLockPI, c.a[1]&futexRealtime != 0:
+		t -= min(t, c.Now())
+	default:
+		t -= min(t, c.mono())
+	}
+	return c.after(t), nil
+}
+
+// there reports whether a futex that is looked up by what is mapped can be there.
+func (c *call) there(va uint64) error {
+	if _, ok := c.MM.Find(va); c.shared() && !ok {
+		return errno.EFAULT
+	}
+	return nil
+}
+
+func (c *call) futexWakePlain(bits uint32) (uint64, error) {
+	va := c.a[0]
+	if bits == 0 {
+		return 0, errno.EINVAL
+	}
+	if err := c.there(va); err != nil {
+		return 0, err
+	}
+	if c.anyPI(va, c.shared()) {
+		return 0, errno.EINVAL
+	}
+	return c.futexWake(va, atLeastOne(c.a[2]), bits, c.shared()), nil
 }
 
 // place is what a futex is: memory that may be mapped anywhere, or an address in one
@@ -108,21 +164,9 @@ func (c *call) futexWait(bits uint32) (uint64, error) {
 	if v != uint32(c.a[2]) {
 		return 0, errno.EAGAIN
 	}
-	deadline := forever
-	if c.a[3] != 0 {
-		t, err := c.timespecAt(c.a[3])
-		if err != nil {
-			return 0, err
-		}
-		now := c.mono()
-		switch {
-		case uint32(c.a[1])&^(futexPrivate|futexRealtime) == futexWait: // relative
-		case c.a[1]&futexRealtime != 0:
-			t -= min(t, c.Now())
-		default:
-			t -= min(t, now)
-		}
-		deadline = c.after(t)
+	deadline, err := c.futexDeadline()
+	if err != nil {
+		return 0, err
 	}
 	return 0, c.waitFor(wait{futex: c.a[0], shared: c.shared(), bits: bits, deadline: deadline})
 }
@@ -147,10 +191,10 @@ func (k *Kernel) futexWake(va uint64, n int, bits uint32, shared bool) (woken ui
 		if int(woken) >= n {
 			break
 		}
-		w := *t.wait
-		w.woken = true
-		t.wait = &w
-		k.touchThread(t)
+		if t.wait.pi != piNone {
+			continue // a lock goes from hand to hand
+		}
+		k.wakeOne(t)
 		woken++
 	}
 	return woken
@@ -163,6 +207,14 @@ func atLeastOne(n uint64) int { return max(1, int(int32(n))) }
 func (c *call) futexRequeue(compare bool) (uint64, error) {
 	wake, move, to := int32(c.a[2]), int32(c.a[3]), c.a[4]
 	if wake < 0 || move < 0 || to&3 != 0 {
+		return 0, errno.EINVAL
+	}
+	for _, va := range []uint64{c.a[0], to} {
+		if err := c.there(va); err != nil {
+			return 0, err
+		}
+	}
+	if c.anyPI(c.a[0], c.shared()) {
 		return 0, errno.EINVAL
 	}
 	if compare {
@@ -194,6 +246,9 @@ func (c *call) futexRequeue(compare bool) (uint64, error) {
 // futexWakeOp changes the second futex and wakes waiters of the first, and of the
 // second if its old value compares as asked for.
 func (c *call) futexWakeOp() (uint64, error) {
+	if c.a[4]&3 != 0 || c.anyPI(c.a[0], c.shared()) || c.anyPI(c.a[4], c.shared()) {
+		return 0, errno.EINVAL
+	}
 	code := uint32(c.a[5])
 	op, how := code>>28, code>>24&15
 	arg, than := int32(code<<8)>>20, int32(code<<20)>>20
@@ -248,8 +303,15 @@ func (c *call) futexWakeOp() (uint64, error) {
 
 // leaveRobust marks the locks of the robust list that a dying thread of the current
 // process held. As in Linux a list that cannot be read ends the work, not the thread's
-// death.
-func (c *call) leaveRobust(t *Thread) {
+// death. All is whether the whole process
+// goes. The locks that others wait for are theirs by then.
+func (c *call) leaveRobust(t *Thread, all bool) {
+	handed := c.leaveLocks(t, all)
+	died := func(va uint64) {
+		if !slices.Contains(handed, futexAt(c.MM, va, true)) && !slices.Contains(handed, futexAt(c.MM, va, false)) {
+			c.ownerDied(t, va)
+		}
+	}
 	head := t.robust[0]
 	if head == 0 {
 		return
@@ -272,11 +334,11 @@ func (c *call) leaveRobust(t *Thread) {
 			return
 		}
 		if entry != pending {
-			c.ownerDied(t, entry&^1+off)
+			died(entry&^1 + off)
 		}
 	}
 	if pending != 0 {
-		c.ownerDied(t, pending&^1+off)
+		died(pending&^1 + off)
 	}
 }
 

@@ -127,7 +127,7 @@ func (c *call) endProcess(status, sig int) {
 		return
 	}
 	for _, t := range c.members(p) {
-		c.leaveRobust(t)
+		c.leaveRobust(t, true)
 	}
 	if p.vfork {
 		if t := c.thread; t.clearTID != 0 && c.put32(t.clearTID, 0) == nil {
@@ -390,7 +390,7 @@ func (c *call) exec(path string, args, env []string) (uint64, error) {
 	}
 	p, t := c.proc, c.thread
 	for _, other := range c.members(p) {
-		c.leaveRobust(other)
+		c.leaveRobust(other, true)
 		if other != t {
 			c.removeThread(other)
 		}

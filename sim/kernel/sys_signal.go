@@ -8,15 +8,17 @@ import (
 
 func sysRtSigaction(c *call) (uint64, error) {
 	sig := int(int32(c.a[0]))
+	var b [32]byte
+	if c.a[1] != 0 && c.a[3] == 8 {
+		if err := c.load(c.a[1], b[:]); err != nil {
+			return 0, err
+		}
+	}
 	if c.a[3] != 8 || sig < 1 || sig >= NSIG || c.a[1] != 0 && (sig == SIGKILL || sig == SIGSTOP) {
 		return 0, errno.EINVAL
 	}
 	old, ignored := c.proc.actions[sig], c.ignored(sig)
 	if c.a[1] != 0 {
-		var b [32]byte
-		if err := c.load(c.a[1], b[:]); err != nil {
-			return 0, err
-		}
 		c.proc.actions[sig] = Action{
 			Handler: le.Uint64(b[0:]), Flags: le.Uint64(b[8:]), Restorer: le.Uint64(b[16:]), Mask: le.Uint64(b[24:]) &^ unblockable,
 		}
@@ -30,10 +32,10 @@ func sysRtSigaction(c *call) (uint64, error) {
 	if c.a[2] == 0 {
 		return 0, nil
 	}
-	b := le.AppendUint64(nil, old.Handler)
-	b = le.AppendUint64(b, old.Flags)
-	b = le.AppendUint64(b, old.Restorer)
-	return 0, c.store(c.a[2], le.AppendUint64(b, old.Mask))
+	out := le.AppendUint64(nil, old.Handler)
+	out = le.AppendUint64(out, old.Flags)
+	out = le.AppendUint64(out, old.Restorer)
+	return 0, c.store(c.a[2], le.AppendUint64(out, old.Mask))
 }
 
 // discard forgets the pending instances of some signals of a process.
@@ -141,10 +143,10 @@ func sysRtSigtimedwait(c *call) (uint64, error) {
 // whether it is there.
 func (c *call) send(p *Process, t *Thread, sig int, q Queued) (uint64, error) {
 	switch {
-	case sig < 0 || sig >= NSIG:
-		return 0, errno.EINVAL
 	case p == nil:
 		return 0, errno.ESRCH
+	case sig < 0 || sig >= NSIG:
+		return 0, errno.EINVAL
 	case sig == 0:
 		return 0, nil
 	}
@@ -234,6 +236,9 @@ func sysRtSigqueueinfo(c *call) (uint64, error) {
 
 func sysRtTgsigqueueinfo(c *call) (uint64, error) {
 	q, err := c.queuedAt(c.a[3])
+	if err == nil && (int32(c.a[0]) <= 0 || int32(c.a[1]) <= 0) {
+		err = errno.EINVAL
+	}
 	if err == nil && q.impersonates() && int32(c.a[1]) != c.thread.tid {
 		err = errno.EPERM
 	}

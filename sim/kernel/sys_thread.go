@@ -117,7 +117,7 @@ func sysExitGroup(c *call) (uint64, error) {
 
 // endThread ends the current thread: who waits for its end is told.
 func (c *call) endThread(t *Thread) {
-	c.leaveRobust(t)
+	c.leaveRobust(t, false)
 	if t.clearTID != 0 {
 		if c.put32(t.clearTID, 0) == nil {
 			c.futexWake(t.clearTID, 1, futexAllBits, true)

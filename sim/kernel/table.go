@@ -334,7 +334,7 @@ func processCalls() []Call {
 		partly(160, "setrlimit", "num,ptr", "NOFILE, DATA and AS are enforced", sysSetrlimit),
 		works(186, "gettid", "", sysGettid).class(Pure),
 		works(201, "time", "ptr", sysTime).class(Pure),
-		partly(202, "futex", "ptr,num,num,ptr,ptr,num", "no priority inheritance", sysFutex).class(Wait).restarts(),
+		partly(202, "futex", "ptr,num,num,ptr,ptr,num", "locks with priority inheritance lend no priority, which nothing heeds", sysFutex).class(Wait).restarts(),
 		works(203, "sched_setaffinity", "num,size,ptr", sysSchedSetaffinity),
 		works(204, "sched_getaffinity", "num,size,ptr", sysSchedGetaffinity).class(Pure),
 		works(218, "set_tid_address", "ptr", sysSetTidAddress),

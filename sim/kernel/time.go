@@ -47,35 +47,32 @@ func timeval(t phys.Nanos) []byte {
 // clockNow returns the reading of a clock of clock_gettime(2).
 func (k *Kernel) clockNow(id uint64) (phys.Nanos, bool) {
 	switch int32(id) {
-	case 0, 5, 8, 11: // REALTIME, REALTIME_COARSE, REALTIME_ALARM, TAI
+	case clockRealtime, clockRealtimeCoarse, clockRealtimeAlarm, clockTAI:
 		return k.Now(), true
-	case 1, 4, 6, 7, 9: // MONOTONIC, _RAW, _COARSE, BOOTTIME, BOOTTIME_ALARM
+	case clockMonotonic, clockMonotonicRaw, clockMonoCoarse, clockBoottime, clockBoottimeAlarm:
 		return k.mono(), true
-	case 2, 3: // PROCESS_CPUTIME_ID, THREAD_CPUTIME_ID
+	case clockProcess, clockThread:
 		return k.cpuTime(), true
 	}
-	return 0, false
+	return k.cpuTime(), int32(id) < 0
 }
 
 // cpuTime returns the processor time used.
 func (k *Kernel) cpuTime() phys.Nanos { return phys.Nanos(k.clock * nanosPerInstruction) }
 
 func sysClockGettime(c *call) (uint64, error) {
-	t, ok := c.clockNow(c.a[0])
-	if !ok {
-		return 0, errno.EINVAL
+	if err := c.clock(int32(c.a[0])); err != nil {
+		return 0, err
 	}
+	t, _ := c.clockNow(c.a[0])
 	return 0, c.store(c.a[1], timespec(t))
 }
 
 func sysClockGetres(c *call) (uint64, error) {
-	if _, ok := c.clockNow(c.a[0]); !ok {
-		return 0, errno.EINVAL
+	if err := c.clock(int32(c.a[0])); err != nil || c.a[1] == 0 {
+		return 0, err
 	}
-	if c.a[1] == 0 {
-		return 0, nil
-	}
-	return 0, c.store(c.a[1], timespec(nanosPerInstruction))
+	return 0, c.store(c.a[1], timespec(resolution(int32(c.a[0]))))
 }
 
 func sysGettimeofday(c *call) (uint64, error) {
@@ -130,10 +127,10 @@ func sysNanosleep(c *call) (uint64, error) {
 
 func sysClockNanosleep(c *call) (uint64, error) {
 	const timerAbstime = 1
-	now, ok := c.clockNow(c.a[0])
-	if !ok || int32(c.a[0]) == 3 {
-		return 0, errno.EINVAL
+	if err := c.sleeps(int32(c.a[0])); err != nil {
+		return 0, err
 	}
+	now, _ := c.clockNow(c.a[0])
 	t, err := c.timespecAt(c.a[2])
 	if err != nil {
 		return 0, err

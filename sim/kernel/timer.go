@@ -51,7 +51,9 @@ func (s *schedule) code(c *codec) {
 }
 
 // onCPU reports whether the clock counts processor time.
-func (s *schedule) onCPU() bool { return s.clock == 2 || s.clock == 3 }
+func (s *schedule) onCPU() bool {
+	return s.clock == clockProcess || s.clock == clockThread || s.clock < 0
+}
 
 // reading returns the time that a schedule is compared with.
 func (k *Kernel) reading(s *schedule) phys.Nanos {
@@ -327,9 +329,6 @@ func (c *call) putSchedule(va uint64, s *schedule, encode func(phys.Nanos) []byt
 
 // putTimer is putSchedule for a timer of a process.
 func (c *call) putTimer(va uint64, t *timer, encode func(phys.Nanos) []byte) error {
-	if va == 0 {
-		return nil
-	}
 	left := c.remaining(t)
 	if !t.posix() && left > 0 {
 		left = max(left, 1000) // armed is never told as zero
@@ -400,6 +399,9 @@ func sysSetitimer(c *call) (uint64, error) {
 	t := c.itimer(c.a[0])
 	old := *t
 	c.set(t, first, interval, false)
+	if c.a[2] == 0 {
+		return 0, nil
+	}
 	return 0, c.putTimer(c.a[2], &old, timeval)
 }
 
@@ -413,18 +415,9 @@ func sysAlarm(c *call) (uint64, error) {
 	return uint64(left / second), nil
 }
 
-// timerClock reports whether timers run by a clock.
-func timerClock(id uint64) bool {
-	switch int32(id) {
-	case 0, 1, 2, 3, 7, 8, 9, 11:
-		return true
-	}
-	return false
-}
-
 func sysTimerCreate(c *call) (uint64, error) {
-	if !timerClock(c.a[0]) {
-		return 0, errno.EINVAL
+	if err := c.timed(int32(c.a[0])); err != nil {
+		return 0, err
 	}
 	t := timer{schedule: schedule{clock: int32(c.a[0])}, notify: sigevSignal, signal: int32(itimerSignals[0])}
 	for t.id < maxTimers && c.proc.timer(t.id) != nil {
@@ -441,7 +434,7 @@ func sysTimerCreate(c *call) (uint64, error) {
 		}
 		t.value, t.signal, t.notify, t.tid = le.Uint64(b), int32(le.Uint32(b[8:])), int32(le.Uint32(b[12:])), int32(le.Uint32(b[16:]))
 		switch {
-		case t.notify&^(sigevThreadID|sigevThread|sigevNone) != 0, t.notify != sigevNone && (t.signal < 1 || t.signal >= NSIG):
+		case !isNotify(t.notify), t.notify != sigevNone && (t.signal < 1 || t.signal >= NSIG):
 			return 0, errno.EINVAL
 		case t.notify == sigevThreadID && c.threadOf(c.proc.pid, t.tid) == nil:
 			return 0, errno.EINVAL
@@ -452,6 +445,11 @@ func sysTimerCreate(c *call) (uint64, error) {
 	}
 	c.addTimer(t)
 	return 0, nil
+}
+
+// isNotify reports whether struct sigevent may ask for a kind of notification.
+func isNotify(n int32) bool {
+	return n == sigevSignal || n == sigevNone || n == sigevThread || n == sigevThreadID
 }
 
 // posixTimer returns the timer in argument 0.
@@ -478,6 +476,9 @@ func sysTimerSettime(c *call) (uint64, error) {
 	}
 	old := *t
 	c.set(t, first, interval, c.a[1]&timerAbstime != 0)
+	if c.a[3] == 0 {
+		return 0, nil
+	}
 	return 0, c.putTimer(c.a[3], &old, timespec)
 }
 

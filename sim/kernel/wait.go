@@ -20,6 +20,8 @@ type wait struct {
 	shared   bool       // the futex may be in other processes too
 	bits     uint32     // of FUTEX_WAIT_BITSET
 	on       []interest // descriptions that become ready
+	pi       uint8      // with a futex: how, see piLock
+	to       uint64     // the lock that piRequeue is moved to
 	child    bool       // a child of the process ends, stops or goes on
 	which    int32      // which one, as waitpid(2) says it
 	options  uint64     // and its options
@@ -59,6 +61,8 @@ func (w *wait) code(c *codec) {
 	code(c, &w.futex)
 	c.flag(&w.shared)
 	code(c, &w.bits)
+	code(c, &w.pi)
+	code(c, &w.to)
 	n := c.count(len(w.on), maxInterests)
 	if c.decoding {
 		w.on = make([]interest, n)

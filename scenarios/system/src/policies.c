@@ -143,6 +143,8 @@ static void *numbers(void *main_id)
 
 int main(void)
 {
+	setpriority(PRIO_PROCESS, 0, 0);
+	normal();
 	shows("at the start");
 	schedulers();
 	attributes();
