@@ -106,6 +106,7 @@ func (m *Memory) open(l phys.LineAddr) *line {
 	}
 	m.lines.put(m.own, uint64(l), ln)
 	m.digest.opened(ln)
+	m.changed(ln)
 	m.last = ln
 	return ln
 }

@@ -17,8 +17,11 @@ import (
 	"strings"
 )
 
-// LineBytes is how many bytes of a line programs may use; the rest is left out.
+// LineBytes is how many bytes of a line the programs of Run may use; the rest is
+// left out.
 const LineBytes = 24
+
+const lineSize = 64
 
 // Kind is what an instruction does.
 type Kind int
@@ -76,7 +79,7 @@ type core struct {
 }
 
 type line struct {
-	visible, persistent [LineBytes]byte
+	visible, persistent [lineSize]byte
 	queue               []write // visible, not persistent
 	written             int     // writes that ever became visible
 }
@@ -135,7 +138,7 @@ func (s *state) clone() *state {
 	return n
 }
 
-func (w write) to(b *[LineBytes]byte) { copy(b[w.off:], w.data) }
+func (w write) to(b *[lineSize]byte) { copy(b[w.off:], w.data) }
 
 // Persistent is one memory after a cut: the lines, one after the other.
 type Persistent string
@@ -147,7 +150,7 @@ func (cfg Config) Run(initial Persistent, ops []Op) (at []map[string]bool) {
 	s := &state{lines: make([]line, cfg.Lines), cores: make([]core, cfg.Cores)}
 	for i := range s.lines {
 		if initial != "" {
-			copy(s.lines[i].visible[:], initial[i*LineBytes:])
+			copy(s.lines[i].visible[:], initial[i*LineBytes:][:LineBytes])
 			s.lines[i].persistent = s.lines[i].visible
 		}
 	}
@@ -177,7 +180,7 @@ func outcomes(states []*state) map[string]bool {
 		var b strings.Builder
 		b.WriteString(s.loads + "/")
 		for i := range s.lines {
-			b.Write(s.lines[i].persistent[:])
+			b.Write(s.lines[i].persistent[:LineBytes])
 		}
 		set[b.String()] = true
 	}
@@ -301,16 +304,8 @@ func (cfg Config) leave(s *state, id int) (next []*state) {
 		for k := range e.parts {
 			n := s.clone()
 			c := &n.cores[id]
-			w := e.parts[k]
-			n.combinedAll(id, w.line)
-			ln := &n.lines[w.line]
-			w.to(&ln.visible)
-			ln.written++
-			if cfg.EADR {
-				w.to(&ln.persistent)
-			} else {
-				ln.queue = append(ln.queue, w)
-			}
+			n.combinedAll(id, e.parts[k].line)
+			n.show(cfg, e.parts[k])
 			c.buffer[0].parts = slices.Delete(c.buffer[0].parts, k, k+1)
 			if len(c.buffer[0].parts) == 0 {
 				c.buffer = c.buffer[1:]
@@ -323,6 +318,13 @@ func (cfg Config) leave(s *state, id int) (next []*state) {
 		n.writeBack(e.line, len(n.lines[e.line].queue))
 		n.cores[id].buffer = n.cores[id].buffer[1:]
 		next = append(next, n)
+	case SFENCE: // when all older flushes have acted
+		if len(s.cores[id].waiting) == 0 {
+			n := s.clone()
+			n.complete(id)
+			n.cores[id].buffer = n.cores[id].buffer[1:]
+			next = append(next, n)
+		}
 	}
 	for _, n := range next {
 		n.release(id)
@@ -337,7 +339,7 @@ func (s *state) release(id int) {
 	for k := 0; k < len(c.buffer); {
 		e := c.buffer[k]
 		older := slices.ContainsFunc(c.buffer[:k], func(o entry) bool {
-			return o.kind == Store && slices.ContainsFunc(o.parts, func(w write) bool { return w.line == e.line })
+			return o.kind == SFENCE || o.kind == Store && slices.ContainsFunc(o.parts, func(w write) bool { return w.line == e.line })
 		})
 		if e.kind == Weak && (k == 0 || !older) {
 			c.waiting = append(c.waiting, e.line)
@@ -439,14 +441,33 @@ func (s *state) fence(o Op) *state {
 		if len(c.waiting) > 0 {
 			return nil
 		}
-		for _, p := range c.flushed {
-			ln := &s.lines[p.line]
-			if n := p.upTo - (ln.written - len(ln.queue)); n > 0 {
-				s.writeBack(p.line, n)
-			}
-		}
-		c.flushed = nil
+		s.complete(o.Core)
 	}
 	s.combinedAll(o.Core, -1)
 	return s
+}
+
+// complete is what a fence does when all flushes of the core have acted.
+func (s *state) complete(id int) {
+	c := &s.cores[id]
+	for _, p := range c.flushed {
+		ln := &s.lines[p.line]
+		if n := p.upTo - (ln.written - len(ln.queue)); n > 0 {
+			s.writeBack(p.line, n)
+		}
+	}
+	c.flushed = nil
+	s.combinedAll(id, -1)
+}
+
+// show makes a write visible.
+func (s *state) show(cfg Config, w write) {
+	ln := &s.lines[w.line]
+	w.to(&ln.visible)
+	ln.written++
+	if cfg.EADR {
+		w.to(&ln.persistent)
+	} else {
+		ln.queue = append(ln.queue, w)
+	}
 }
