@@ -8,6 +8,8 @@ import (
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
+	"os/exec"
 	"path"
 	"path/filepath"
 	"slices"
@@ -32,7 +34,7 @@ var hostPackages = []string{"os", "os/exec", "os/signal", "time", "math/rand", "
 var table = map[string]row{
 	"cmd/zhuque": {own: []string{"*"}, foreign: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"}, host: []string{"os", "os/exec", "os/signal", "syscall", "time"}},
 
-	"scenarios":        {own: []string{"crashinject", "crashinject/result", "runtime/wpp", "scenarios/guests", "sim"}},
+	"scenarios":        {own: []string{"crashinject", "crashinject/result", "scenarios/guests"}},
 	"scenarios/bench":  {own: []string{"crashinject", "scenarios/guests", "sim", "sim/kernel", "sim/outside"}, host: []string{"net", "os", "os/exec", "syscall", "time"}},
 	"scenarios/guests": {},
 	"scenarios/real":   {own: []string{"sim/det"}, host: []string{"os"}},
@@ -44,13 +46,13 @@ var table = map[string]row{
 	"crashinject": {own: []string{"cachemodel", "crashinject/check", "crashinject/result", "eadr", "runtime/wpp", "sim", "sim/det", "sim/imagefile", "sim/kernel", "sim/kernel/vfs", "sim/phys", "sim/x86"},
 		foreign: []string{"github.com/google/gofuzz", "github.com/google/shlex"}, host: []string{"os", "time"}},
 	"crashinject/check":  {own: []string{"sim", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
-	"crashinject/result": {own: []string{"sim/det", "sim/phys"}, host: []string{"os"}},
+	"crashinject/result": {own: []string{"sim/phys"}, host: []string{"os"}},
 
 	"report":        {own: []string{"crashinject/result", "report/figure", "sim/phys"}, host: []string{"os"}},
-	"report/figure": {own: []string{"crashinject/result", "sim/phys"}, foreign: []string{"gonum.org/v1/plot"}, host: []string{"os"}},
+	"report/figure": {own: []string{"crashinject/result"}, foreign: []string{"gonum.org/v1/plot"}},
 
 	"runtime":     {},
-	"runtime/wpp": {own: []string{"cachemodel", "eadr", "sim", "sim/det", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
+	"runtime/wpp": {own: []string{"cachemodel", "eadr", "sim", "sim/kernel", "sim/mem", "sim/phys", "sim/x86"}},
 
 	"sim":                 {own: []string{"cachemodel", "eadr", "sim/det", "sim/imagefile", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
 	"sim/hostdir":         {foreign: []string{"golang.org/x/sys"}, host: []string{"math/rand/v2", "os", "syscall", "time"}},
@@ -61,20 +63,20 @@ var table = map[string]row{
 	"sim/kernel/errno":    {},
 	"sim/outside":         {own: []string{"sim/kernel", "sim/phys"}, host: []string{"net", "time"}},
 	"sim/kernel/mm":       {own: []string{"sim/kernel/balanced", "sim/kernel/errno", "sim/kernel/vfs", "sim/mem", "sim/phys"}},
-	"sim/kernel/vfs":      {own: []string{"sim/hostdir", "sim/kernel/errno", "sim/mem", "sim/phys", "sim/same"}, foreign: []string{"github.com/zeebo/xxh3", "golang.org/x/sys"}, host: []string{"os", "syscall"}},
+	"sim/kernel/vfs":      {own: []string{"sim/hostdir", "sim/kernel/errno", "sim/mem", "sim/phys", "sim/same"}, foreign: []string{"github.com/zeebo/xxh3"}, host: []string{"os", "syscall"}},
 	"sim/loader":          {},
 	"sim/mem":             {own: []string{"cachemodel", "sim/phys"}, host: []string{"unsafe"}},
-	"sim/x86":             {own: []string{"cachemodel", "sim/mem", "sim/phys"}, foreign: []string{"golang.org/x/arch"}},
-	"sim/lockstep":        {own: []string{"sim", "sim/kernel", "sim/kernel/mm", "sim/mem", "sim/phys", "sim/x86"}, foreign: []string{"golang.org/x/sys"}, host: []string{"os", "syscall", "unsafe"}},
-	"sim/x86/hwtest": {own: []string{"sim/x86"}, foreign: []string{"github.com/ebitengine/purego", "golang.org/x/sys"},
-		host: []string{"os", "syscall", "unsafe"}},
+	"sim/x86":             {own: []string{"cachemodel", "sim/mem", "sim/phys"}},
+	"sim/lockstep":        {own: []string{"sim", "sim/kernel/mm", "sim/mem", "sim/phys", "sim/x86"}, foreign: []string{"golang.org/x/sys"}, host: []string{"os", "syscall", "unsafe"}},
+	"sim/x86/hwtest": {foreign: []string{"github.com/ebitengine/purego", "golang.org/x/sys"},
+		host: []string{"os", "unsafe"}},
 
 	"cachemodel":              {own: []string{"sim/det", "sim/phys"}},
 	"cachemodel/refmodel":     {own: []string{"cachemodel", "sim/phys"}},
 	"cachemodel/litmus":       {own: []string{"cachemodel/worlds", "sim/phys"}},
 	"cachemodel/worlds":       {own: []string{"sim/phys"}},
 	"cachemodel/worlds/brute": {},
-	"eadr":                    {own: []string{"sim/det", "sim/phys"}},
+	"eadr":                    {own: []string{"sim/phys"}},
 	"sim/phys":                {},
 	"sim/det":                 {host: []string{"math/rand/v2"}},
 
@@ -153,6 +155,54 @@ func TestImportTable(t *testing.T) {
 	for _, folder := range slices.Sorted(maps.Keys(table)) {
 		if found[folder] == nil {
 			t.Errorf("the table has a row for %s, where there is no Go file", folder)
+			continue
+		}
+		for _, unused := range table[folder].unused(found[folder]) {
+			t.Errorf("%s may import %s and does not: take it out of its row", folder, unused)
+		}
+	}
+}
+
+// unused lists what the row permits and nobody imports.
+func (r row) unused(imports map[string]bool) (list []string) {
+	for _, own := range r.own {
+		if own != "*" && !imports[module+"/"+own] {
+			list = append(list, own)
+		}
+	}
+	for _, m := range r.foreign {
+		used := false
+		for p := range imports {
+			used = used || p == m || strings.HasPrefix(p, m+"/")
+		}
+		if !used {
+			list = append(list, m)
+		}
+	}
+	for _, p := range r.host {
+		if !imports[p] {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// The root holds what a repository needs and nothing else, and no file is empty.
+func TestNoStrayFiles(t *testing.T) {
+	root := filepath.Join("..", "..")
+	expected := []string{".ci", ".gitignore", "CONTRIBUTING.md", "LICENSE", "README.md", "cachemodel", "check", "cmd", "crashinject", "eadr",
+		"go.mod", "go.sum", "internal", "report", "runtime", "scenarios", "sim"}
+	tracked, err := exec.Command("git", "-C", root, "ls-files", "-z").Output()
+	if err != nil {
+		t.Fatalf("git ls-files: %v", err)
+	}
+	for _, name := range strings.Split(strings.Trim(string(tracked), "\x00"), "\x00") {
+		if top, _, _ := strings.Cut(name, "/"); !slices.Contains(expected, top) {
+			t.Errorf("%s: %s is not expected in the root", name, top)
+		}
+		st, err := os.Lstat(filepath.Join(root, name))
+		if err == nil && st.Mode().IsRegular() && st.Size() == 0 {
+			t.Errorf("%s is empty", name)
 		}
 	}
 }
