@@ -92,6 +92,9 @@ type Port struct {
 	dirty       bool // the TLB may hold something
 	strict      bool // see CheckAlignment
 
+	watch Watch     // nil: nobody is told of accesses
+	from  phys.Addr // the persistent memory that watch is told of begins here
+
 	// Step, when set, is called before each store of the runtime
 	// (StorePhys64): the places where a system call can be cut in half.
 	Step func()
@@ -115,7 +118,7 @@ var ports sync.Pool // of *Port, see Free
 
 // Free gives the port's memory back for another NewPort; p must not be used any more.
 func (p *Port) Free() {
-	p.space, p.core, p.dram, p.pmem, p.CodeWritten, p.Step = nil, nil, nil, nil, nil, nil
+	p.space, p.core, p.dram, p.pmem, p.CodeWritten, p.Step, p.watch = nil, nil, nil, nil, nil, nil, nil
 	p.leave()
 	ports.Put(p)
 }
@@ -211,14 +214,15 @@ func (p *Port) fill(va uint64, acc Access) *entry {
 	p.dirty = p.dirty || !p.strict
 	e.base = t.Frame.Addr()
 	e.rtag, e.wtag = noTag, noTag
-	if t.Read && !p.strict {
+	told := p.watched(e.base)
+	if t.Read && !p.strict && !(told && p.watch.Loads(t.Frame)) {
 		e.rtag = vpn
 	}
 	if acc == Write {
 		p.group.codeWritten(t.Frame)
-		before := s.Page(t.Frame)
+		before := s.raw(t.Frame)
 		e.page = s.WritablePage(t.Frame)
-		if !p.strict {
+		if !p.strict && !told {
 			e.wtag = vpn
 		}
 		if e.page != before {
@@ -226,7 +230,9 @@ func (p *Port) fill(va uint64, acc Access) *entry {
 		}
 		return e
 	}
-	e.page = s.ReadPage(t.Frame)
+	if e.page = s.raw(t.Frame); e.page == nil {
+		e.page = &zeroPage
+	}
 	return e
 }
 
@@ -259,7 +265,7 @@ func (p *Port) FetchPage(va uint64) (*Page, phys.Frame) {
 	if p.core != nil {
 		p.core.Fetch(t.Frame)
 	}
-	return p.store(t.Frame.Addr()).ReadPage(t.Frame), t.Frame
+	return p.store(t.Frame.Addr()).Whole(t.Frame), t.Frame
 }
 
 // touch tells the cache model of a load of size bytes at a.
@@ -296,10 +302,10 @@ func (p *Port) push(a phys.Addr, size uint8, lo, hi uint64) {
 // Load8 loads one byte.
 func (p *Port) Load8(va uint64) uint8 {
 	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
-	if e.rtag != va>>phys.PageShift {
-		e = p.fill(va, Read)
-	}
 	off := va & phys.PageMask
+	if e.rtag != va>>phys.PageShift {
+		return uint8(p.loadSlow(va, 1))
+	}
 	if p.core != nil {
 		p.touch(e.base+phys.Addr(off), 1)
 	}
@@ -354,6 +360,9 @@ func (p *Port) loadSlow(va uint64, size uint) uint64 {
 		if p.core != nil {
 			p.touch(e.base+phys.Addr(off), size)
 		}
+		if p.watched(e.base) {
+			return p.toldLoad(e, off, size)
+		}
 		return get(e.page[off : off+size])
 	}
 	first := phys.PageSize - off
@@ -380,7 +389,8 @@ func put(b []byte, v uint64) {
 func (p *Port) Store8(va uint64, v uint8) {
 	e := &p.tlb[va>>phys.PageShift&(tlbSize-1)]
 	if e.wtag != va>>phys.PageShift {
-		e = p.fill(va, Write)
+		p.storeSlow(va, 1, uint64(v))
+		return
 	}
 	off := va & phys.PageMask
 	if p.core != nil {
@@ -446,6 +456,10 @@ func (p *Port) storeSlow(va uint64, size uint, v uint64) {
 		return
 	}
 	e := p.fill(va, Write)
+	if p.watched(e.base) {
+		p.toldStore(va, size, v, 0, p.watch.Store)
+		e = p.fill(va, Write) // whoever was told may have forked the memory
+	}
 	b := e.page[off : off+size]
 	if p.core != nil {
 		p.buffer(e.base+phys.Addr(off), uint8(size), get(b))
@@ -484,7 +498,10 @@ func (p *Port) Store128(va uint64, lo, hi uint64) {
 			p.storeSlow(va+8, 8, hi)
 			return
 		}
-		p.fill(va, Write)
+		if p.fill(va, Write); p.watched(e.base) {
+			p.toldStore(va, 16, lo, hi, p.watch.Store)
+			p.fill(va, Write)
+		}
 	}
 	b := e.page[off : off+16]
 	if p.core != nil {
@@ -527,6 +544,10 @@ func (p *Port) ntPiece(va uint64, size uint, v uint64) {
 	}
 	e := p.fill(va, Write)
 	off := va & phys.PageMask
+	if p.watched(e.base) {
+		p.toldStore(va, size, v, 0, p.watch.NTStore)
+		e = p.fill(va, Write)
+	}
 	b := e.page[off : off+uint64(size)]
 	old := get(b)
 	if p.core != nil {
@@ -538,8 +559,12 @@ func (p *Port) ntPiece(va uint64, size uint, v uint64) {
 // Flush executes a CLFLUSH, CLFLUSHOPT or CLWB of the line that holds va.
 func (p *Port) Flush(va uint64, k cachemodel.FlushKind) {
 	e := p.fill(va, Read)
+	l := (e.base + phys.Addr(va&phys.PageMask)).Line()
+	if p.watched(e.base) {
+		p.watch.Flush(l, k)
+	}
 	if p.core != nil {
-		p.core.Flush((e.base + phys.Addr(va&phys.PageMask)).Line(), k)
+		p.core.Flush(l, k)
 	}
 }
 
@@ -552,6 +577,9 @@ func (p *Port) FlushPhys(a phys.Addr, k cachemodel.FlushKind) {
 
 // Fence executes an ordering instruction.
 func (p *Port) Fence(k cachemodel.FenceKind) {
+	if p.watch != nil {
+		p.watch.Fence(k)
+	}
 	if p.core != nil {
 		p.core.Fence(k)
 	}
@@ -567,7 +595,11 @@ func (p *Port) ReadBytes(va uint64, buf []byte) (err error) {
 		if p.core != nil {
 			p.touch(e.base+phys.Addr(off), uint(n))
 		}
-		copy(buf[:n], e.page[off:])
+		if p.watched(e.base) && p.watch.Loads(e.base.Frame()) {
+			p.watch.Load(e.base+phys.Addr(off), buf[:n])
+		} else {
+			copy(buf[:n], e.page[off:])
+		}
 		buf, va = buf[n:], va+uint64(n)
 	}
 	return nil

@@ -33,6 +33,8 @@ type Store struct {
 	touched int64  // frames that hold a page
 	pinned  int    // live Borrow children; while positive the Store must not be written
 
+	guard Guard // nil: the bytes of every page are what it holds
+
 	last      *Page // what WritablePage returned last, nil for nothing
 	lastFrame phys.Frame
 }
@@ -84,6 +86,14 @@ func (s *Store) Touched() int64 { return s.touched }
 // Page returns the frame's content for reading, valid until the next write to
 // the Store, or nil when the frame was never touched.
 func (s *Store) Page(f phys.Frame) *Page {
+	if s.guard != nil && s.guard.Open(f) {
+		panic("BUG: a page whose content is not decided is taken whole, past Store.Whole")
+	}
+	return s.raw(f)
+}
+
+// raw is Page whatever the guard says.
+func (s *Store) raw(f phys.Frame) *Page {
 	n := s.root
 	for shift := uint((levels - 1) * fanBits); shift > 0; shift -= fanBits {
 		n = (*node)(n.kids[f>>shift&(fan-1)])

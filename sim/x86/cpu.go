@@ -146,11 +146,25 @@ type CPU struct {
 	rep     uint64     // iterations a REP string instruction may still execute
 	entry   Reason     // the block ended with SYSCALL or INT 0x80
 	partial bool       // a REP string instruction ran out of iterations
+	in      position   // what execute has come to
 
 	// What few instructions need lies behind what all need.
 	TSCAux uint32 // what RDTSCP and RDPID return: the core's number, on Linux
 	sel    Selectors
 	trap   bool // State.Trap
+
+	// Mark is told of zhuque_mark (runtime/zhuque.h), with its argument; nil for nobody.
+	Mark func(n uint64)
+}
+
+// At returns the address of the instruction that is being executed, RIP between two.
+func (c *CPU) At() uint64 {
+	b := c.in.block
+	if b == nil {
+		return c.RIP
+	}
+	in := &b.insts[c.at]
+	return in.next - uint64(in.length)
 }
 
 // Inst is one decoded instruction, laid out flat for the hot path.

@@ -9,6 +9,16 @@ import (
 
 func nop(*CPU, *Inst) {}
 
+// markDisp is the displacement by which zhuque_mark is known: "quhz".
+const markDisp = 0x7a687571
+
+// longNOP does nothing; as zhuque_mark it tells who wants to know, too.
+func longNOP(c *CPU, in *Inst) {
+	if in.disp == markDisp && c.Mark != nil {
+		c.Mark(c.R[in.base])
+	}
+}
+
 func movEG(c *CPU, in *Inst) { c.storeRM(in, c.reg(in.reg, in)) }
 func movGE(c *CPU, in *Inst) { c.setReg(in.reg, in, c.loadRM(in)) }
 func movEI(c *CPU, in *Inst) { c.storeRM(in, in.imm) }

@@ -16,10 +16,11 @@ const (
 	StopInterrupt                 // the same of INT 0x80, which sets RIP only
 	StopException                 // Stop.Exc
 	StopUnsupported               // Stop.Unsup
+	StopUndecided                 // Stop.Undecided: the instruction has not happened
 )
 
 func (r Reason) String() string {
-	return [...]string{"count", "syscall", "interrupt", "exception", "unsupported"}[r]
+	return [...]string{"count", "syscall", "interrupt", "exception", "unsupported", "undecided"}[r]
 }
 
 // Stop is the outcome of Run.
@@ -27,6 +28,8 @@ type Stop struct {
 	Reason Reason
 	Exc    *Exception
 	Unsup  *Unsupported
+
+	Undecided *mem.Undecided
 }
 
 // New returns a processor in the state in which Linux starts a program: general
@@ -65,8 +68,7 @@ func (c *CPU) Run(until uint64) (s Stop) {
 }
 
 // position is the block that is being executed, nil between blocks: what caught needs to
-// know of an instruction that panicked. It is a variable of execute, so that to note it
-// costs a plain store; how far execution has come in it is CPU.at.
+// know of an instruction that panicked; how far execution has come in it is CPU.at.
 type position struct{ block *block }
 
 // Executed returns the instructions that this core has completed, those before the present
@@ -77,8 +79,8 @@ func (c *CPU) Executed() uint64 { return c.Retired + c.at - c.Elsewhere }
 // under its feet. What it does for each block counts as much as what it does for
 // each instruction: compiled code has four or five instructions between branches.
 func (c *CPU) execute(s *Stop) (done bool) {
-	var in position
-	defer c.caught(s, &done, &in)
+	in := &c.in
+	defer c.caught(s, &done)
 	b := noBlock
 	for c.Retired < c.until {
 		rip, gen := c.RIP, c.gen
@@ -117,24 +119,24 @@ func (c *CPU) execute(s *Stop) (done bool) {
 		}
 		c.Retired += n
 	}
-	c.at = 0
+	c.at, in.block = 0, nil
 	s.Reason, c.entry = c.entry, StopCount
 	return true
 }
 
 // caught turns the panics of handlers into a Stop, with RIP and Retired exact.
-func (c *CPU) caught(s *Stop, done *bool, at *position) {
+func (c *CPU) caught(s *Stop, done *bool) {
 	r := recover()
 	if r == nil {
 		return
 	}
 	var in *Inst
-	if b := at.block; b != nil {
+	if b := c.in.block; b != nil {
 		in = &b.insts[c.at]
 		c.RIP = in.next - uint64(in.length)
 		c.Retired += c.at
 	}
-	c.at = 0
+	c.at, c.in.block = 0, nil
 	c.entry = StopCount
 	*done = true
 	switch r := r.(type) {
@@ -153,6 +155,8 @@ func (c *CPU) caught(s *Stop, done *bool, at *position) {
 		s.Reason, s.Exc = StopException, r
 	case *mem.Fault:
 		s.Reason, s.Exc = StopException, c.memoryException(r, in)
+	case *mem.Undecided:
+		s.Reason, s.Undecided = StopUndecided, r
 	case *Unsupported:
 		r.RIP = c.RIP
 		s.Reason, s.Unsup = StopUnsupported, r
@@ -256,7 +260,8 @@ func (c *CPU) AtRep() bool {
 func (c *CPU) peek() (in *Inst) {
 	var s Stop
 	var failed bool
-	defer c.caught(&s, &failed, &position{})
+	c.in.block = nil
+	defer c.caught(&s, &failed)
 	return &c.lookup(c.RIP).insts[0]
 }
 

@@ -498,5 +498,5 @@ var nopRows = []Row{
 	{Enc: "0F 1C /r", Name: "NOP", Args: "Ev", Pick: only(nop)},
 	{Enc: "0F 1D /r", Name: "NOP", Args: "Ev", Pick: only(nop)},
 	{Enc: "0F 1E /r", Name: "NOP", Args: "Ev", Pick: only(nop)},
-	{Enc: "0F 1F /r", Name: "NOP", Args: "Ev", Pick: only(nop)},
+	{Enc: "0F 1F /r", Name: "NOP", Args: "Ev", Pick: only(longNOP)},
 }

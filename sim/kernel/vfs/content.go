@@ -212,7 +212,8 @@ func (fs *FS) WriteAt(id NodeID, data []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	fs.begin()
+	fs.change()
+	fs.writes++
 	n = fs.own(id)
 	if off+int64(len(data)) > n.size {
 		fs.clearTail(n)
@@ -279,6 +280,9 @@ func (fs *FS) Truncate(id NodeID, size int64) error {
 			return err
 		}
 	}
+	if size != n.size {
+		fs.change()
+	}
 	fs.begin()
 	n = fs.own(id)
 	if size < n.size {
@@ -330,7 +334,7 @@ func (fs *FS) Zero(id NodeID, off, count int64) error {
 			}
 		}
 	}
-	fs.begin()
+	fs.change()
 	n = fs.own(id)
 	for i, e := range edges {
 		if old[i] != nil && old[i] != &zeroPage {

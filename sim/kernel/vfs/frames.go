@@ -102,7 +102,7 @@ func (fs *FS) writeBack(f phys.Frame) {
 // are written.
 func (fs *FS) content(s slot) *mem.Page {
 	if s.frame != 0 {
-		return fs.pmem.ReadPage(s.frame)
+		return fs.pmem.Whole(s.frame)
 	}
 	return s.p
 }

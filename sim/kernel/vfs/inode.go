@@ -132,6 +132,8 @@ type FS struct {
 
 	cache *cache // nil: what calls do is durable
 
+	writes, changes uint64 // see Writes and Changes
+
 	inPlace bool // see WriteInPlace
 	caches  Caches
 
@@ -154,6 +156,19 @@ func (fs *FS) Fork() *FS {
 	c.epoch = epochs.Add(1)
 	fs.epoch = epochs.Add(1)
 	return &c
+}
+
+// Writes returns how many writes have changed the content of files through calls, not
+// through mappings.
+func (fs *FS) Writes() uint64 { return fs.writes }
+
+// Changes returns how many calls have changed the name, the size or the content of a file.
+func (fs *FS) Changes() uint64 { return fs.changes }
+
+// change is begin of such a change.
+func (fs *FS) change() {
+	fs.begin()
+	fs.changes++
 }
 
 // SetHooks replaces the kernel's hooks, for a fork.

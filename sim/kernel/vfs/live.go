@@ -31,6 +31,8 @@ var unlike = []same.Row{
 	{Type: "vfs.FS", Field: "caches", As: same.Skipped, Why: "the caches of its own machine, which the cache model compares"},
 	{Type: "vfs.FS", Field: "dead", As: same.Skipped, Why: "empty between calls"},
 	{Type: "vfs.FS", Field: "cache", As: same.Skipped, Why: "of machines without a runtime, whose programs do not survive"},
+	{Type: "vfs.FS", Field: "writes", As: same.Skipped, Why: "counted for who explores the machine"},
+	{Type: "vfs.FS", Field: "changes", As: same.Skipped, Why: "counted for who explores the machine"},
 	{Type: "vfs.trie", Field: "root", As: same.Shared, Why: "changed in place by the fork alone whose epoch its twigs have"},
 	{Type: "vfs.twig", Field: "epoch", As: same.Skipped, Why: "which fork may change it in place"},
 	{Type: "vfs.twig", Field: "kids", As: same.Shared, Why: "changed in place by the fork alone whose epoch it has"},

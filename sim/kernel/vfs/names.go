@@ -49,7 +49,7 @@ func (fs *FS) add(dir NodeID, name string, n inode) (NodeID, error) {
 	if fs.nodes.n >= fs.opt.MaxNodes {
 		return 0, errno.ENOSPC
 	}
-	fs.begin()
+	fs.change()
 	n.names = []link{{dir, name}}
 	id := fs.birth(n)
 	d := fs.own(dir)
@@ -140,7 +140,7 @@ func (fs *FS) Link(id, dir NodeID, name string) error {
 	case len(n.names) >= maxNames:
 		return errno.EMLINK
 	}
-	fs.begin()
+	fs.change()
 	d, n := fs.own(dir), fs.own(id)
 	d.enter(name, id)
 	n.names = append(slices.Clone(n.names), link{dir, name})
@@ -162,7 +162,7 @@ func (fs *FS) Unlink(dir NodeID, name string) error {
 	if n.isDir() {
 		return errno.EISDIR
 	}
-	fs.begin()
+	fs.change()
 	fs.drop(dir, name, n.id)
 	return nil
 }
@@ -187,7 +187,7 @@ func (fs *FS) Rmdir(dir NodeID, name string) error {
 	if err := fs.emptyDir(n); err != nil {
 		return err
 	}
-	fs.begin()
+	fs.change()
 	fs.drop(dir, name, n.id)
 	return nil
 }
@@ -301,7 +301,7 @@ func (fs *FS) Rename(oldDir NodeID, oldName string, newDir NodeID, newName strin
 	if err := fs.renameAllowed(src, oldDir, dst, newDir, flags); err != nil {
 		return err
 	}
-	fs.begin()
+	fs.change()
 	if flags&RenameExchange != 0 {
 		d := fs.own(oldDir)
 		d.enter(oldName, dst.id)
