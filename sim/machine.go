@@ -193,6 +193,7 @@ type Machine struct {
 	ended   *Stop
 	onCall  func(at, steps uint64)
 	booting bool
+	rec     *record // nil: what power cuts may leave is not explored
 }
 
 // New starts a program on a fresh machine. rt is nil without a runtime. Errors:
@@ -376,7 +377,7 @@ func (s lines) ReadLine(l phys.LineAddr, dst *[phys.LineSize]byte) {
 		st = s.pmem
 	}
 	a := l.Addr()
-	copy(dst[:], st.ReadPage(a.Frame())[a&phys.PageMask:])
+	copy(dst[:], st.Raw(a.Frame())[a&phys.PageMask:])
 }
 
 // CPU returns the processor that executes now, which holds the registers of the thread that runs.
@@ -460,6 +461,9 @@ func (m *Machine) Fork() *Machine {
 	c.Attach()
 	if m.rt != nil {
 		c.rt = m.rt.Fork()
+	}
+	if m.rec != nil {
+		m.rec.fork(c)
 	}
 	m.port.FlushTLB()
 	return c

@@ -28,6 +28,7 @@ func (m *Machine) PowerOff() *Durable {
 	d.PMEM, d.Files = m.durable.PMEM.Fork(), m.durable.Files.Fork()
 	m.port.FlushTLB() // of pointers into pages that both have now
 	d.Files.SetMemory(d.PMEM)
+	d.Files.SetCaches(nil)
 	d.Files.SyncAll()
 	d.Retired, d.Uptime = m.cpu.Retired, m.kernel.Uptime(m.cpu.Retired)
 	d.Outages += m.cfg.Outage

@@ -19,6 +19,7 @@ const (
 	PowerLost                 // the armed runtime store was reached
 	OutOfBudget               // Config.MaxInstructions
 	OutOfEvents               // Config.MaxEvents
+	Undecided                 // an explored machine has loaded what is not decided: see Split
 )
 
 // Stop says where and why a machine stopped.
@@ -55,6 +56,8 @@ func (s Stop) String() string {
 		return s.Err.Error()
 	case PowerLost:
 		return "lost power inside a call"
+	case Undecided:
+		return "at a load that is not decided"
 	case OutOfBudget:
 		return "still running when the instruction limit was reached"
 	case OutOfEvents:
@@ -95,6 +98,8 @@ func (m *Machine) RunUntil(n uint64) Stop {
 				continue
 			}
 			before--
+		case x86.StopUndecided:
+			return m.rec.stop(st.Undecided)
 		case x86.StopUnsupported:
 			return m.end(Stop{Reason: Stuck, Err: st.Unsup})
 		case x86.StopSyscall, x86.StopInterrupt:
@@ -218,10 +223,20 @@ func (m *Machine) begin(kind CallKind, reissue, retired uint64) *Call {
 
 // enter takes one call through runtime and kernel.
 func (m *Machine) enter(c *Call) (stop Stop) {
+	if m.rec != nil {
+		m.rec.enter(c)
+	}
 	m.cpu.SaveState(&c.Entry)
 	c.Before = m.kernel.Schedule()
 	m.call = c
 	m.calls++
+	if m.rec != nil {
+		if undecided := m.rec.inCall(func() { stop = m.take(c) }); undecided.Reason != Reached {
+			return undecided
+		}
+		m.rec.leave()
+		return stop
+	}
 	lost := m.guard(func() { stop = m.take(c) })
 	if lost.Reason != Reached {
 		return lost

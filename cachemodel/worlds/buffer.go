@@ -163,7 +163,7 @@ func (m *Memory) Commit(id int) {
 // a younger store than the last look and not this one. Its own younger stores are
 // not without it.
 func (m *Memory) hides(c *core) bool {
-	return c.nth(0).at > m.looked || m.ntNew > 0 || m.retired-m.looked != c.retired-c.looked
+	return m.unseen || c.nth(0).at > m.looked || m.ntNew > 0 || m.retired-m.looked != c.retired-c.looked
 }
 
 // noteWaiting lets the flushes act that waited for a store of their line, or for

@@ -64,6 +64,7 @@ func (m *Memory) Cut(src Source, b Buffers) *Memory {
 	f.pasts = append(f.pasts, p)
 	f.own, f.last = new(owner), nil
 	f.races = nil
+	f.looked, f.ntNew, f.unseen = f.retired, 0, false // nothing is new yet
 	return f
 }
 

@@ -95,6 +95,7 @@ type Memory struct {
 	seq     uint64 // stores that became visible, in all generations
 	retired uint64 // stores that retired
 	looked  uint64 // retired at the last look
+	unseen  bool   // something beside stores has changed since then
 	ntNew   uint64 // non-temporal stores since the last look
 
 	digest digests
@@ -377,7 +378,7 @@ func (m *Memory) before() {
 }
 
 // fresh reports whether there are stores that no look has seen.
-func (m *Memory) fresh() bool { return m.retired != m.looked }
+func (m *Memory) fresh() bool { return m.retired != m.looked || m.unseen }
 
 // Looked calls Look and takes all stores so far as seen. A machine calls it for
 // the looks of its own: before calls that change files, before acknowledgements,
@@ -387,14 +388,18 @@ func (m *Memory) Looked() (fresh bool) {
 	if m.Look != nil {
 		m.Look()
 	}
-	m.looked, m.ntNew = m.retired, 0
+	m.looked, m.ntNew, m.unseen = m.retired, 0, false
 	for i := range m.cores {
 		m.cores[i].looked = m.cores[i].retired
 	}
 	return fresh
 }
 
-// Fresh reports whether a store has retired since the last look.
+// Changed says that something beside stores is not as the last look found it, such as a
+// file or what was acknowledged: the states that are lost next are new with it.
+func (m *Memory) Changed() { m.unseen = true }
+
+// Fresh reports whether a store has retired, or something has Changed, since the last look.
 func (m *Memory) Fresh() bool { return m.fresh() }
 
 // Access makes visible what other cores than id have buffered for a line. A

@@ -54,7 +54,7 @@ var table = map[string]row{
 	"runtime":     {},
 	"runtime/wpp": {own: []string{"cachemodel", "eadr", "sim", "sim/kernel", "sim/mem", "sim/phys", "sim/x86"}},
 
-	"sim":                 {own: []string{"cachemodel", "eadr", "sim/det", "sim/imagefile", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
+	"sim":                 {own: []string{"cachemodel", "cachemodel/worlds", "eadr", "sim/det", "sim/imagefile", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
 	"sim/hostdir":         {foreign: []string{"golang.org/x/sys"}, host: []string{"math/rand/v2", "os", "syscall", "time"}},
 	"sim/imagefile":       {own: []string{"sim/mem", "sim/phys"}, foreign: []string{"golang.org/x/sys"}, host: []string{"os"}},
 	"sim/kernel":          {own: []string{"sim/det", "sim/kernel/balanced", "sim/kernel/errno", "sim/kernel/mm", "sim/kernel/vfs", "sim/loader", "sim/mem", "sim/phys", "sim/same", "sim/x86"}},

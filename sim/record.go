@@ -1,0 +1,391 @@
+package sim
+
+import (
+	"bytes"
+
+	"zhuque/cachemodel"
+	"zhuque/cachemodel/worlds"
+	"zhuque/sim/kernel"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/mem"
+	"zhuque/sim/phys"
+)
+
+// Observer is told where a machine that is explored could lose power with another
+// outcome than before. It may take what is Left, and must not change the machine.
+type Observer interface {
+	// Look is a crash point: what it leaves holds all that a cut since the last Look
+	// could have left. acked is how many acknowledgements the world outside had by then.
+	Look(m *Machine, left *Left)
+	// Acknowledged comes after an acknowledgement: a call that wrote lines to standard
+	// output, or zhuque_mark.
+	Acknowledged(m *Machine, a Ack)
+}
+
+// Ack is an acknowledgement.
+type Ack struct {
+	N     int    // from 1
+	Mark  bool   // by zhuque_mark, with the number
+	Of    uint64 // Mark: its argument
+	Lines int    // written by the call
+}
+
+// Left is what a power cut would leave of a machine: a Durable, in whose memory the
+// open lines are not decided.
+type Left struct {
+	Durable *Durable
+	Acked   int
+	At      uint64 // instructions retired
+	memory  *worlds.Memory
+}
+
+// Digest is equal for what leaves the same memories, but for the file tree.
+func (l *Left) Digest() [2]uint64 { return l.memory.Digest() }
+
+// NaiveLog10 is the power of ten of how many memories there are.
+func (l *Left) NaiveLog10() float64 { return l.memory.NaiveLog10() }
+
+// record is what a machine that is explored remembers of the persistent memory of files.
+type record struct {
+	m       *Machine
+	memory  *worlds.Memory
+	open    map[phys.Frame]struct{} // frames that the last cut did not leave decided; never changed
+	watches []coreWatch
+	to      Observer
+
+	acked   int
+	restart bool   // after a cut: what the machine says acknowledges nothing of the program's
+	before  *Left  // of the call in flight, where it may have to be looked at
+	changes uint64 // of files when the call in flight began
+	lines   int    // of standard output then
+
+	retry     *Machine // the machine as it was before the call in flight, nil in user mode
+	undecided []worlds.Choice
+	site      worlds.Site // of the load that asked
+}
+
+// source shows the engine the bytes of a memory.
+type source struct{ pmem *mem.Store }
+
+// ReadLine implements worlds.Source.
+func (s source) ReadLine(l phys.LineAddr, dst *[phys.LineSize]byte) {
+	lines{pmem: s.pmem}.ReadLine(l, dst)
+}
+
+// Explore has a machine record what power cuts may leave of the files in persistent
+// memory, from here on, and tell of it. Its runtime is none.
+func (m *Machine) Explore(domain worlds.Domain, to Observer) {
+	if m.rt != nil {
+		panic("BUG: exploring under a runtime")
+	}
+	cfg := worlds.Config{Domain: domain, Cores: len(m.cores)}
+	if domain == worlds.EADR {
+		cfg.StoreBuffer = int(m.cfg.Cache.StoreBuffer)
+	}
+	m.record(worlds.New(cfg, source{m.durable.PMEM}), nil, to, 0)
+}
+
+// record makes the machine's accesses go to a memory.
+func (m *Machine) record(memory *worlds.Memory, open map[phys.Frame]struct{}, to Observer, acked int) {
+	r := &record{m: m, memory: memory, open: open, to: to, acked: acked}
+	m.rec = r
+	memory.Look = nil
+	if to != nil {
+		memory.Look = r.look
+	}
+	r.watches = make([]coreWatch, len(m.cores))
+	for i := range m.cores {
+		r.watches[i] = coreWatch{r, i}
+		m.cores[i].port.Watch(&r.watches[i], vfs.FrameBase)
+		m.cores[i].cpu.Mark = r.mark
+	}
+	m.durable.PMEM.SetGuard(r)
+	m.durable.Files.SetCaches(r)
+}
+
+// fork gives a fork of the machine its record.
+func (r *record) fork(m *Machine) {
+	m.record(r.memory.Fork(source{m.durable.PMEM}), r.open, r.to, r.acked)
+	m.rec.restart = r.restart
+}
+
+// left is what a power cut would leave now.
+func (r *record) left() *Left {
+	d := r.m.PowerOff()
+	return &Left{Durable: d, Acked: r.acked, At: r.m.cpu.Retired, memory: r.memory.Fork(source{d.PMEM})}
+}
+
+func (r *record) look() { r.to.Look(r.m, r.left()) }
+
+// RestartLeft is Restart of what is Left, with every memory that it may be: see
+// Machine.Split. to is told of looks at the new machine, nil for nobody.
+func RestartLeft(l *Left, cfg *Config, p Program, to Observer, blocks *Machine) (*Machine, error) {
+	d := l.durable()
+	return l.restart(d, l.memory.Cut(source{d.PMEM}, worlds.Open), cfg, p, to, blocks)
+}
+
+// RestartOff is RestartLeft after an orderly shutdown, which loses nothing: what an
+// earlier cut left undecided is so still.
+func RestartOff(l *Left, cfg *Config, p Program, blocks *Machine) (*Machine, error) {
+	d := l.durable()
+	return l.restart(d, l.memory.Fork(source{d.PMEM}), cfg, p, nil, blocks)
+}
+
+// durable is a copy for one machine.
+func (l *Left) durable() *Durable {
+	d := *l.Durable
+	d.PMEM, d.Files = l.Durable.PMEM.Fork(), l.Durable.Files.Fork()
+	if l.Durable.world != nil {
+		d.world = l.Durable.world.Fork(true)
+	}
+	return &d
+}
+
+// SetConsole says what is outside the machine that is started next.
+func (d *Durable) SetConsole(c *kernel.Console) { d.world = c }
+
+func (l *Left) restart(d *Durable, memory *worlds.Memory, cfg *Config, p Program, to Observer, blocks *Machine) (*Machine, error) {
+	open := map[phys.Frame]struct{}{}
+	for _, line := range memory.OpenLines() {
+		open[line.Addr().Frame()] = struct{}{}
+	}
+	guard := &record{memory: memory, open: open} // while there is no machine yet
+	d.PMEM.SetGuard(guard)
+	m, err := Restart(d, cfg, nil, p, blocks)
+	if err != nil {
+		return nil, err
+	}
+	m.record(memory, open, to, l.Acked)
+	m.rec.restart = true
+	return m, nil
+}
+
+// Undecided reports how many ways the load can come out at which a machine has
+// stopped with that Reason.
+func (m *Machine) Undecided() int { return len(m.rec.undecided) }
+
+// Split takes a machine that has stopped with the Reason Undecided, and returns the
+// machines that go on in its place, one for each way in which the load can come out,
+// in the order in which to try them. m must not be used any more.
+func (m *Machine) Split() []*Machine {
+	r, from := m.rec, m
+	if r.retry != nil {
+		from = r.retry
+	}
+	all := make([]*Machine, len(r.undecided))
+	for i := range all {
+		all[i] = from
+		if i < len(all)-1 {
+			all[i] = from.Fork()
+		}
+	}
+	for i, c := range r.undecided {
+		all[i].rec.memory.Narrow(c, r.site)
+	}
+	from.rec.undecided, from.rec.retry = nil, nil
+	return all
+}
+
+// Worlds returns the machine's record, nil where it is not explored.
+func (m *Machine) Worlds() *worlds.Memory {
+	if m.rec == nil {
+		return nil
+	}
+	return m.rec.memory
+}
+
+// Acked returns how many acknowledgements an explored machine, or the one before the
+// power cut, has made.
+func (m *Machine) Acked() int { return m.rec.acked }
+
+// Left returns what a power cut would leave of an explored machine now.
+func (m *Machine) Left() *Left { return m.rec.left() }
+
+// at names the instruction that is being executed.
+func (r *record) at() worlds.Site {
+	if c := r.m.call; c != nil {
+		return worlds.Site(c.Reissue)
+	}
+	return worlds.Site(r.m.cpu.At())
+}
+
+// undecide is what stops a load that can come out in several ways.
+func (r *record) undecide(a phys.Addr, c []worlds.Choice) {
+	panic(&mem.Undecided{Addr: a, Choices: c})
+}
+
+// Open implements mem.Guard.
+func (r *record) Open(f phys.Frame) bool {
+	_, ok := r.open[f]
+	return ok
+}
+
+// Settle implements mem.Guard: each line of the page is loaded whole.
+func (r *record) Settle(f phys.Frame) {
+	if r.m == nil {
+		panic("BUG: the content of an open page is asked for before there is a machine to fork")
+	}
+	var b [phys.LineSize]byte
+	for off := phys.Addr(0); off < phys.PageSize; off += phys.LineSize {
+		a := f.Addr() + off
+		if c := r.memory.Read(r.m.id, a, b[:]); c != nil {
+			r.undecide(a, c)
+		}
+		pmem := r.m.durable.PMEM
+		if now := pmem.Raw(f)[off:][:phys.LineSize]; !bytes.Equal(now, b[:]) {
+			copy(pmem.WritablePage(f)[off:], b[:])
+		}
+	}
+}
+
+// Overwrite implements vfs.Caches: a write past the cores.
+func (r *record) Overwrite(a phys.Addr, data []byte) { r.memory.Write(a, data, r.at()) }
+
+// WriteBack implements vfs.Caches: what was stored to the frame is durable.
+func (r *record) WriteBack(f phys.Frame) {
+	for l := f.Addr().Line(); l < (f + 1).Addr().Line(); l++ {
+		r.memory.Access(r.m.id, l)
+		r.memory.Flush(r.m.id, l, worlds.CLWB, r.at())
+	}
+	r.memory.Fence(r.m.id, worlds.SFENCE, r.at())
+}
+
+// mark is zhuque_mark.
+func (r *record) mark(n uint64) {
+	if r.to == nil || r.restart {
+		return
+	}
+	if r.memory.Fresh() {
+		r.memory.Looked()
+	}
+	r.acknowledge(Ack{Mark: true, Of: n})
+}
+
+func (r *record) acknowledge(a Ack) {
+	r.acked++
+	r.memory.Changed()
+	a.N = r.acked
+	r.to.Acknowledged(r.m, a)
+}
+
+// enter is told of a call that comes next: in it a load may have to be decided, or a file
+// may change.
+func (r *record) enter(c *Call) {
+	if len(r.open) > 0 {
+		r.retry = r.m.Fork()
+		r.retry.cpu.RIP, r.retry.cpu.Retired = c.Reissue, c.Retired
+	}
+	if r.to == nil {
+		return
+	}
+	r.changes, r.lines = r.m.durable.Files.Changes(), r.shown()
+	if r.memory.Fresh() {
+		r.before = r.left()
+	}
+}
+
+// shown counts the lines of standard output.
+func (r *record) shown() int {
+	out, _ := r.m.Output()
+	return bytes.Count(out, []byte{'\n'})
+}
+
+// leave is told that the call is over.
+func (r *record) leave() {
+	r.retry = nil
+	if r.to == nil {
+		return
+	}
+	wrote := r.shown() - r.lines
+	if r.restart {
+		wrote = 0
+	}
+	changed := r.m.durable.Files.Changes() != r.changes
+	if (changed || wrote > 0) && r.before != nil {
+		r.to.Look(r.m, r.before)
+	}
+	r.before = nil
+	if changed {
+		r.memory.Changed()
+	}
+	if wrote > 0 {
+		r.acknowledge(Ack{Lines: wrote})
+	}
+}
+
+// inCall runs f, in which a load may be undecided.
+func (r *record) inCall(f func()) (stop Stop) {
+	defer func() {
+		switch u := recover().(type) {
+		case nil:
+		case *mem.Undecided:
+			stop = r.stop(u)
+		default:
+			panic(u)
+		}
+	}()
+	f()
+	return Stop{Reason: Reached}
+}
+
+// stop makes a load that is undecided a reason to stop.
+func (r *record) stop(u *mem.Undecided) Stop {
+	r.undecided, r.site = u.Choices.([]worlds.Choice), r.at()
+	return Stop{Reason: Undecided}
+}
+
+// coreWatch is the way of one core's accesses to the record.
+type coreWatch struct {
+	r    *record
+	core int
+}
+
+// Loads implements mem.Watch.
+func (w *coreWatch) Loads(f phys.Frame) bool { return len(w.r.watches) > 1 || w.r.Open(f) }
+
+// Load implements mem.Watch.
+func (w *coreWatch) Load(a phys.Addr, dst []byte) {
+	w.r.memory.Access(w.core, a.Line())
+	if !w.r.Open(a.Frame()) {
+		copy(dst, w.r.m.durable.PMEM.Raw(a.Frame())[a&phys.PageMask:])
+		return
+	}
+	if c := w.r.memory.Read(w.core, a, dst); c != nil {
+		w.r.undecide(a, c)
+	}
+}
+
+// Store implements mem.Watch.
+func (w *coreWatch) Store(a phys.Addr, data []byte) {
+	w.access(a, data)
+	w.r.memory.Store(w.core, a, data, w.r.at())
+}
+
+// NTStore implements mem.Watch.
+func (w *coreWatch) NTStore(a phys.Addr, data []byte) {
+	w.access(a, data)
+	w.r.memory.NTStore(w.core, a, data, w.r.at())
+}
+
+func (w *coreWatch) access(a phys.Addr, data []byte) {
+	w.r.memory.Access(w.core, a.Line())
+	if last := a + phys.Addr(len(data)) - 1; last.Line() != a.Line() {
+		w.r.memory.Access(w.core, last.Line())
+	}
+}
+
+// Flush implements mem.Watch.
+func (w *coreWatch) Flush(l phys.LineAddr, k cachemodel.FlushKind) {
+	w.r.memory.Access(w.core, l)
+	w.r.memory.Flush(w.core, l, worlds.FlushKind(k), w.r.at())
+}
+
+// Fence implements mem.Watch.
+func (w *coreWatch) Fence(k cachemodel.FenceKind) {
+	w.r.memory.Fence(w.core, worlds.FenceKind(k), w.r.at())
+}
+
+var _ = [1]struct{}{}[int(cachemodel.Interrupt)-int(worlds.Interrupt)] // the kinds have the same numbers
+var _ = [1]struct{}{}[int(cachemodel.CLWB)-int(worlds.CLWB)]
+var _ mem.Guard = (*record)(nil)
+var _ vfs.Caches = (*record)(nil)
