@@ -223,7 +223,7 @@ func (o *ExitStatus) End(s *survivor, _ bool) {
 	s.p.Tail = true
 	stop := s.m.RunUntil(o.budget)
 	switch {
-	case stop.Reason == sim.Reached || stop.Reason == sim.OutOfBudget:
+	case stop.Reason == sim.Reached || stop.Limited():
 		s.fail(result.Timeout, "after the restart %q still runs after %d instructions", o.command, o.budget)
 	case !stop.Ended():
 		s.stuck(stop)

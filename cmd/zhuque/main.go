@@ -91,7 +91,7 @@ failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
 	c.SetFlagErrorFunc(flagError)
 	c.Version = version().Version
 	c.SetVersionTemplate("zhuque {{.Version}}\n")
-	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), replayVerb(), demoVerb(), lockstepVerb(), benchVerb(), resumeVerb(), imageVerb(),
+	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), exploreVerb(), replayVerb(), demoVerb(), lockstepVerb(), benchVerb(), resumeVerb(), imageVerb(),
 		scenariosVerb(), mutantsVerb(), litmusVerb(), isaVerb(), syscallsVerb(), paramsVerb(), versionVerb())
 	return c
 }

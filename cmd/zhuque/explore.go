@@ -1,0 +1,159 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"zhuque/crashinject"
+	"zhuque/crashinject/explore"
+	"zhuque/crashinject/result"
+	"zhuque/eadr"
+)
+
+type exploreFlags struct {
+	setup  setupFlags
+	form   format
+	recov  string
+	check  string
+	status uint64
+	output string
+	stdout string
+	bound  uint64
+	cuts   uint64
+}
+
+func exploreVerb() *cobra.Command {
+	var f exploreFlags
+	c := &cobra.Command{
+		Use:   "explore [flags] -- PROG ARG…",
+		Short: "Give a program's recovery every memory that a power cut may leave",
+		Long: `Explore is for programs that manage persistent memory themselves: they map a file
+of /mnt/pmem, store, flush and fence, and recover from what a power cut leaves. It runs
+PROG once. At each crash point that can leave another memory than the ones before, it
+boots a machine whose persistent memory holds every memory that the architecture allows
+there, and runs the recovery: --recover, or PROG itself, run again. Where the recovery
+loads bytes in which these memories differ the machine forks, once for each value.
+
+A world is a machine that was run after a cut. It is wrong when the recovery is killed
+by a signal, ends with another status than 0 (--expect-status), does not end (hang),
+writes other output than the file of --expect-output has, or when --check fails
+afterwards. Lines that PROG writes to standard output, or zhuque_mark of
+runtime/zhuque.h, acknowledge what it has done: the recovery after a cut must then answer
+as after a cut right before or right after the operation in flight. Otherwise what was
+acknowledged is lost, or the operation is torn. Commands are split into words as a shell
+does, but no shell runs.
+
+What fails without a power cut is said first: exit status 16. The exit status is 0 when
+nothing was found, 10 when a world is wrong, and otherwise that of other verbs. The
+domain is adr unless --domain says otherwise.`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
+	}
+	c.Flags().SetInterspersed(false)
+	f.setup.register(c)
+	f.form.register(c)
+	fl := c.Flags()
+	fl.StringVar(&f.recov, "recover", "", "the recovery, a `COMMAND` (default: the program itself)")
+	fl.StringVar(&f.check, "check", "", "a `COMMAND` run after a recovery that ended well, which must exit with status 0")
+	numberVar(fl, &f.status, "expect-status", 0, "the exit status of a recovery that is right; 128+n for signal n")
+	fl.StringVar(&f.output, "expect-output", "", "a `FILE` with what the recovery must write to standard output")
+	fl.StringVar(&f.stdout, "stdout", "terminal", "what standard output is: terminal (line-buffered) or pipe")
+	complete(c, "stdout", words("terminal", "pipe"))
+	numberVar(fl, &f.bound, "bound-worlds", 0, "stop after so many worlds (default: no bound)")
+	numberVar(fl, &f.cuts, "cuts", 2, "power cuts one after the other: 1 does not cut the recovery")
+	return c
+}
+
+// options are what the flags say.
+func (f *exploreFlags) options(c *cobra.Command, args []string) (*explore.Options, error) {
+	setup, err := f.setup.setup(c, args)
+	if err != nil {
+		return nil, err
+	}
+	given := c.Flags().Changed
+	for _, name := range []string{"memory", "flush", "mutant", "energy", "sigpwr"} {
+		if given(name) {
+			return nil, fmt.Errorf("--%s: explore has its own machine, of which persistent memory is the files of /mnt/pmem", name)
+		}
+	}
+	if !given("domain") {
+		setup.Domain = eadr.ADR
+	}
+	opt := &explore.Options{Setup: setup, Status: int(f.status), Pipe: f.stdout == "pipe", Worlds: f.bound, Cuts: int(f.cuts)}
+	switch {
+	case f.stdout != "pipe" && f.stdout != "terminal":
+		return nil, fmt.Errorf("--stdout %q: expected terminal or pipe", f.stdout)
+	case f.status > 255:
+		return nil, fmt.Errorf("--expect-status %d: expected 0 to 255", f.status)
+	case f.cuts < 1 || f.cuts > 8:
+		return nil, fmt.Errorf("--cuts %d: expected 1 to 8", f.cuts)
+	case given("bound-worlds") && f.bound == 0:
+		return nil, errors.New("--bound-worlds 0: expected a number above zero")
+	}
+	if given("recover") {
+		if opt.Recover, err = f.command(&setup, "recover", f.recov); err != nil {
+			return nil, err
+		}
+	}
+	if given("check") {
+		if opt.Check, err = f.command(&setup, "check", f.check); err != nil {
+			return nil, err
+		}
+	}
+	if given("expect-output") {
+		if opt.Output, err = os.ReadFile(f.output); err != nil {
+			return nil, fmt.Errorf("--expect-output: %w", err)
+		}
+		opt.Output = append([]byte{}, opt.Output...) // an empty file is something, too
+	}
+	return opt, nil
+}
+
+func (f *exploreFlags) command(setup *crashinject.Setup, flag, words string) (*crashinject.Restart, error) {
+	r, err := crashinject.ParseRestart(words, 0)
+	if err != nil {
+		return nil, fmt.Errorf("--%s %w", flag, err)
+	}
+	r.Program = findProgram(setup, r.Program)
+	return r, nil
+}
+
+func (f *exploreFlags) run(c *cobra.Command, args []string) error {
+	asJSON, err := f.form.json()
+	if err != nil {
+		return err
+	}
+	opt, err := f.options(c, args)
+	if err != nil {
+		return err
+	}
+	ctx, stop := interruptible()
+	defer stop()
+	r, err := explore.Explore(ctx, opt)
+	var fails *explore.BaselineFails
+	switch {
+	case errors.As(err, &fails):
+		return exit(exitBaseline, "%v", err)
+	case ctx.Err() != nil && err != nil:
+		return exit(exitInterrupted, "interrupted")
+	case err != nil:
+		return classify(err)
+	}
+	if asJSON {
+		err = writeJSON(os.Stdout, r)
+	} else {
+		_, err = os.Stdout.WriteString(r.Text())
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(r.Failures) > 0:
+		return verdict(result.Violation)
+	case ctx.Err() != nil:
+		return exit(exitInterrupted, "interrupted after %d worlds", r.Worlds)
+	}
+	return classify(r.Err())
+}

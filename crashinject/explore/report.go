@@ -1,0 +1,184 @@
+package explore
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"zhuque/sim/kernel"
+)
+
+type deadlock = kernel.Deadlock
+
+// Schema and Version identify the JSON form of a Report.
+const (
+	Schema  = "zhuque-explore"
+	Version = 1
+)
+
+// Kind says how a world is wrong.
+type Kind string
+
+// The kinds of failures.
+const (
+	Signal Kind = "signal" // the recovery was killed
+	Exit   Kind = "exit"   // it ended with another status
+	Hang   Kind = "hang"   // it does not end
+	Lost   Kind = "lost"   // it does not know what was acknowledged
+	Torn   Kind = "torn"   // what it knows is no state between two operations
+	Output Kind = "output" // it writes other output than --expect-output
+	Check  Kind = "check"  // the check fails
+)
+
+// Counts is how much was run.
+type Counts struct {
+	Looks  uint64 `json:"looks"`  // crash points run
+	Points uint64 `json:"points"` // crash points that they stand for
+	Worlds uint64 `json:"worlds"` // machines run after a cut
+	NoPool uint64 `json:"no_pool_yet"`
+}
+
+// Report is what an exploration found.
+type Report struct {
+	Schema  string `json:"schema"`
+	Version int    `json:"version"`
+	Domain  string `json:"domain"`
+	Verdict string `json:"verdict"` // pass or violation
+	Counts
+	Naive       float64    `json:"naive_log10"` // memories that enumeration would run
+	Exhaustive  bool       `json:"exhaustive"`
+	Stopped     string     `json:"stopped,omitempty"` // why exploring ended early
+	Failures    []*Failure `json:"failures"`
+	Performance []string   `json:"performance"`
+	Baseline    Baseline   `json:"baseline"`
+	Unexplored  uint64     `json:"unexplored_writes"` // through calls, taken as durable and atomic
+	Before      Counts     `json:"before_mark"`       // what was run before the first zhuque_mark, not counted above
+	Notes       []string   `json:"notes,omitempty"`
+
+	err error
+}
+
+// Err is what ended an exploration before its end, nil for nothing or for a bound: such
+// as something unsupported that a recovery needs.
+func (r *Report) Err() error { return r.err }
+
+// Baseline is the run without a power cut.
+type Baseline struct {
+	Program              string `json:"program"`
+	Instructions         uint64 `json:"instructions"`
+	Acknowledgements     int    `json:"acknowledgements"`
+	Recovery             string `json:"recovery"`
+	RecoveryInstructions uint64 `json:"recovery_instructions"`
+}
+
+// Store is a store that a failing world lacks.
+type Store struct {
+	Place
+	Missing string `json:"missing"`         // why it could be lost
+	Flush   *Place `json:"flush,omitempty"` // that did not do
+}
+
+// Failure is a kind of world that is wrong.
+type Failure struct {
+	Kind   Kind    `json:"kind"`
+	What   string  `json:"what"`
+	Stores []Store `json:"stores"`
+	Loads  []Place `json:"loads"` // in the recovery, that miss the stores
+	Replay string  `json:"replay"`
+	At     uint64  `json:"at"`   // instructions before the cut
+	Cuts   int     `json:"cuts"` // power cuts
+	Count  uint64  `json:"worlds"`
+}
+
+func newReport(opt *Options) *Report {
+	return &Report{Schema: Schema, Version: Version, Domain: opt.Setup.Domain.String(), Failures: []*Failure{}, Performance: []string{}}
+}
+
+func (r *Report) note(s string) { r.Notes = append(r.Notes, s) }
+
+func (f *Failure) add(s Store, load Place) {
+	for i := range f.Stores {
+		if f.Stores[i].Place == s.Place && f.Loads[i] == load {
+			return
+		}
+	}
+	f.Stores, f.Loads = append(f.Stores, s), append(f.Loads, load)
+}
+
+// identity is equal for failures that are one.
+func (f *Failure) identity() string {
+	var b strings.Builder
+	fmt.Fprint(&b, f.Kind)
+	for i := range f.Stores {
+		fmt.Fprint(&b, f.Stores[i].Place, f.Loads[i])
+	}
+	return b.String()
+}
+
+// report completes the record.
+func (x *explorer) report() {
+	r := x.res
+	r.Verdict = "pass"
+	if len(r.Failures) > 0 {
+		r.Verdict = "violation"
+	}
+	r.Naive = math.Round(x.naive*1000) / 1000
+	if x.stopped != nil {
+		r.Stopped, r.err = x.stopped.Error(), x.stopped
+		if errors.Is(x.stopped, errBound) {
+			r.Stopped, r.err = fmt.Sprintf("%s of %d", r.Stopped, x.opt.Worlds), nil
+		}
+	}
+	r.Exhaustive = x.stopped == nil && r.Unexplored == 0
+}
+
+// Text renders the report for a reader.
+func (r *Report) Text() string {
+	var b strings.Builder
+	how := "exhaustive"
+	switch {
+	case r.Stopped != "":
+		how = "not exhaustive: " + r.Stopped
+	case r.Unexplored > 0:
+		how = fmt.Sprintf("not exhaustive: %d writes through calls are taken as durable and atomic", r.Unexplored)
+	}
+	fmt.Fprintf(&b, "%s: %d crash points run for %d, %d worlds, of 10^%.1f memories; domain %s, %s\n", r.Verdict, r.Looks, r.Points, r.Worlds, r.Naive, r.Domain, how)
+	if r.NoPool > 0 {
+		fmt.Fprintf(&b, "no pool yet in %d of them\n", r.NoPool)
+	}
+	if r.Before != (Counts{}) {
+		fmt.Fprintf(&b, "before the first mark: %d crash points run for %d, %d worlds\n", r.Before.Looks, r.Before.Points, r.Before.Worlds)
+	}
+	fmt.Fprintf(&b, "baseline: the program %s after %d instructions and %d acknowledgements, the recovery %s after %d instructions\n", r.Baseline.Program, r.Baseline.Instructions, r.Baseline.Acknowledgements, r.Baseline.Recovery, r.Baseline.RecoveryInstructions)
+	for _, n := range r.Notes {
+		fmt.Fprintln(&b, n)
+	}
+	for i, f := range r.Failures {
+		fmt.Fprintf(&b, "\nfailure %d, %s, in %d worlds: %s\n", i+1, f.Kind, f.Count, f.What)
+		for k := range f.Stores {
+			s := &f.Stores[k]
+			fmt.Fprintf(&b, "  lost: the store at %s, %s", s.Place, s.Missing)
+			if s.Flush != nil {
+				fmt.Fprintf(&b, " (flush at %s)", *s.Flush)
+			}
+			fmt.Fprintf(&b, "; missed by the load at %s\n", f.Loads[k])
+		}
+		if len(f.Stores) == 0 {
+			fmt.Fprintf(&b, "  with every store persisted, after instruction %d\n", f.At)
+		}
+	}
+	return b.String()
+}
+
+func (p Place) String() string {
+	switch {
+	case p.File != "" && p.Function != "":
+		return fmt.Sprintf("%s:%d (%s)", p.File, p.Line, p.Function)
+	case p.File != "":
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	case p.Function != "":
+		return fmt.Sprintf("%s (%s)", p.Address, p.Function)
+	}
+	return p.Address
+}
