@@ -43,6 +43,7 @@ func (k *Kernel) setAsync(d *desc, on bool) {
 		k.files.asyncs = slices.Insert(k.files.asyncs, i, d.id)
 	} else {
 		d.flags &^= oAsync
+		d.async.told = news{} // nobody is told any more, and no record keeps it
 		k.files.asyncs = slices.Delete(k.files.asyncs, i, i+1)
 	}
 	k.touchDesc(d.id)
