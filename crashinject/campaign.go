@@ -142,10 +142,10 @@ func (c *Campaign) baseline(ctx context.Context) (*baseline, *sim.Config, error)
 	base.first.Detach() // or it would keep all the memory that m is going to touch
 	m.OnCall(func(at, steps uint64) {
 		if n := len(base.calls) - 1; n >= 0 && base.calls[n].at == at {
-			base.calls[n].steps = steps // of several calls before one instruction
+			base.calls[n].steps, base.calls[n].took = steps, m.CommittedAt() // of several calls before one instruction
 			return
 		}
-		base.calls = append(base.calls, callSite{at, steps})
+		base.calls = append(base.calls, callSite{at, steps, m.CommittedAt()})
 	})
 	stop := m.RunUntil(attention)
 	for ; stop.Reason == sim.Reached; stop = m.RunUntil(m.Retired() + attention) {

@@ -157,7 +157,7 @@ func TestEveryStoreOfRecoveriesEverywhere(t *testing.T) {
 			for i := 3; i < len(calls); i += 1 + len(calls)/5 {
 				c := calls[i]
 				main.RunUntil(c.at)
-				for _, step := range []uint64{0, 1 + c.steps/2, c.steps} {
+				for _, step := range []uint64{0, 1 + c.steps/2, c.took + 1, c.steps} {
 					plan := At(c.at)
 					plan.Cuts[0].Step = step
 					most := r.judge(main, plan, false).RecoverySteps

@@ -34,7 +34,7 @@ const (
 	Every  StrategyKind = "every"  // a clean cut at each instruction
 	Random StrategyKind = "random" // clean cuts at instructions drawn evenly
 	Fuzz   StrategyKind = "fuzz"   // plans of several failures, in calls, string instructions and recoveries too
-	Calls  StrategyKind = "calls"  // a cut before each store that the runtime makes inside each call
+	Calls  StrategyKind = "calls"  // a cut before each store that the runtime makes inside each call, and before its return
 	// Recovery is Calls with a second failure in each restart, before a store of
 	// the recovery that moves on by one from point to point.
 	Recovery StrategyKind = "recovery"
@@ -112,7 +112,8 @@ func (p *pointSet) split(workers int) (r []planRange) {
 // callSite is a call of the uncut run.
 type callSite struct {
 	at    uint64 // instructions retired before it
-	steps uint64 // stores of the runtime inside it
+	steps uint64 // stores of the runtime inside it, and its return
+	took  uint64 // behind which of them it takes effect
 }
 
 // points lays a strategy out over the uncut run.
@@ -144,6 +145,7 @@ func (s Strategy) points(base *baseline) (*pointSet, error) {
 	case Fuzz:
 		r := det.Stream(s.Seed, "fuzzed plans")
 		starts := det.Stream(s.Seed, "where fuzzed plans begin")
+		aims := det.Stream(s.Seed, "aimed plans")
 		for range s.Points {
 			f := fuzz.NewWithSeed(int64(r.Uint64() >> 1))
 			from, to := p.from, p.to
@@ -153,6 +155,7 @@ func (s Strategy) points(base *baseline) (*pointSet, error) {
 			}
 			plan := fuzzPlan(f, from, to, base.calls)
 			plan.skew(base.first.Cores())
+			plan.aim(aims.Uint64N, callsIn(base.calls, from, to))
 			p.plans = append(p.plans, plan)
 		}
 	case Energy:
@@ -326,10 +329,8 @@ func (p Plan) skew(cores int) {
 
 // atCall moves a cut to one of the calls in [from, to], if there is any.
 func (cut *Cut) atCall(from, to uint64, calls []callSite, c rawCut) {
-	lo := sort.Search(len(calls), func(i int) bool { return calls[i].at >= from })
-	hi := sort.Search(len(calls), func(i int) bool { return calls[i].at > to })
-	if lo < hi {
-		site := calls[lo+int(c.Where%uint64(hi-lo))]
+	if calls = callsIn(calls, from, to); len(calls) > 0 {
+		site := calls[c.Where%uint64(len(calls))]
 		cut.After, cut.Step = site.at, 1+uint64(c.Detail)%max(1, site.steps)
 	}
 }

@@ -96,6 +96,8 @@ type volatile struct {
 	idle    idle
 	stepAt  uint64 // lose power before this runtime store (1-based), 0 for never
 	stepOf  uint64 // instructions retired when the counter was set
+
+	committed uint64 // behind which step the last call took effect
 }
 
 // Durable is what a power failure leaves.

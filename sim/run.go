@@ -313,7 +313,7 @@ func (m *Machine) Dispatch(c *Call) kernel.Outcome {
 }
 
 // ArmStep makes the machine lose power before the n-th (from 1) store that the
-// runtime makes inside a call or a recovery; 0 disarms. RunUntil then stops with PowerLost.
+// runtime makes inside a call or a recovery, or behind a call's last; 0 disarms. RunUntil then stops with PowerLost.
 func (m *Machine) ArmStep(n uint64) {
 	m.stepAt, m.steps, m.stepOf = n, 0, m.cpu.Retired
 	m.countSteps()
@@ -336,6 +336,21 @@ func (m *Machine) runtimeStep() {
 		panic(powerLost{})
 	}
 }
+
+// BeforeReturn is the last place at which a call can lose power: everything is stored, and
+// the program has not gone on. It counts as a step, behind those of the stores. The runtime
+// calls it.
+func (m *Machine) BeforeReturn() {
+	if step := m.port.Step; step != nil {
+		step()
+	}
+}
+
+// Committed notes that the call in flight has taken effect. The runtime calls it.
+func (m *Machine) Committed() { m.committed = m.steps }
+
+// CommittedAt returns behind which of its steps the last call took effect.
+func (m *Machine) CommittedAt() uint64 { return m.committed }
 
 // CallSteps returns how many stores the runtime made in the last recovery or, once
 // ArmStep or OnCall was used, in the last call.

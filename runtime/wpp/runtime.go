@@ -156,6 +156,7 @@ func (r *Runtime) Call(m *sim.Machine, c *sim.Call) kernel.Outcome {
 		out.Err = err
 	}
 	r.apply(m)
+	m.BeforeReturn()
 	r.spent.add(&r.spent.Tables, begun, r.clock(m))
 	return out
 }
@@ -240,6 +241,7 @@ func (r *Runtime) commit(m *sim.Machine) {
 	}
 	r.writeBackFence(m)
 	r.put(m, sbCommitted, guarded(r.call))
+	m.Committed()
 	r.fence(m)
 	for _, rec := range r.late {
 		r.put(m, rec.off, rec.value)
