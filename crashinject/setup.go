@@ -132,14 +132,10 @@ func (s *Setup) differs(image *Setup) string {
 	return ""
 }
 
-// startWallClock is when every run starts, so that a run does not depend on the
-// day: 2023-07-10 00:00:00 UTC, the first day of the conference that presented Zhuque.
-const startWallClock = 1688947200 * 1_000_000_000
-
 // Config builds the machine's configuration. console is the standard streams,
 // nil for captured ones with the setup's standard input.
 func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
-	cfg := &sim.Config{Program: s.Program, Args: append([]string{s.Program}, s.Args...), Env: s.Env, WallBase: startWallClock, Console: console}
+	cfg := &sim.Config{Program: s.Program, Args: append([]string{s.Program}, s.Args...), Env: s.Env, WallBase: s.start(), Console: console}
 	for i := range settings {
 		if build := settings[i].build; build != nil {
 			if err := build(s, cfg); err != nil {

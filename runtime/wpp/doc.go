@@ -25,8 +25,8 @@
 //	0x0000_2000  redo log
 //	0x0010_0000  save areas of threads, 0x1000 bytes each
 //	0x0400_0000  record table: cells of 0x40 bytes
-//	0x0800_0000  rings of 0x10000 bytes: what pipes hold, byte n of all that went through one at n modulo its size
-//	0x1000_0000  process memory, by the extents that mapping records name
+//	0x0800_0000  rings of 0x100000 bytes: what pipes hold, byte n of all that went through one at n modulo its size
+//	0x8800_0000  process memory, by the extents that mapping records name
 //
 // # Superblock
 //
@@ -109,14 +109,14 @@
 // in and of what room there was.
 //
 //	 1 system: last identity, last thread, position in the stream of random bytes, time slept, thread whose turn it is, rest of its turn, turns, waits, last port, last name
-//	 2 process, A number: parent, group, session, address space, exit signal, vfork, stopped by signal, change that the parent was not told of, adopted, dead, status, arguments from, to, working directory, program, umask, heap from, to, limits soft and hard ×32, number of groups, groups ×0, number of pending signals, signals ×0
-//	 3 thread, A number: process, mask, alternate stack pointer, size, flags, address cleared at exit, robust list, its length, scheduling policy, real-time priority, nice, reset at a fork, slice, runtime, deadline, period, flags, affinity, frame of the power-failure handler that it is in, name ×2, number of pending signals, signals ×0, waits, wait ×0; save area
+//	 2 process, A number: parent, group, session, address space, exit signal, vfork, stopped by signal, change that the parent was not told of, adopted, dead, whether it was another user than root, status, arguments from, to, working directory, program, umask, heap from, to, how new mappings are locked, limits soft and hard ×32, not dumpable, subreaper, number of pending signals, signals ×0
+//	 3 thread, A number: process, mask, alternate stack pointer, size, flags, address cleared at exit, robust list, its length, scheduling policy, real-time priority, nice, reset at a fork, slice, runtime, deadline, period, flags, affinity, frame of the power-failure handler that it is in, name ×2, whether it is another user than root, identity ×0, personality, timer slack, signal at the end of its parent, number of pending signals, signals ×0, waits, wait ×0; save area
 //	 4 action, A process, B signal: handler, flags, restorer, mask
 //	 5 descriptor, A process, B number: description, close-on-exec
 //	 6 description, A identity: kind, node, offset, flags, pipe, socket, news ×2, owner, news that it was told of ×0, clock of a timer ×0, next ×0, interval ×0
-//	 7 pipe, A identity: bytes taken, news ×2, node of a FIFO, opened for reading, for writing; ring, bytes in it
+//	 7 pipe, A identity: bytes taken, news ×2, node of a FIFO, opened for reading, for writing, capacity or 0, mode, user, group, times of access, change of content, change; ring, bytes in it
 //	 8 watch, A epoll instance, B description << 32 | descriptor: descriptor, description, events, data, news seen ×2, fresh
-//	 9 mapping, A address space, B first address: end, first physical address, protection | kind << 8 | shared << 16 | grows << 17, node, offset in it, physical address of pages not written
+//	 9 mapping, A address space, B first address: end, first physical address, protection | kind << 8 | shared << 16 | grows << 17 | attributes << 18, node, offset in it, physical address of pages not written
 //	10 timer, A process, B identity: clock, next, interval, notification, signal, thread, value, overruns, rests
 //	11 socket, A identity: in the order of socket.code in sim/kernel
 //	12 mark, A inotify instance, B number of the watch: node, events

@@ -14,13 +14,13 @@ const (
 	threadOff     = 0x0010_0000 // what a power failure writes lies close together
 	recordOff     = 0x0400_0000
 	ringOff       = 0x0800_0000
-	dataOff       = 0x1000_0000
+	dataOff       = 0x8800_0000
 
 	magic   = 0x316D695571756875 // "uhuqUim1"
 	version = 8
 
 	threadSize    = phys.PageSize
-	ringSize      = kernel.PipeCapacity
+	ringSize      = kernel.MaxPipe
 	maxCells      = (ringOff - recordOff) / cellSize
 	maxThreads    = (recordOff - threadOff) / threadSize
 	maxRings      = (dataOff - ringOff) / ringSize

@@ -101,7 +101,7 @@ func same(t *testing.T, where, got, want string) {
 }
 
 // programs are the sources, with how many lines each prints at least.
-var programs = map[string]int{"locks": 16, "fifos": 26, "jobs": 66, "owners": 21, "notify": 50, "terminals": 105, "timing": 60, "policies": 155, "inherit": 48}
+var programs = map[string]int{"locks": 16, "fifos": 26, "jobs": 66, "owners": 21, "notify": 50, "terminals": 105, "timing": 60, "policies": 155, "inherit": 48, "identity": 1800, "memory": 5000}
 
 // Each program prints here what it prints natively: with one core and with several,
 // with and without the runtime, and through many power failures in one run; and at

@@ -68,6 +68,8 @@ type program struct {
 	node vfs.NodeID
 	img  *loader.Image
 	bias uint64
+
+	secure bool // AT_SECURE
 }
 
 // nodeReader reads a file of the tree.
@@ -112,6 +114,9 @@ func (k *Kernel) find(name string) (*program, error) {
 	case st.Mode&0o111 == 0:
 		return nil, &loader.NotExecutable{Path: name, Reason: fmt.Sprintf("nobody may execute it (mode %#o)", st.Mode&vfs.ModePerm)}
 	}
+	if k.FS.Permit(id, vfs.MayExec) != nil {
+		return nil, &loader.NotExecutable{Path: name, Reason: fmt.Sprintf("the program's user may not execute it (mode %#o)", st.Mode&vfs.ModePerm)}
+	}
 	img, err := loader.Parse(nodeReader{k.FS, id}, st.Size)
 	var ne *loader.NotExecutable
 	if errors.As(err, &ne) {
@@ -155,6 +160,9 @@ func (k *Kernel) start(c *x86.CPU, name string, args, env []string) error {
 			return &loader.NotExecutable{Path: p.img.Interp, Reason: "a script cannot be the program interpreter"}
 		}
 	}
+	if err := k.runAs(p); err != nil {
+		return err
+	}
 	k.FS.Ref(k.proc.cwd)
 	k.FS.Ref(p.node)
 	k.proc.exe = p.node
@@ -173,6 +181,26 @@ func (k *Kernel) start(c *x86.CPU, name string, args, env []string) error {
 	s.R[x86.RSP] = sp
 	c.SetState(&s)
 	return k.MM.Err()
+}
+
+// runAs gives the current thread the identity that its new program runs with.
+func (k *Kernel) runAs(p *program) error {
+	st, err := k.FS.Stat(p.node)
+	if err != nil {
+		return err
+	}
+	t := k.thread
+	u, secure := t.who().running(st)
+	if t.cred = &u; u.isRoot() {
+		t.cred = nil
+	}
+	k.proc.private = u.user.effective != u.user.real || u.group.effective != u.group.real
+	if p.secure = secure; secure {
+		t.deathSignal = 0
+		t.persona &^= personaClearedOnSetid
+	}
+	t.persona &^= readImpliesExec
+	return nil
 }
 
 func scriptArgs(p *program, args []string) []string {
@@ -323,11 +351,12 @@ func (k *Kernel) auxv(p, interp *program, execfn, platform, random uint64) []uin
 	if p.img.Phdr.VAddr != 0 {
 		phdr = p.bias + p.img.Phdr.VAddr
 	}
+	u := k.thread.who()
 	return []uint64{
 		atHwcap, x86.HWCap(), atPagesz, phys.PageSize, atClktck, 100,
 		atPhdr, phdr, atPhent, p.img.Phdr.Ent, atPhnum, p.img.Phdr.Num,
 		atBase, base, atFlags, 0, atEntry, p.bias + p.img.Entry,
-		atUID, 0, atEUID, 0, atGID, 0, atEGID, 0, atSecure, 0,
+		atUID, uint64(u.user.real), atEUID, uint64(u.user.effective), atGID, uint64(u.group.real), atEGID, uint64(u.group.effective), atSecure, flagWord(p.secure),
 		atRand, random, atHwcap2, hwcap2FSGSBase, atExecfn, execfn, atPlat, platform, atNull, 0,
 	}
 }

@@ -319,16 +319,30 @@ func TestOverrunOfATimer(t *testing.T) {
 	}
 }
 
-// A child of the first process ends with it; that another one would be told of its parent's
-// end must not be believed.
+// A process that asks for it is told of its parent's end.
 func TestSignalAtTheEndOfAParent(t *testing.T) {
-	const setPdeathsig = 1
+	const setPdeathsig, getPdeathsig = 1, 2
 	r := newRig(t, nil)
-	r.want(0, "prctl", setPdeathsig, SIGKILL)
-	r.as(r.forked())
-	r.want(0, "prctl", setPdeathsig, SIGKILL)
+	parent := r.forked()
+	r.as(parent)
+	child := r.forked()
+	r.as(child)
 	r.want(errno.EINVAL, "prctl", setPdeathsig, NSIG)
-	r.as(r.forked())
-	r.want(0, "prctl", setPdeathsig, 0)
-	r.stops("prctl", setPdeathsig, SIGKILL)
+	r.want(0, "prctl", setPdeathsig, SIGHUP)
+	r.want(0, "prctl", getPdeathsig, scratch)
+	if b := r.get(scratch, 1); b[0] != SIGHUP {
+		t.Errorf("signal %d is asked for", b[0])
+	}
+	r.want(0, "rt_sigprocmask", 0, []byte{1, 0, 0, 0, 0, 0, 0, 0}, 0, 8)
+	grandchild := r.forked()
+	r.as(grandchild)
+	r.want(0, "prctl", getPdeathsig, scratch)
+	if b := r.get(scratch, 1); b[0] != 0 {
+		t.Errorf("a child inherits signal %d", b[0])
+	}
+	r.as(parent)
+	r.raw("exit_group", 0)
+	if q := r.k.findProcess(child).queue; len(q) != 1 || q[0].Signal != SIGHUP || q[0].PID != parent {
+		t.Errorf("the child has %v pending", q)
+	}
 }

@@ -32,8 +32,12 @@ const (
 	oTmpfile   = 0o20200000
 )
 
-// PipeCapacity is how many bytes a pipe holds.
-const PipeCapacity = 65536
+// PipeCapacity is how many bytes a pipe holds unless F_SETPIPE_SZ says otherwise; MaxPipe is the most
+// that it can say.
+const (
+	PipeCapacity = 65536
+	MaxPipe      = 1 << 20
+)
 
 // FDKind tells what an open file description refers to. Its numbers are part of
 // the persistent image.
@@ -94,6 +98,8 @@ type pipe struct {
 	news             news
 	node             vfs.NodeID // of a FIFO, 0 for a pipe without a name
 	opened           [2]uint64  // how often for reading and for writing
+	size             int        // F_SETPIPE_SZ in bytes, 0 for PipeCapacity
+	attrs            attrs      // of a pipe without a name
 }
 
 // code passes what a pipe's record holds beside its bytes.
@@ -103,7 +109,23 @@ func (p *pipe) code(c *codec) {
 	code(c, &p.node)
 	code(c, &p.opened[0])
 	code(c, &p.opened[1])
+	code(c, &p.size)
+	if c.decoding && (p.size < 0 || p.size > MaxPipe) {
+		c.fail("a pipe of %d bytes", p.size)
+	}
+	p.attrs.code(c)
 }
+
+// capacity is how many bytes the pipe holds.
+func (p *pipe) capacity() int {
+	if p.size != 0 {
+		return p.size
+	}
+	return PipeCapacity
+}
+
+// room is how many more it takes now.
+func (p *pipe) room() int { return p.capacity() - len(p.data) }
 
 func (s *slot) code(c *codec) {
 	code(c, &s.desc)
@@ -314,7 +336,7 @@ func (k *Kernel) closeNode(d *desc) {
 // newPipe makes a pipe and returns its two descriptions, not yet installed.
 func (k *Kernel) newPipe(flags uint32) (r, w desc) {
 	id := k.newID()
-	k.files.pipes = append(k.files.pipes, pipe{id: id, readers: 1, writers: 1, opened: [2]uint64{1, 1}})
+	k.files.pipes = append(k.files.pipes, pipe{id: id, readers: 1, writers: 1, opened: [2]uint64{1, 1}, attrs: k.newAttrs(0o600)})
 	k.touchPipe(id)
 	return desc{kind: FDPipeRead, pipe: id, flags: flags}, desc{kind: FDPipeWrite, pipe: id, flags: flags | oWronly}
 }

@@ -7,7 +7,7 @@
 // (freed memory, deleted files) wait for Release, so that a call that was cut
 // before it was committed can be issued again.
 //
-// Left out: permissions (the guest is root). Table lists every
+// Left out: namespaces, security modules, capabilities of files. Table lists every
 // call with its state. Guest memory is reached through mem.Port only.
 //
 // It must not import the Zhuque runtime, the cache model's internals or anything
@@ -68,6 +68,7 @@ type Kernel struct {
 	files   files
 	proc    *Process // the current thread's
 	thread  *Thread  // the current one, or the last that was
+	acting  *cred    // whose rights count during a part of a call, nil for the current thread's
 	viewer  *Thread  // whose view of a descriptor is asked for, nil for the current thread's
 
 	unref []vfs.NodeID // nodes to let go of at Release

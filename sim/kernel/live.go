@@ -55,7 +55,10 @@ var unlike = []same.Row{
 	{Type: "kernel.wait", Field: "on", As: same.Shared, Why: "never changed in place"},
 
 	{Type: "kernel.Process", Field: "held", As: same.Skipped, Why: "that it may be worth a look whether a handler holds others up; the look clears it"},
-	{Type: "kernel.Process", Field: "groups", As: same.Shared, Why: "never changed in place"},
+	{Type: "kernel.Process", Field: "last", As: same.Shared, Why: "never changed in place"},
+	{Type: "kernel.Thread", Field: "cred", As: same.Shared, Why: "never changed in place"},
+	{Type: "kernel.cred", Field: "groups", As: same.Shared, Why: "never changed in place"},
+	{Type: "kernel.Kernel", Field: "acting", As: same.Skipped, Why: "set and cleared inside one call"},
 
 	{Type: "kernel.ordered", Field: "pieces", As: same.Pieces, Why: "where a list is cut depends on the order in which its members came"},
 	{Type: "kernel.desc", Field: "refs", As: same.Derived, Why: "how many descriptors and messages lead to it"},

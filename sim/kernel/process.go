@@ -12,16 +12,21 @@ import (
 
 // Resource numbers of setrlimit(2).
 const (
-	rlimitData   = 2
-	rlimitStack  = 3
-	rlimitCore   = 4
-	rlimitNproc  = 6
-	rlimitNofile = 7
-	rlimitAS     = 9
-	rlimitCount  = 16
+	rlimitData    = 2
+	rlimitStack   = 3
+	rlimitCore    = 4
+	rlimitNproc   = 6
+	rlimitNofile  = 7
+	rlimitMemlock = 8
+	rlimitAS      = 9
+	rlimitNice    = 13
+	rlimitCount   = 16
 
 	rlimInfinity = ^uint64(0)
 )
+
+// usualMemlock is the limit in bytes of locked memory at the start, MLOCK_LIMIT of Linux.
+const usualMemlock = 8 << 20
 
 // Identity of the first process.
 const initialPID, initialPPID = 1000, 999
@@ -62,7 +67,8 @@ type Process struct {
 	argStart, argEnd uint64 // the argument strings, for /proc/self/cmdline
 	cwd, exe         vfs.NodeID
 	umask            uint32
-	groups           []uint32               // supplementary, ascending; never changed in place
+	private          bool                   // PR_SET_DUMPABLE is 0
+	subreaper        bool                   // PR_SET_CHILD_SUBREAPER, kept only
 	rlimits          [rlimitCount][2]uint64 // soft, hard
 	queue            []Queued               // signals for any of its threads, in order of sending
 	actions          [NSIG]Action           // indexed by signal number
@@ -74,6 +80,7 @@ type Process struct {
 	change     int32 // the last stop, or goesOn, that no wait has told of
 	adopted    bool  // its parent has ended, and the first process is the parent now
 	dead       bool  // it has ended and waits to be waited for
+	last       *cred // then: who it was, nil for root
 	status     int32 // then: as wait4(2) tells it
 
 	timers []timer // ascending by identity
@@ -91,8 +98,10 @@ func (p *processRecord) code(c *codec) {
 		p.Process = &Process{}
 	}
 	var heap [2]uint64
+	var lock mm.Attr
 	if p.MM != nil {
 		heap[0], heap[1] = p.MM.BrkRange()
+		lock = p.MM.LockNext()
 	}
 	code(c, &p.ppid)
 	code(c, &p.pgid)
@@ -104,6 +113,7 @@ func (p *processRecord) code(c *codec) {
 	code(c, &p.change)
 	c.flag(&p.adopted)
 	c.flag(&p.dead)
+	codeCred(c, &p.last)
 	code(c, &p.status)
 	code(c, &p.argStart)
 	code(c, &p.argEnd)
@@ -112,23 +122,26 @@ func (p *processRecord) code(c *codec) {
 	code(c, &p.umask)
 	code(c, &heap[0])
 	code(c, &heap[1])
+	code(c, &lock)
 	for i := range p.rlimits {
 		code(c, &p.rlimits[i][0])
 		code(c, &p.rlimits[i][1])
 	}
-	codeList(c, &p.groups, maxGroups, func(g *uint32) { code(c, g) })
+	c.flag(&p.private)
+	c.flag(&p.subreaper)
 	c.queued(&p.queue)
 	if heap[1] < heap[0] {
 		c.fail("the heap ends before it starts")
 	} else if c.decoding && p.MM != nil {
 		p.MM.SetBrk(heap[0], heap[1])
+		p.MM.SetLockNext(lock & (mm.Locked | mm.OnFault))
 	}
 }
 
 // String shows a process's record.
 func (p *processRecord) String() string {
-	return fmt.Sprintf("{parent %d group %d session %d memory %d vfork %v stopped %d untold %d dead %v status %#x arguments %#x-%#x directory %d program %d umask %#o groups %v limits %v pending %v}",
-		p.ppid, p.pgid, p.sid, p.space, p.vfork, p.stopped, p.change, p.dead, p.status, p.argStart, p.argEnd, p.cwd, p.exe, p.umask, p.groups, p.rlimits, p.queue)
+	return fmt.Sprintf("{parent %d group %d session %d memory %d vfork %v stopped %d untold %d dead %v status %#x arguments %#x-%#x directory %d program %d umask %#o private %v subreaper %v limits %v pending %v}",
+		p.ppid, p.pgid, p.sid, p.space, p.vfork, p.stopped, p.change, p.dead, p.status, p.argStart, p.argEnd, p.cwd, p.exe, p.umask, p.private, p.subreaper, p.rlimits, p.queue)
 }
 
 // mapping is a mapping of a process, as its record holds it.
@@ -139,10 +152,11 @@ type mapping struct{ mm.VMA }
 const (
 	mappingShared = 1 << 16
 	mappingGrows  = 1 << 17
+	mappingAttrs  = 18 // first bit of the attributes
 )
 
 func (m *mapping) code(c *codec) {
-	flags := uint64(m.Prot) | uint64(m.Kind)<<8
+	flags := uint64(m.Prot) | uint64(m.Kind)<<8 | uint64(m.Attr)<<mappingAttrs
 	if m.Shared {
 		flags |= mappingShared
 	}
@@ -157,6 +171,9 @@ func (m *mapping) code(c *codec) {
 	code(c, &m.Seen)
 	if c.decoding {
 		m.Prot, m.Kind = mm.Prot(flags&7), mm.Kind(flags>>8)
+		if m.Attr = mm.Attr(flags >> mappingAttrs); flags>>mappingAttrs&^uint64(mm.Attrs) != 0 {
+			c.fail("a mapping with the attributes %#x", flags>>mappingAttrs)
+		}
 		m.Shared, m.Grows = flags&mappingShared != 0, flags&mappingGrows != 0
 	}
 }
@@ -167,6 +184,8 @@ func newProcess(cfg Config) *Process {
 		p.rlimits[i] = [2]uint64{rlimInfinity, rlimInfinity}
 	}
 	p.rlimits[rlimitStack] = [2]uint64{stackSize, rlimInfinity}
+	p.rlimits[rlimitNice] = [2]uint64{0, 0}
+	p.rlimits[rlimitMemlock] = [2]uint64{usualMemlock, usualMemlock}
 	p.rlimits[rlimitCore] = [2]uint64{0, rlimInfinity}
 	p.rlimits[rlimitNproc] = [2]uint64{maxThreads, maxThreads}
 	p.rlimits[rlimitNofile] = [2]uint64{cfg.OpenFiles, max(cfg.OpenFiles, 4096)}

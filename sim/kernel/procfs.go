@@ -18,7 +18,7 @@ func Hooks() vfs.Hooks {
 }
 
 func (k *Kernel) hooks() vfs.Hooks {
-	return vfs.Hooks{Now: k.Now, Processes: k.listProcesses, Threads: k.listThreads, Process: k.processOf, FDs: k.listFDs, FDInfo: k.fdInfo, Terminal: func(n int) bool { return k.files.numbered(n) != nil },
+	return vfs.Hooks{Now: k.Now, Processes: k.listProcesses, Threads: k.listThreads, Process: k.processOf, FDs: k.listFDs, FDInfo: k.fdInfo, Terminal: func(n int) bool { return k.files.numbered(n) != nil }, Caller: k.caller(),
 		Synthetic: map[string]func(vfs.Task) []byte{
 			"/proc/self":        always(func() []byte { return fmt.Appendf(nil, "%d", k.proc.pid) }),
 			"/proc/thread-self": always(func() []byte { return fmt.Appendf(nil, "%d/task/%d", k.proc.pid, k.thread.tid) }),

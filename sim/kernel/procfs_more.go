@@ -29,7 +29,7 @@ var steadyTexts = map[string]string{
 	"/proc/sys/fs/inotify/max_queued_events":             fmt.Sprintf("%d\n", PipeCapacity/inotifyEvent),
 	"/proc/sys/fs/inotify/max_user_watches":              fmt.Sprintf("%d\n", maxMarks),
 	"/proc/sys/fs/nr_open":                               "1048576\n",
-	"/proc/sys/fs/pipe-max-size":                         fmt.Sprintf("%d\n", PipeCapacity),
+	"/proc/sys/fs/pipe-max-size":                         fmt.Sprintf("%d\n", MaxPipe),
 	"/proc/sys/kernel/cap_last_cap":                      "40\n",
 	"/proc/sys/kernel/core_pattern":                      "core\n",
 	"/proc/sys/kernel/hostname":                          "zhuque\n",

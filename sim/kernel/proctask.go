@@ -139,11 +139,15 @@ func (p *Process) sets() (ignored, caught uint64) {
 
 func (v view) procStatus() []byte {
 	letter, word := v.state()
-	b := fmt.Appendf(nil, "Name:\t%s\nUmask:\t%04o\nState:\t%s (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%d\nGroups:\t%s \n",
-		v.comm(), v.p.umask, letter, word, v.p.pid, v.id(), v.p.ppid, v.p.tableSize(), strings.Trim(fmt.Sprint(v.p.groups), "[]"))
+	u := v.whoIs(v.p)
+	if v.t != nil {
+		u = v.t.who()
+	}
+	b := fmt.Appendf(nil, "Name:\t%s\nUmask:\t%04o\nState:\t%s (%s)\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\nUid:\t%s\nGid:\t%s\nFDSize:\t%d\nGroups:\t%s \n",
+		v.comm(), v.p.umask, letter, word, v.p.pid, v.id(), v.p.ppid, u.user.tabbed(), u.group.tabbed(), v.p.tableSize(), strings.Trim(fmt.Sprint(u.groups), "[]"))
 	if !v.p.dead {
 		kb := v.p.MM.Mapped() >> 10
-		b = fmt.Appendf(b, "VmPeak:\t%8d kB\nVmSize:\t%8d kB\nVmHWM:\t%8d kB\nVmRSS:\t%8d kB\n", kb, kb, kb, kb)
+		b = fmt.Appendf(b, "VmPeak:\t%8d kB\nVmSize:\t%8d kB\nVmLck:\t%8d kB\nVmPin:\t%8d kB\nVmHWM:\t%8d kB\nVmRSS:\t%8d kB\n", kb, kb, v.p.MM.Locked()>>10, 0, kb, kb)
 	}
 	own, mask := uint64(0), uint64(0)
 	if v.t != nil {
@@ -154,8 +158,8 @@ func (v view) procStatus() []byte {
 	if v.t != nil {
 		cores = v.allowed(v.t)
 	}
-	return fmt.Appendf(b, "Threads:\t%d\nSigQ:\t%d/%d\nSigPnd:\t%016x\nShdPnd:\t%016x\nSigBlk:\t%016x\nSigIgn:\t%016x\nSigCgt:\t%016x\nCapInh:\t%016x\nCapPrm:\t%016x\nCapEff:\t%016x\nCapBnd:\t%016x\nCapAmb:\t%016x\nNoNewPrivs:\t0\nSeccomp:\t0\nCpus_allowed:\t%x\nCpus_allowed_list:\t%s\nvoluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n",
-		v.threadCount(), len(v.p.queue), maxQueued, own, set(v.p.queue), mask, ignored, caught, 0, capabilities, capabilities, capabilities, 0, cores, coreRanges(cores))
+	return fmt.Appendf(b, "Threads:\t%d\nSigQ:\t%d/%d\nSigPnd:\t%016x\nShdPnd:\t%016x\nSigBlk:\t%016x\nSigIgn:\t%016x\nSigCgt:\t%016x\nCapInh:\t%016x\nCapPrm:\t%016x\nCapEff:\t%016x\nCapBnd:\t%016x\nCapAmb:\t%016x\nNoNewPrivs:\t%d\nSeccomp:\t0\nCpus_allowed:\t%x\nCpus_allowed_list:\t%s\nvoluntary_ctxt_switches:\t0\nnonvoluntary_ctxt_switches:\t0\n",
+		v.threadCount(), len(v.p.queue), maxQueued, own, set(v.p.queue), mask, ignored, caught, u.inheritable, u.permitted, u.effective, u.bounding, u.ambient, flagWord(u.noNewPrivs), cores, coreRanges(cores))
 }
 
 // tableSize is how many descriptors the process's table has room for, as Linux grows it.

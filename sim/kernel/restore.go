@@ -164,12 +164,15 @@ func (k *restorer) restore(r Record) error {
 		}
 	case KindPipe:
 		p := pipe{id: int(r.Key.A), data: slices.Clone(r.Bytes)}
-		if len(p.data) > PipeCapacity {
+		if len(p.data) > MaxPipe {
 			return bad("%v holds %d bytes", r.Key, len(p.data))
 		}
 		at := appended(&k.files.pipes, p, k.alike)
 		if err := k.read(&r, at); err != nil {
 			return err
+		}
+		if len(at.data) > at.capacity() {
+			return bad("%v holds %d bytes", r.Key, len(at.data))
 		}
 		if at.node != 0 {
 			k.FS.Ref(at.node)

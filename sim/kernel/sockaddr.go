@@ -157,6 +157,9 @@ func (c *call) findUnix(n sockName, kind int) (*socket, error) {
 		if id, err = c.FS.Walk(c.proc.cwd, n.path, true); err != nil {
 			return nil, err
 		}
+		if err = c.FS.Permit(id, vfs.MayWrite); err != nil {
+			return nil, err
+		}
 	}
 	for _, s := range c.files.socks {
 		if s.family != afUnix || s.parent != 0 || s.local.path == "" {
@@ -199,7 +202,7 @@ func (c *call) bindUnix(s *socket, b []byte) error {
 	case pl.Node != 0:
 		return errno.EADDRINUSE
 	}
-	id, err := c.FS.Mknod(pl.Dir, pl.Name, vfs.ModeSocket|vfs.ModePerm&^c.proc.umask)
+	id, err := c.FS.Mknod(pl.Dir, pl.Name, vfs.ModeSocket|0o777&^c.proc.umask)
 	if err = c.created(pl, id, err); err != nil {
 		return err
 	}
@@ -252,6 +255,9 @@ func (c *call) autobind(s *socket) error {
 	return nil
 }
 
+// commonPort is the lowest that everybody may have.
+const commonPort = 1024
+
 // bindInet gives a socket an address and a port.
 func (c *call) bindInet(s *socket, b []byte) error {
 	if s.family == afInet && len(b) >= 16 && le.Uint16(b) == afUnspec && le.Uint32(b[4:]) == 0 {
@@ -263,6 +269,8 @@ func (c *call) bindInet(s *socket, b []byte) error {
 		return err
 	case !wildcard(n.ip) && !here(n.ip):
 		return errno.EADDRNOTAVAIL
+	case n.port > 0 && n.port < commonPort && !c.thread.who().can(capNetBindService):
+		return errno.EACCES
 	case s.state != sockIdle && s.state != sockRefused && s.state != sockClosed, s.local.port != 0 && !s.released:
 		return errno.EINVAL
 	case n.ip != any6 && isV4(n.ip) && s.option(ipprotoIPv6, ipv6V6only) != 0:

@@ -59,7 +59,8 @@ type socket struct {
 	options            []sockOption
 	own, other         credentials // whose this end is, and the other
 	messages           []message   // in order; of a stream only those with something attached
-	outside            uint64      // the connection on the host that is its peer, 0 for none
+	attrs              attrs
+	outside            uint64 // the connection on the host that is its peer, 0 for none
 	news               news
 }
 
@@ -111,6 +112,7 @@ func (s *socket) code(c *codec) {
 	s.own.code(c)
 	s.other.code(c)
 	codeList(c, &s.messages, maxMessages, func(m *message) { m.code(c) })
+	s.attrs.code(c)
 	code(c, &s.outside)
 	s.news.code(c)
 }
@@ -215,7 +217,7 @@ func (k *Kernel) descOf(s *socket) *desc {
 
 // newSocket makes a socket with nothing received.
 func (k *Kernel) newSocket(family, kind int) *socket {
-	s := &socket{id: k.newID(), family: family, kind: kind, in: k.newID()}
+	s := &socket{id: k.newID(), family: family, kind: kind, in: k.newID(), attrs: k.newAttrs(0o777)}
 	s.own = k.credentials()
 	if family == afInet {
 		s.local.ip, s.remote.ip = v4(0), v4(0)
@@ -227,7 +229,10 @@ func (k *Kernel) newSocket(family, kind int) *socket {
 	return s
 }
 
-func (k *Kernel) credentials() credentials { return credentials{pid: k.proc.pid} }
+func (k *Kernel) credentials() credentials {
+	u := k.thread.who()
+	return credentials{k.proc.pid, int32(u.user.effective), int32(u.group.effective)}
+}
 
 // received returns the pipe that holds what a socket has received.
 func (k *Kernel) received(s *socket) *pipe { return k.files.pipe(s.in) }

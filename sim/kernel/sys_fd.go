@@ -162,13 +162,45 @@ func sysFcntl(c *call) (uint64, error) {
 		return c.asyncOwner(d, cmd)
 	case fGetlk, fSetlk, fSetlkw, fOfdGetlk, fOfdSetlk, fOfdWait:
 		return c.fileLock(d, cmd)
+	case 1031: // F_SETPIPE_SZ
+		return c.resizePipe(d, uint32(c.a[2]))
 	case 1032: // F_GETPIPE_SZ
-		if d.isPipe() {
-			return PipeCapacity, nil
+		if d.isPipe() && d.flags&oPath == 0 {
+			return uint64(c.files.pipe(d.pipe).capacity()), nil
 		}
 		return 0, errno.EBADF
 	}
 	return 0, errno.EINVAL
+}
+
+// resizePipe gives a pipe another capacity, which it returns: a power of two of pages.
+// More than MaxPipe is not to be had.
+func (c *call) resizePipe(d *desc, want uint32) (uint64, error) {
+	const most = 1 << 31
+	if !d.isPipe() || d.flags&oPath != 0 {
+		return 0, errno.EBADF
+	}
+	size := uint64(phys.PageSize)
+	for size < uint64(want) {
+		size *= 2
+	}
+	p := c.files.pipe(d.pipe)
+	switch {
+	case size > most:
+		return 0, errno.EINVAL
+	case size > MaxPipe && !c.thread.who().can(capSysResource):
+		return 0, errno.EPERM
+	case size > MaxPipe:
+		return 0, errno.ENOMEM
+	case len(p.data) > int(size):
+		return 0, errno.EBUSY
+	}
+	if p.size = int(size); size == PipeCapacity {
+		p.size = 0
+	}
+	p.news.out++
+	c.touchPipe(p.id)
+	return size, nil
 }
 
 func sysIoctl(c *call) (uint64, error) {
@@ -326,6 +358,7 @@ func (c *call) truncate(id vfs.NodeID, size int64) error {
 	if err == nil {
 		c.fileChanged(id)
 		c.fileCut(id)
+		c.dropRights(id)
 		c.notify(inModify, id)
 	}
 	return err
@@ -429,7 +462,7 @@ func (k *Kernel) pipeReady(d *desc) uint16 {
 		}
 	}
 	if d.pipeWriter() {
-		if PipeCapacity-len(p.data) >= pipeBuf {
+		if p.room() >= pipeBuf {
 			ev |= pollOut | 0x100
 		}
 		if p.readers == 0 {

@@ -308,5 +308,12 @@ func (c *call) setTimes(id vfs.NodeID, va, size uint64) error {
 			t[i] += phys.Nanos(us) * 1000
 		}
 	}
+	st, err := c.FS.Stat(id)
+	if err == nil {
+		err = c.mayTime(st, [2]*phys.Nanos{&t[0], &t[1]}, va == 0)
+	}
+	if err != nil {
+		return err
+	}
 	return c.utimes(id, &t[0], &t[1])
 }

@@ -73,9 +73,12 @@ func (c *call) consume(d *desc, n int) {
 		c.console.ahead += n
 	case FDPipeRead, FDPipeBoth:
 		p := c.files.pipe(d.pipe)
-		full := PipeCapacity-len(p.data) < pipeBuf
+		full := p.room() < pipeBuf
 		p.data, p.taken = p.data[n:], p.taken+uint64(n)
-		if full && PipeCapacity-len(p.data) >= pipeBuf {
+		if n > 0 && p.node == 0 {
+			p.attrs.atime = c.Now()
+		}
+		if full && p.room() >= pipeBuf {
 			p.news.out++
 		}
 		c.touchPipe(p.id)
@@ -231,6 +234,7 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 	n, err := c.FS.WriteAt(d.node, data, off)
 	if n > 0 {
 		c.fileChanged(d.node)
+		c.dropRights(d.node)
 		if d.flags&(oSync|oDsync) != 0 {
 			c.FS.SyncPages(d.node, uint64(off)>>phys.PageShift, uint64(off+int64(n)+phys.PageMask)>>phys.PageShift)
 		}
@@ -256,7 +260,7 @@ func (c *call) sinkPipe(d *desc, data []byte) (int, error) {
 		}
 		return 0, errno.EPIPE
 	}
-	room := PipeCapacity - len(p.data)
+	room := p.room()
 	if room == 0 || room < len(data) && len(data) <= pipeBuf {
 		if d.flags&oNonblock != 0 {
 			return 0, errno.EAGAIN
@@ -266,6 +270,10 @@ func (c *call) sinkPipe(d *desc, data []byte) (int, error) {
 	n := min(room, len(data))
 	p.data = append(p.data[:len(p.data):len(p.data)], data[:n]...)
 	p.news.in++
+	if p.node == 0 {
+		p.attrs.mtime = c.Now()
+		p.attrs.ctime = p.attrs.mtime
+	}
 	c.touchPipe(p.id)
 	return n, nil
 }

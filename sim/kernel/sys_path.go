@@ -166,6 +166,11 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 	case st.Dir() && (write || flags&oCreat != 0):
 		return 0, errno.EISDIR
 	}
+	if flags&oPath == 0 && !created {
+		if err := c.mayOpen(id, st, flags); err != nil {
+			return 0, err
+		}
+	}
 	if c.proc.free(0) >= c.fdLimit() {
 		return 0, errno.EMFILE
 	}
@@ -190,6 +195,24 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 		}
 	}
 	return c.openDesc(id, flags)
+}
+
+// mayOpen checks the caller's rights to a file that is there.
+func (c *call) mayOpen(id vfs.NodeID, st vfs.Stat, flags uint32) error {
+	want := [...]uint32{vfs.MayRead, vfs.MayWrite, vfs.MayRead | vfs.MayWrite, vfs.MayRead | vfs.MayWrite}[flags&oAccmode]
+	if flags&oTrunc != 0 {
+		want |= vfs.MayWrite
+	}
+	if err := c.FS.Permit(id, want); err != nil {
+		return err
+	}
+	if want&vfs.MayWrite != 0 && st.Regular() && c.runs(id) {
+		return errno.ETXTBSY
+	}
+	if flags&oNoatime != 0 && !c.thread.who().owns(st.UID) {
+		return errno.EPERM
+	}
+	return nil
 }
 
 // openNode finds or creates the node that open is about.
@@ -230,6 +253,9 @@ func (c *call) openTmpfile(dirfd, p int, flags, mode uint32) (uint64, error) {
 	}
 	if st, err := c.FS.Stat(id); err != nil || !st.Dir() {
 		return 0, errnoFirst(err, errno.ENOTDIR)
+	}
+	if err := c.FS.Permit(id, vfs.MayWrite|vfs.MayExec); err != nil {
+		return 0, err
 	}
 	if id, err = c.FS.Anonymous("tmpfile", mode&vfs.ModePerm&^c.proc.umask); err != nil {
 		return 0, err
@@ -486,27 +512,45 @@ func (c *call) readlink(dirfd, p int, buf, size uint64) (uint64, error) {
 	return n, c.store(buf, []byte(text[:n]))
 }
 
-func sysChmod(c *call) (uint64, error)     { return c.chmod(-1, 0, c.a[1]) }
-func sysFchmodat(c *call) (uint64, error)  { return c.chmod(0, 1, c.a[2]) }
-func sysFchmodat2(c *call) (uint64, error) { return c.chmod(0, 1, c.a[2]) }
+func sysChmod(c *call) (uint64, error)    { return c.chmod(-1, 0, c.a[1], 0) }
+func sysFchmodat(c *call) (uint64, error) { return c.chmod(0, 1, c.a[2], 0) }
+func sysFchmodat2(c *call) (uint64, error) {
+	if c.a[3]&^(atSymlinkNofollow|atEmptyPath) != 0 {
+		return 0, errno.EINVAL
+	}
+	return c.chmod(0, 1, c.a[2], c.a[3])
+}
 
-func (c *call) chmod(dirfd, p int, mode uint64) (uint64, error) {
-	id, err := c.existing(dirfd, p, true)
-	if err != nil {
+func (c *call) chmod(dirfd, p int, mode, flags uint64) (uint64, error) {
+	id, d, err := c.target(dirfd, p, flags)
+	switch {
+	case err != nil:
 		return 0, err
+	case d != nil:
+		return 0, c.fchmod(d, mode)
 	}
 	return 0, c.setMode(id, mode)
 }
 
 func sysFchmod(c *call) (uint64, error) {
-	d, err := c.inode(0, errno.EINVAL)
-	if err != nil {
+	d, err := c.usable(0)
+	switch {
+	case err != nil:
 		return 0, err
+	case d.node == 0:
+		return 0, c.fchmod(d, c.a[1])
 	}
 	return 0, c.setMode(d.node, c.a[1])
 }
 
 func (c *call) setMode(id vfs.NodeID, mode uint64) error {
+	st, err := c.FS.Stat(id)
+	if err != nil {
+		return err
+	}
+	if mode, err = c.newMode(st, mode); err != nil {
+		return err
+	}
 	return c.attributes(id, c.FS.Chmod(id, uint32(mode)&vfs.ModePerm))
 }
 
@@ -521,19 +565,71 @@ func (c *call) attributes(id vfs.NodeID, err error) error {
 func sysChown(c *call) (uint64, error)  { return c.chown(-1, 0, true, c.a[1], c.a[2]) }
 func sysLchown(c *call) (uint64, error) { return c.chown(-1, 0, false, c.a[1], c.a[2]) }
 func sysFchownat(c *call) (uint64, error) {
+	if c.a[4]&^(atSymlinkNofollow|atEmptyPath) != 0 {
+		return 0, errno.EINVAL
+	}
 	id, d, err := c.target(0, 1, c.a[4])
-	if err != nil || d != nil {
-		return 0, errnoFirst(err, errno.EINVAL)
+	switch {
+	case err != nil:
+		return 0, err
+	case d != nil:
+		return 0, c.fchown(d, c.a[2], c.a[3])
 	}
 	return 0, c.setOwner(id, c.a[2], c.a[3])
 }
 
 func (c *call) chown(dirfd, p int, follow bool, uid, gid uint64) (uint64, error) {
-	id, err := c.existing(dirfd, p, follow)
-	if err != nil {
+	flags := uint64(atSymlinkNofollow)
+	if follow {
+		flags = 0
+	}
+	id, d, err := c.target(dirfd, p, flags)
+	switch {
+	case err != nil:
 		return 0, err
+	case d != nil:
+		return 0, c.fchown(d, uid, gid)
 	}
 	return 0, c.setOwner(id, uid, gid)
+}
+
+// newMode checks that the caller may change the mode of what has st to mode, and returns
+// what comes of it.
+func (c *call) newMode(st vfs.Stat, mode uint64) (uint64, error) {
+	u := c.thread.who()
+	if !u.owns(st.UID) {
+		return 0, errno.EPERM
+	}
+	if !u.in(st.GID) && !u.can(capFsetid) {
+		mode &^= 0o2000
+	}
+	return mode, nil
+}
+
+// newOwner checks that the caller may give what has st to another user and group, ^0 for
+// none, and sets them; a program's set-user-ID and set-group-ID bits go with its owner.
+func (c *call) newOwner(st *vfs.Stat, uid, gid uint32) error {
+	u := c.thread.who()
+	owner := u.user.file == st.UID
+	switch {
+	case u.can(capChown):
+	case uid != nobody && !(owner && uid == st.UID),
+		gid != nobody && !(owner && (gid == st.GID || u.in(gid))):
+		return errno.EPERM
+	}
+	if !st.Dir() {
+		st.Mode &^= 0o4000
+		if st.Mode&0o010 != 0 || !u.in(st.GID) && !u.can(capFsetid) {
+			st.Mode &^= 0o2000
+		}
+	}
+	if uid != nobody {
+		st.UID = uid
+	}
+	if gid != nobody {
+		st.GID = gid
+	}
+	return nil
 }
 
 // setOwner leaves what is -1 as it is.
@@ -542,19 +638,24 @@ func (c *call) setOwner(id vfs.NodeID, uid, gid uint64) error {
 	if err != nil {
 		return err
 	}
-	if uint32(uid) != ^uint32(0) {
-		st.UID = uint32(uid)
+	was := st.Mode
+	if err := c.newOwner(&st, uint32(uid), uint32(gid)); err != nil {
+		return err
 	}
-	if uint32(gid) != ^uint32(0) {
-		st.GID = uint32(gid)
+	err = c.FS.Chown(id, st.UID, st.GID)
+	if err == nil && st.Mode != was {
+		err = c.FS.Chmod(id, st.Mode&vfs.ModePerm)
 	}
-	return c.attributes(id, c.FS.Chown(id, st.UID, st.GID))
+	return c.attributes(id, err)
 }
 
 func sysFchown(c *call) (uint64, error) {
-	d, err := c.inode(0, errno.EINVAL)
-	if err != nil {
+	d, err := c.usable(0)
+	switch {
+	case err != nil:
 		return 0, err
+	case d.node == 0:
+		return 0, c.fchown(d, c.a[1], c.a[2])
 	}
 	return 0, c.setOwner(d.node, c.a[1], c.a[2])
 }
@@ -567,34 +668,86 @@ func sysTruncate(c *call) (uint64, error) {
 	if int64(c.a[1]) < 0 {
 		return 0, errno.EINVAL
 	}
+	if st, err := c.FS.Stat(id); err == nil && st.Regular() {
+		if err := c.FS.Permit(id, vfs.MayWrite); err != nil {
+			return 0, err
+		}
+		if c.runs(id) {
+			return 0, errno.ETXTBSY
+		}
+	}
 	return 0, c.truncate(id, int64(c.a[1]))
 }
 
 func sysUtimensat(c *call) (uint64, error) {
-	var id vfs.NodeID
-	var err error
-	if c.a[1] == 0 {
-		d, e := c.inode(0, errno.EINVAL)
-		if e != nil {
-			return 0, e
-		}
-		id = d.node
-	} else {
-		var d *desc
-		if id, d, err = c.target(0, 1, c.a[3]); err != nil || d != nil {
-			return 0, errnoFirst(err, errno.EINVAL)
-		}
+	times, present, err := c.utimesAt(c.a[2])
+	if err != nil {
+		return 0, err
 	}
-	now := c.Now()
-	times := [2]*phys.Nanos{&now, &now}
-	if c.a[2] != 0 {
-		for i := range times {
-			if times[i], err = c.utime(c.a[2] + 16*uint64(i)); err != nil {
-				return 0, err
-			}
+	if times[0] == nil && times[1] == nil {
+		return 0, nil // nothing is looked at
+	}
+	var id vfs.NodeID
+	var d *desc
+	switch {
+	case c.a[1] == 0 && c.fd(0) != atFdcwd && c.a[3] != 0, c.a[3]&^(atSymlinkNofollow|atEmptyPath) != 0:
+		return 0, errno.EINVAL
+	case c.a[1] == 0 && c.fd(0) == atFdcwd:
+		return 0, errno.EFAULT
+	case c.a[1] == 0:
+		if d, err = c.usable(0); err == nil && d.node != 0 {
+			id, d = d.node, nil
 		}
+	default:
+		id, d, err = c.target(0, 1, c.a[3])
+	}
+	switch {
+	case err != nil:
+		return 0, err
+	case d != nil:
+		return 0, c.futimens(d, times, present)
+	}
+	st, err := c.FS.Stat(id)
+	if err == nil {
+		err = c.mayTime(st, times, present)
+	}
+	if err != nil {
+		return 0, err
 	}
 	return 0, c.utimes(id, times[0], times[1])
+}
+
+// utimesAt reads the two times of utimensat, 0 for the present ones; present tells that
+// both are.
+func (c *call) utimesAt(va uint64) (times [2]*phys.Nanos, present bool, err error) {
+	now := c.Now()
+	if va == 0 {
+		return [2]*phys.Nanos{&now, &now}, true, nil
+	}
+	present = true
+	for i := range times {
+		var is bool
+		if times[i], is, err = c.utime(va + 16*uint64(i)); err != nil {
+			return times, false, err
+		}
+		present = present && is
+	}
+	return times, present, nil
+}
+
+// mayTime checks that the caller may set the times of what has st: the present ones who
+// may write it, others its owner alone.
+func (c *call) mayTime(st vfs.Stat, times [2]*phys.Nanos, present bool) error {
+	u := c.thread.who()
+	switch {
+	case times[0] == nil && times[1] == nil, u.owns(st.UID):
+		return nil
+	case !present:
+		return errno.EPERM
+	case !u.may(st.Mode, st.UID, st.GID, vfs.MayWrite):
+		return errno.EACCES
+	}
+	return nil
 }
 
 // utimes sets the times of a node; nil leaves one as it is.
@@ -612,22 +765,23 @@ func (c *call) utimes(id vfs.NodeID, access, modified *phys.Nanos) error {
 	return err
 }
 
-// utime reads one timespec of utimensat; nil means to leave the time as it is.
-func (c *call) utime(va uint64) (*phys.Nanos, error) {
+// utime reads one timespec of utimensat; nil means to leave the time as it is. present
+// tells of UTIME_NOW.
+func (c *call) utime(va uint64) (t *phys.Nanos, present bool, err error) {
 	const utimeNow, utimeOmit = 1<<30 - 1, 1<<30 - 2
 	ns, err := c.u64(va + 8)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	now := c.Now()
 	switch ns {
 	case utimeNow:
-		return &now, nil
+		return &now, true, nil
 	case utimeOmit:
-		return nil, nil
+		return nil, false, nil
 	}
-	t, err := c.timespecAt(va)
-	return &t, err
+	at, err := c.timespecAt(va)
+	return &at, false, err
 }
 
 func sysUtime(c *call) (uint64, error) { return c.utimesPath(8) }
@@ -667,6 +821,9 @@ func (c *call) chdir(id vfs.NodeID) error {
 	if !st.Dir() {
 		return errno.ENOTDIR
 	}
+	if err := c.FS.Permit(id, vfs.MayExec); err != nil {
+		return err
+	}
 	c.FS.Ref(id)
 	c.unref = append(c.unref, c.proc.cwd)
 	c.proc.cwd = id
@@ -691,14 +848,18 @@ func sysFaccessat(c *call) (uint64, error) { return c.access(0, 1, c.a[2], 0) }
 
 func sysFaccessat2(c *call) (uint64, error) { return c.access(0, 1, c.a[2], c.a[3]) }
 
-// access checks a path for root, who may do all but execute what nobody may.
+// access checks a path for the real user, or with AT_EACCESS for who the caller is.
 func (c *call) access(dirfd, p int, mode, flags uint64) (uint64, error) {
-	const xOK = 1
-	if mode&^7 != 0 {
+	const eaccess = 0x200
+	if mode&^7 != 0 || flags&^(eaccess|atSymlinkNofollow|atEmptyPath) != 0 {
 		return 0, errno.EINVAL
 	}
+	if flags&eaccess == 0 {
+		c.acting = c.thread.who().accessing()
+		defer func() { c.acting = nil }()
+	}
 	st, _, err := c.statAt(dirfd, p, flags)
-	if err == nil && mode&xOK != 0 && !st.Dir() && st.Mode&0o111 == 0 {
+	if err == nil && !c.actor().may(st.Mode, st.UID, st.GID, uint32(mode)) {
 		err = errno.EACCES
 	}
 	return 0, err

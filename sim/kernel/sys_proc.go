@@ -1,8 +1,6 @@
 package kernel
 
 import (
-	"slices"
-
 	"crypto/sha256"
 
 	"zhuque/sim/det"
@@ -52,30 +50,17 @@ func sysGetrandom(c *call) (uint64, error) {
 func sysGetpid(c *call) (uint64, error)  { return uint64(c.proc.pid), nil }
 func sysGetppid(c *call) (uint64, error) { return uint64(c.proc.ppid), nil }
 func sysGettid(c *call) (uint64, error)  { return uint64(c.thread.tid), nil }
-func sysZero(*call) (uint64, error)      { return 0, nil }
-
-// sysSetIDs grants a change to root and refuses any other: set*uid, set*gid.
-func sysSetIDs(c *call) (uint64, error) {
-	for _, a := range c.a[:c.row.argCount()] {
-		if uint32(a) != 0 && uint32(a) != ^uint32(0) {
-			return 0, errno.EPERM
-		}
-	}
-	return 0, nil
-}
-
-func sysGetresid(c *call) (uint64, error) {
-	for _, va := range c.a[:3] {
-		if err := c.put32(va, 0); err != nil {
-			return 0, err
-		}
-	}
-	return 0, nil
-}
 
 func sysUname(c *call) (uint64, error) {
 	b := make([]byte, 6*65)
-	for i, s := range []string{"Linux", "zhuque", kernelRelease, kernelVersion, "x86_64", "(none)"} {
+	release, machine := kernelRelease, "x86_64"
+	if c.thread.persona&uname26 != 0 {
+		release = "2.6.61-zhuque"
+	}
+	if c.thread.persona&personaShort == personaLinux32 {
+		machine = "i686"
+	}
+	for i, s := range []string{"Linux", "zhuque", release, kernelVersion, machine, "(none)"} {
 		copy(b[65*i:], s)
 	}
 	return 0, c.store(c.a[0], b)
@@ -150,8 +135,19 @@ func sysPrlimit64(c *call) (uint64, error) {
 	return c.rlimit(c.a[1], c.a[2], c.a[3])
 }
 
-func sysGetrlimit(c *call) (uint64, error) { return c.rlimit(c.a[0], 0, c.a[1]) }
-func sysSetrlimit(c *call) (uint64, error) { return c.rlimit(c.a[0], c.a[1], 0) }
+func sysGetrlimit(c *call) (uint64, error) {
+	if uint32(c.a[0]) < rlimitCount && c.a[1] == 0 {
+		return 0, errno.EFAULT
+	}
+	return c.rlimit(c.a[0], 0, c.a[1])
+}
+
+func sysSetrlimit(c *call) (uint64, error) {
+	if c.a[1] == 0 {
+		return 0, errno.EFAULT
+	}
+	return c.rlimit(c.a[0], c.a[1], 0)
+}
 
 func (c *call) rlimit(res, set, get uint64) (uint64, error) {
 	if uint32(res) >= rlimitCount {
@@ -170,7 +166,7 @@ func (c *call) rlimit(res, set, get uint64) (uint64, error) {
 		switch {
 		case soft > hard:
 			return 0, errno.EINVAL
-		case uint32(res) == rlimitNofile && hard > 1<<20:
+		case uint32(res) == rlimitNofile && hard > 1<<20, hard > old[1] && !c.thread.who().can(capSysResource):
 			return 0, errno.EPERM
 		}
 		c.proc.rlimits[uint32(res)] = [2]uint64{soft, hard}
@@ -183,48 +179,6 @@ func (c *call) rlimit(res, set, get uint64) (uint64, error) {
 		return 0, nil
 	}
 	return 0, c.store(get, le.AppendUint64(le.AppendUint64(nil, old[0]), old[1]))
-}
-
-func sysPrctl(c *call) (uint64, error) {
-	switch int32(c.a[0]) {
-	case 3: // PR_GET_DUMPABLE
-		return 1, nil
-	case 23: // PR_CAPBSET_READ
-		if c.a[1] > capLast {
-			return 0, errno.EINVAL
-		}
-		return capabilities >> c.a[1] & 1, nil
-	case 1: // PR_SET_PDEATHSIG
-		switch first := c.procs[0]; {
-		case c.a[1] >= NSIG:
-			return 0, errno.EINVAL
-		case c.a[1] != 0 && c.proc != first && c.proc.ppid != first.pid: // the first takes its children with it
-			return 0, c.lacks("a signal at the end of a parent that is not the first process")
-		}
-		return 0, nil
-	case 4, 38: // PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS
-		return 0, nil
-	case 39: // PR_GET_NO_NEW_PRIVS
-		return 0, nil
-	case 15: // PR_SET_NAME
-		s, _, err := c.str(c.a[1], 15)
-		if err != nil {
-			return 0, err
-		}
-		if len(s) == 0 { // no NUL within 15 bytes: cut
-			b, err := c.copyIn(c.a[1], 15)
-			if err != nil {
-				return 0, err
-			}
-			s = cString(b)
-		}
-		c.thread.setName([]byte(s))
-		c.touchThread(c.thread)
-		return 0, nil
-	case 16: // PR_GET_NAME
-		return 0, c.store(c.a[1], c.thread.comm[:])
-	}
-	return 0, errno.EINVAL
 }
 
 // processWith returns the process with a number, or the one of whose threads one has it, as
@@ -288,50 +242,6 @@ func sysGetcpu(c *call) (uint64, error) {
 			return 0, err
 		}
 	}
-	return 0, nil
-}
-
-func sysGetgroups(c *call) (uint64, error) {
-	size, n := int32(c.a[0]), len(c.proc.groups)
-	switch {
-	case size < 0, size > 0 && int(size) < n:
-		return 0, errno.EINVAL
-	case size == 0:
-		return uint64(n), nil
-	}
-	var b []byte
-	for _, g := range c.proc.groups {
-		b = le.AppendUint32(b, g)
-	}
-	return uint64(n), c.store(c.a[1], b)
-}
-
-// maxGroups is how many supplementary groups a process's record has room for.
-const maxGroups = 1024
-
-// sysSetgroups keeps the groups, which permit nothing that root may not.
-func sysSetgroups(c *call) (uint64, error) {
-	const most = 65536
-	n := int(int32(c.a[0]))
-	switch {
-	case n < 0 || n > most:
-		return 0, errno.EINVAL
-	case n > maxGroups:
-		return 0, c.lacks("%d groups, at most %d are kept", n, maxGroups)
-	}
-	b := make([]byte, 4*n)
-	if err := c.load(c.a[1], b); err != nil {
-		return 0, err
-	}
-	groups := make([]uint32, n)
-	for i := range groups {
-		if groups[i] = le.Uint32(b[4*i:]); groups[i] == ^uint32(0) {
-			return 0, errno.EINVAL
-		}
-	}
-	slices.Sort(groups)
-	c.proc.groups = groups
-	c.touchProcess(c.proc)
 	return 0, nil
 }
 

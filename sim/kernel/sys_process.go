@@ -7,6 +7,7 @@ import (
 
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/kernel/mm"
+	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/loader"
 	"zhuque/sim/x86"
 )
@@ -60,7 +61,7 @@ func (c *call) forkProcess(a cloneArgs) (uint64, error) {
 	}
 	old := c.proc
 	p := old.fork(old.MM)
-	p.timers, p.change, p.adopted = nil, 0, false
+	p.timers, p.change, p.adopted, p.subreaper = nil, 0, false, false
 	p.pid, p.ppid, p.queue, p.exitSignal, p.vfork = c.newTID(), old.pid, nil, int32(a.signal), f&cloneVfork != 0
 	if !shares {
 		p.space = c.newID()
@@ -126,6 +127,7 @@ func (c *call) endProcess(status, sig int) {
 		c.out.Exited, c.out.Status, c.out.Signal, c.out.CoreDump = true, status, sig, dumpsCore(sig)
 		return
 	}
+	p.last = c.thread.cred
 	for _, t := range c.members(p) {
 		c.leaveRobust(t, true)
 	}
@@ -149,14 +151,15 @@ func (c *call) endProcess(status, sig int) {
 	var orphans []*Process
 	for _, q := range c.procs {
 		if q.ppid == p.pid {
-			q.ppid, q.adopted = c.procs[0].pid, true
+			c.bereave(q)
+			q.ppid, q.adopted = c.reaper(p).pid, true
 			orphans = append(orphans, q)
 			c.touchProcess(q)
 		}
 	}
 	c.leaveJobs(p, orphans)
 	p.vfork, p.dead, p.status = false, true, int32(status<<8)
-	info := Queued{Signal: int(p.exitSignal), Code: cldExited, PID: p.pid, Value: uint64(status)}
+	info := Queued{Signal: int(p.exitSignal), Code: cldExited, PID: p.pid, UID: c.thread.who().user.real, Value: uint64(status)}
 	if sig != 0 {
 		p.status, info.Code, info.Value = int32(sig), cldKilled, uint64(sig)
 		if dumpsCore(sig) {
@@ -179,6 +182,26 @@ func (c *call) endProcess(status, sig int) {
 	}
 	if p.exitSignal != 0 {
 		_ = c.Send(parent, info) // a full queue loses it, as in Linux
+	}
+}
+
+// reaper returns who becomes the parent of p's children: the nearest ancestor that wants
+// to be (PR_SET_CHILD_SUBREAPER), or the first process.
+func (k *Kernel) reaper(p *Process) *Process {
+	for q := k.findProcess(p.ppid); q != nil && q != k.procs[0]; q = k.findProcess(q.ppid) {
+		if q.subreaper && !q.dead {
+			return q
+		}
+	}
+	return k.procs[0]
+}
+
+// bereave sends the threads of a process the signals that they want when their parent ends.
+func (c *call) bereave(p *Process) {
+	for _, t := range c.members(p) {
+		if t.deathSignal != 0 {
+			_ = c.Send(p, Queued{Signal: int(t.deathSignal), Code: siUser, PID: c.proc.pid, UID: c.thread.who().user.real})
+		}
 	}
 }
 
@@ -462,6 +485,8 @@ func (c *call) executable(path string) error {
 			return c.notExecutable(name)
 		case err != nil:
 			return err
+		case c.written(p.node):
+			return errno.ETXTBSY
 		case p.img.Script == nil:
 			if p.img.Interp != "" {
 				if _, err := c.find(p.img.Interp); err != nil {
@@ -485,15 +510,18 @@ func (c *call) notExecutable(path string) error {
 	if err != nil {
 		return err
 	}
-	if !st.Regular() || st.Mode&0o111 == 0 {
+	if !st.Regular() || st.Mode&0o111 == 0 || c.FS.Permit(id, vfs.MayExec) != nil {
 		return errno.EACCES
+	}
+	if c.written(id) {
+		return errno.ETXTBSY
 	}
 	return errno.ENOEXEC
 }
 
 // newThread makes a thread of process p that starts as a copy of the caller.
 func (c *call) newThread(a cloneArgs, p *Process, tid int32) *Thread {
-	t := &Thread{Regs: c.cpu.State(), tid: tid, proc: p, mask: c.thread.mask, alt: AltStack{Flags: ssDisable}, comm: c.thread.comm, sched: c.thread.sched.inherited(), affinity: c.thread.affinity}
+	t := &Thread{Regs: c.cpu.State(), tid: tid, proc: p, mask: c.thread.mask, alt: AltStack{Flags: ssDisable}, comm: c.thread.comm, sched: c.thread.sched.inherited(), affinity: c.thread.affinity, cred: c.thread.cred, persona: c.thread.persona, slack: c.thread.slack}
 	t.Regs.R[x86.RAX] = 0
 	if a.stack != 0 {
 		t.Regs.R[x86.RSP] = a.stack

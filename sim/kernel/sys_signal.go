@@ -147,10 +147,14 @@ func (c *call) send(p *Process, t *Thread, sig int, q Queued) (uint64, error) {
 		return 0, errno.ESRCH
 	case sig < 0 || sig >= NSIG:
 		return 0, errno.EINVAL
-	case sig == 0:
-		return 0, nil
+	}
+	if err := c.signalAllowed(p, sig); err != nil || sig == 0 {
+		return 0, err
 	}
 	q.Signal, q.PID = sig, c.proc.pid
+	if q.Code == siUser || q.Code == siTkill {
+		q.UID = c.thread.who().user.real
+	}
 	if t != nil {
 		return 0, c.sendThread(t, q)
 	}
@@ -166,20 +170,30 @@ func sysKill(c *call) (uint64, error) {
 	if pid == 0 {
 		group = c.proc.pgid
 	}
-	found := false
+	found, sent := false, false
+	var failed error
 	for _, p := range c.procs {
 		if pid != -1 && p.pgid != group || p.ended() || pid == -1 && (p == c.procs[0] || p == c.proc) && len(c.procs) > 1 {
 			continue
 		}
 		found = true
-		if _, err := c.send(p, nil, sig, Queued{Code: siUser}); err != nil {
+		_, err := c.send(p, nil, sig, Queued{Code: siUser})
+		switch {
+		case err == nil:
+			sent = true
+		case err != errno.EPERM:
 			return 0, err
+		case pid != -1:
+			failed = err
 		}
 	}
-	if !found {
+	switch {
+	case !found:
 		return 0, errno.ESRCH
+	case sent:
+		return 0, nil
 	}
-	return 0, nil
+	return 0, failed
 }
 
 func sysTkill(c *call) (uint64, error) {

@@ -15,7 +15,7 @@ const (
 // pipeRoom returns how many bytes a pipe takes now, or what a writer is told.
 func (c *call) pipeRoom(d *desc, nonblock bool) (uint64, error) {
 	p := c.files.pipe(d.pipe)
-	room := PipeCapacity - len(p.data)
+	room := p.room()
 	if room > 0 || p.readers == 0 {
 		return uint64(room), nil
 	}

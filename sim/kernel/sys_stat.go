@@ -50,7 +50,7 @@ func (c *call) statOf(d *desc) (vfs.Stat, uint64, error) {
 	}
 	switch {
 	case d.kind == FDSocket:
-		return vfs.Stat{ID: vfs.NodeID(d.socket), Mode: vfs.ModeSocket | 0o777, Nlink: 1}, socketDev, nil
+		return c.sockOf(d).attrs.stat(vfs.Stat{ID: vfs.NodeID(d.socket), Mode: vfs.ModeSocket, Nlink: 1}), socketDev, nil
 	case d.kind.anonymous():
 		return vfs.Stat{ID: 1, Mode: 0o600, Nlink: 1}, anonDev, nil
 	}
@@ -60,6 +60,10 @@ func (c *call) statOf(d *desc) (vfs.Stat, uint64, error) {
 	st := vfs.Stat{ID: vfs.NodeID(d.pipe), Mode: vfs.ModeFIFO | 0o600, Nlink: 1}
 	if d.pipe == 0 { // the console looks like a pipe to somebody else
 		st.ID = vfs.NodeID(d.kind)
+		return st, pipeDev, nil
+	}
+	if d.isPipe() {
+		st = c.files.pipe(d.pipe).attrs.stat(st)
 	}
 	return st, pipeDev, nil
 }

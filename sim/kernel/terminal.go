@@ -111,6 +111,10 @@ func (c *call) openTerminal(id vfs.NodeID, flags uint32) (num uint64, ok bool, e
 			err = errno.ENOSPC
 			break
 		}
+		end := vfs.TerminalNode(t.number)
+		if st, e := c.FS.Stat(end); e == nil && st.UID != c.actor().user.file {
+			_ = c.FS.Chown(end, c.actor().user.file, st.GID) // devpts gives it to who asked
+		}
 		num, err = c.installTerm(t, FDMaster, id, flags)
 		return num, true, err
 	case vfs.DevPTS:

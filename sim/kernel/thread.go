@@ -25,6 +25,12 @@ type Thread struct {
 	robust   [2]uint64 // head, length
 	comm     [16]byte
 	sched    scheduling
+	cred     *cred  // nil for root; never changed in place
+	persona  uint32 // personality(2)
+	slack    uint64 // PR_SET_TIMERSLACK in nanoseconds less the usual 50,000
+
+	deathSignal int32 // PR_SET_PDEATHSIG, 0 for none
+
 	affinity uint64 // cores that it may run on, bit by bit; 0 for all
 	handling uint64 // the frame of the handler of a power failure that it is in, 0 for none
 	wait     *wait  // nil unless it waits; never changed in place: forks share it
@@ -58,6 +64,10 @@ func (t *threadRecord) code(c *codec) {
 		code(c, &w)
 		le.PutUint64(t.comm[i:], w)
 	}
+	codeCred(c, &t.cred)
+	code(c, &t.persona)
+	code(c, &t.slack)
+	code(c, &t.deathSignal)
 	c.queued(&t.queue)
 	waits := t.wait != nil
 	c.flag(&waits)
@@ -74,8 +84,8 @@ func (t *threadRecord) code(c *codec) {
 
 // String shows a thread's record.
 func (t *threadRecord) String() string {
-	text := fmt.Sprintf("{process %d mask %#x alternate stack %+v clear %#x robust %#x scheduling %+v cores %#x handles a failure at %#x name %q pending %v",
-		t.pid, t.mask, t.alt, t.clearTID, t.robust, t.sched, t.affinity, t.handling, cString(t.comm[:]), t.queue)
+	text := fmt.Sprintf("{process %d mask %#x alternate stack %+v clear %#x robust %#x scheduling %+v cores %#x handles a failure at %#x name %q identity %v personality %#x slack %d at the end of the parent %d pending %v",
+		t.pid, t.mask, t.alt, t.clearTID, t.robust, t.sched, t.affinity, t.handling, cString(t.comm[:]), t.who(), t.persona, t.slack, t.deathSignal, t.queue)
 	if t.wait != nil {
 		text += " " + t.wait.String()
 	}

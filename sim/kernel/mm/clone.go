@@ -112,9 +112,22 @@ func (s *Space) CloneTo(d *Space) error {
 	}
 	twins := map[vfs.NodeID]vfs.NodeID{} // only looked up
 	for _, v := range s.VMAs() {
+		if v.Attr&DontFork != 0 {
+			continue
+		}
 		n := v
+		n.Attr &^= Locked | OnFault
 		switch {
 		case v.Kind == Direct:
+		case v.Attr&WipeOnFork != 0 && v.Kind == Sparse:
+			id, err := s.cfg.Files.Hollow(int64(v.Off + v.Size()))
+			if err != nil {
+				return errno.ENOMEM
+			}
+			d.unref = append(d.unref, id) // the mapping has its own
+			n.Node = id
+		case v.Attr&WipeOnFork != 0:
+			n.Phys = d.alloc(medium(v.Phys), v.Size())
 		case v.Kind == Sparse:
 			if twins[v.Node] == 0 {
 				id, err := s.cfg.Files.Twin(v.Node)

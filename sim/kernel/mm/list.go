@@ -17,6 +17,7 @@ type node = balanced.Node[*VMA, layout]
 // layout is what a tree of mappings tells of itself.
 type layout struct {
 	bytes       uint64 // mapped in all
+	locked      uint64 // and Locked
 	first, last uint64 // address of the first mapping, end of the last one
 	gap         uint64 // largest hole between neighbours in it
 }
@@ -24,12 +25,15 @@ type layout struct {
 // Of is what makes layout a balanced.Summary.
 func (layout) Of(l *layout, v *VMA, r *layout) layout {
 	e := layout{bytes: v.Size(), first: v.Start, last: v.End}
+	if v.Attr&Locked != 0 {
+		e.locked = v.Size()
+	}
 	if l != nil {
-		e.bytes, e.first = e.bytes+l.bytes, l.first
+		e.bytes, e.first, e.locked = e.bytes+l.bytes, l.first, e.locked+l.locked
 		e.gap = max(l.gap, v.Start-l.last)
 	}
 	if r != nil {
-		e.bytes, e.last = e.bytes+r.bytes, r.last
+		e.bytes, e.last, e.locked = e.bytes+r.bytes, r.last, e.locked+r.locked
 		e.gap = max(e.gap, r.gap, r.first-v.End)
 	}
 	return e

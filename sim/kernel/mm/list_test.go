@@ -96,14 +96,16 @@ func checkTree(t *testing.T, what string, n *node) {
 		t.Fatalf("%s: a node has heights %d and %d below it", what, n.Left.Height(), n.Right.Height())
 	}
 	all := (&list{n}).flat()
-	gap, bytes := uint64(0), uint64(0)
+	gap, bytes, locked := uint64(0), uint64(0), uint64(0)
 	for i, v := range all {
-		bytes += v.Size()
+		if bytes += v.Size(); v.Attr&Locked != 0 {
+			locked += v.Size()
+		}
 		if i > 0 {
 			gap = max(gap, v.Start-all[i-1].End)
 		}
 	}
-	if want := (layout{bytes, all[0].Start, all[len(all)-1].End, gap}); n.Len() != len(all) || n.Sum != want {
+	if want := (layout{bytes, locked, all[0].Start, all[len(all)-1].End, gap}); n.Len() != len(all) || n.Sum != want {
 		t.Fatalf("%s: a node says %d mappings, %+v of %v", what, n.Len(), n.Sum, all)
 	}
 }

@@ -21,6 +21,8 @@ type MapRequest struct {
 	NoReplace bool // MAP_FIXED_NOREPLACE: EEXIST instead
 	NoReserve bool // MAP_NORESERVE
 	Grows     bool
+	Attr      Attr
+	Anywhere  bool // below MinAddr too, where Addr is fixed
 	Low       bool // MAP_32BIT: in the second gigabyte unless Fixed, from its lowest address on
 	Kind      Kind // Anon, Stack, File or Direct; a writable private File becomes a Copy
 	Node      vfs.NodeID
@@ -76,10 +78,23 @@ func (s *Space) Map(r MapRequest) (uint64, error) {
 	}
 	old := s.clip(at, at+size)
 	s.release(old)
-	v := s.back(VMA{Start: at, End: at + size, Prot: r.Prot, Shared: r.Shared, Grows: r.Grows, Kind: r.Kind, Node: r.Node, Off: r.Off})
+	v := s.back(VMA{Start: at, End: at + size, Prot: r.Prot, Shared: r.Shared, Grows: r.Grows, Attr: r.Attr | s.lockNext, Kind: r.Kind, Node: r.Node, Off: r.Off})
 	s.splice(at, at+size, []VMA{v})
 	s.letGo(old)
 	return at, nil
+}
+
+// Place chooses the address of a new mapping, as Map would; the request is for that
+// address from then on.
+func (s *Space) Place(r *MapRequest) error {
+	if r.Length > TaskSize {
+		return errno.ENOMEM
+	}
+	at, err := s.place(r, roundUp(r.Length))
+	if err == nil {
+		r.Addr, r.Fixed, r.NoReplace = at, true, false
+	}
+	return err
 }
 
 // place chooses the address of a new mapping.
@@ -91,7 +106,7 @@ func (s *Space) place(r *MapRequest, size uint64) (uint64, error) {
 			return 0, errno.EINVAL
 		case !ok:
 			return 0, errno.ENOMEM
-		case lo < MinAddr:
+		case lo < MinAddr && !r.Anywhere:
 			return 0, errno.EPERM
 		case r.NoReplace && s.overlap(lo, hi) > 0:
 			return 0, errno.EEXIST
@@ -296,7 +311,7 @@ func (s *Space) Protect(addr, length uint64, prot Prot) error {
 		if v.Start != at {
 			break
 		}
-		if v.Kind == File && v.Shared && prot&Write != 0 {
+		if (v.Kind == File && v.Shared || v.Attr&NeverWrite != 0) && prot&Write != 0 {
 			denied = true // the file was not opened for writing
 			break
 		}

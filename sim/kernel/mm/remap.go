@@ -12,6 +12,7 @@ type RemapRequest struct {
 	MayMove                    bool
 	Fixed                      bool // move to NewAddr
 	NewAddr                    uint64
+	Stay                       bool // MREMAP_DONTUNMAP: the old range stays mapped and is empty
 }
 
 // Remap resizes or moves a mapping and returns its address. Growth gets an extent
@@ -21,15 +22,25 @@ func (s *Space) Remap(r RemapRequest) (uint64, error) {
 	if !ok || r.NewLength == 0 || r.Fixed && !r.MayMove {
 		return 0, errno.EINVAL
 	}
-	if r.OldLength == 0 {
-		return 0, errno.EINVAL // duplicating shared mappings is left out
-	}
-	if r.NewLength > TaskSize {
-		return 0, errno.ENOMEM
+	if r.NewLength > TaskSize || r.Stay && roundUp(r.NewLength) != oldEnd-lo {
+		return 0, errno.EINVAL
 	}
 	size := roundUp(r.NewLength)
+	if r.OldLength == 0 {
+		return s.duplicate(r, lo, size)
+	}
 	if r.Fixed {
 		return s.moveTo(r, lo, oldEnd, size)
+	}
+	if r.Stay {
+		if _, err := s.whole(lo, oldEnd); err != nil {
+			return 0, err
+		}
+		at, err := s.gap(size)
+		if err != nil {
+			return 0, err
+		}
+		return at, s.moveAndStay(lo, oldEnd, at)
 	}
 	if lo+size <= oldEnd {
 		if s.overlap(lo, lo+size) != size {
@@ -123,6 +134,9 @@ func (s *Space) moveTo(r RemapRequest, lo, oldEnd, size uint64) (uint64, error) 
 	}
 	keep := min(oldEnd, lo+size)
 	src, err := s.whole(lo, keep)
+	if keep == oldEnd && size == oldEnd-lo && s.overlap(lo, keep) == keep-lo && !r.Stay {
+		err = nil // a mere move may be of several mappings side by side
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -139,8 +153,65 @@ func (s *Space) moveTo(r RemapRequest, lo, oldEnd, size uint64) (uint64, error) 
 			return 0, err
 		}
 	}
+	if r.Stay {
+		return to, s.moveAndStay(lo, keep, to)
+	}
 	s.move(lo, keep, to, size)
 	return to, nil
+}
+
+// duplicate maps what a shared mapping shows from an address on at another one.
+func (s *Space) duplicate(r RemapRequest, lo, size uint64) (uint64, error) {
+	v := s.find(lo)
+	switch {
+	case v == nil:
+		return 0, errno.EFAULT
+	case !v.Shared:
+		return 0, errno.EINVAL
+	case !r.MayMove:
+		return 0, errno.ENOMEM
+	case lo+size > v.End && v.Kind == Anon:
+		return 0, errno.ENOMEM // there is no memory behind its end
+	}
+	n := v.Part(lo, v.End)
+	to, err := r.NewAddr, error(nil)
+	if r.Fixed {
+		if err = s.Unmap(to, size); err != nil {
+			return 0, err
+		}
+	} else if to, err = s.gap(size); err != nil {
+		return 0, err
+	}
+	n.Start, n.End = to, to+size
+	if n.Kind == File {
+		n = s.back(n)
+	}
+	if n.Kind == Anon {
+		s.cfg.Extents.cloned = true
+	}
+	s.splice(to, to+size, []VMA{n})
+	return to, nil
+}
+
+// moveAndStay is move that leaves the old range mapped, with nothing written to it.
+func (s *Space) moveAndStay(lo, hi, at uint64) error {
+	src := s.clip(lo, hi)
+	for _, v := range src {
+		if v.Shared && v.Kind == Anon || v.Kind == Heap || v.Kind == Stack || v.Kind == Sparse {
+			return errno.EINVAL
+		}
+	}
+	if err := s.affordGrowth(src, hi-lo); err != nil {
+		return err
+	}
+	s.move(lo, hi, at, hi-lo)
+	fresh := make([]VMA, len(src))
+	for i, v := range src {
+		v.Attr &^= Locked | OnFault
+		fresh[i] = s.back(v)
+	}
+	s.splice(lo, hi, fresh)
+	return nil
 }
 
 // move takes the mappings of [lo, hi) to the free address at and continues them
@@ -179,11 +250,11 @@ func (s *Space) Brk(addr, limit uint64) uint64 {
 			return s.brkEnd
 		}
 	case hi > lo:
-		r := MapRequest{Prot: Read | Write, Kind: Heap}
+		r := MapRequest{Prot: Read | Write, Kind: Heap, Attr: s.lockNext}
 		if s.overlap(lo, hi) != 0 || s.afford(&r, hi-lo, 0) != nil {
 			return s.brkEnd
 		}
-		v := VMA{Start: lo, End: hi, Prot: Read | Write, Kind: Heap, Phys: s.heapExtent(hi - lo)}
+		v := VMA{Start: lo, End: hi, Prot: Read | Write, Kind: Heap, Attr: r.Attr, Phys: s.heapExtent(hi - lo)}
 		s.splice(lo, hi, []VMA{v})
 	}
 	s.brkEnd = addr
@@ -228,6 +299,110 @@ func (s *Space) Discard(addr, length uint64) error {
 	return nil
 }
 
+// Lockable reports whether size bytes more may be Locked beside what is, under a limit in bytes.
+func (s *Space) Lockable(size, limit uint64) bool {
+	locked := s.Locked()
+	return size <= limit && locked <= limit-size
+}
+
+// Locked returns how much of the mappings is Locked, in bytes.
+func (s *Space) Locked() uint64 {
+	if s.vmas.root == nil {
+		return 0
+	}
+	return s.vmas.root.Sum.locked
+}
+
+// LockedIn returns how much of a range is.
+func (s *Space) LockedIn(lo, hi uint64) (n uint64) {
+	for v := range s.vmas.from(lo) {
+		if v.Start >= hi {
+			break
+		}
+		if v.Attr&Locked != 0 {
+			n += min(hi, v.End) - max(lo, v.Start)
+		}
+	}
+	return n
+}
+
+// LockNext returns what new mappings are locked with; SetLockNext sets it.
+func (s *Space) LockNext() Attr     { return s.lockNext }
+func (s *Space) SetLockNext(a Attr) { s.lockNext = a }
+
+// SetAttr changes attributes of the mappings in [lo, hi), piece by piece, up to the first
+// that check refuses; nil for no check. ENOMEM tells of addresses where nothing is
+// mapped: it stops there, or with skip goes on behind them.
+func (s *Space) SetAttr(lo, hi uint64, set, drop Attr, skip bool, check func(*VMA) error) (err error) {
+	pieces := s.clip(lo, hi)
+	at, done := lo, lo
+	var repl []VMA
+	for i := range pieces {
+		v := &pieces[i]
+		if v.Start != at {
+			if err = errno.ENOMEM; !skip {
+				break
+			}
+		}
+		if check != nil {
+			if e := check(v); e != nil {
+				err, skip = e, true
+				break
+			}
+		}
+		at = v.End
+		n := *v
+		n.Attr = n.Attr&^drop | set
+		repl, done = append(repl, n), v.End
+	}
+	if done < hi && err == nil {
+		err = errno.ENOMEM
+	}
+	if s.vmas.len()+2 > maxVMAs && len(repl) > 0 {
+		return errno.ENOMEM
+	}
+	for _, n := range repl {
+		if v := s.find(n.Start); v.Attr != n.Attr {
+			s.splice(n.Start, n.End, []VMA{n})
+		}
+	}
+	return err
+}
+
+// Populate makes the pages of a range resident, as a read or a write of each would. EFAULT tells of
+// one that is not there to be had.
+func (s *Space) Populate(lo, hi uint64, write bool) error {
+	acc := mem.Read
+	if write {
+		acc = mem.Write
+	}
+	for _, v := range s.clip(lo, hi) {
+		for va := v.Start; va < v.End; va += phys.PageSize {
+			t, ok, bus := s.Translate(va, acc)
+			if !ok || bus || s.full(t.Frame) {
+				s.refused = nil
+				return errno.EFAULT
+			}
+			if st := s.store(t.Frame.Addr()); !v.hasNode() && st.Page(t.Frame) == nil {
+				st.Share(t.Frame, &emptyPage)
+			}
+		}
+	}
+	s.notify()
+	return nil
+}
+
+var emptyPage mem.Page // what a populated page reads as; never written
+
+// Pieces returns the parts of the mappings inside a range.
+func (s *Space) Pieces(lo, hi uint64) []VMA { return s.clip(lo, hi) }
+
+// Zero makes a range of shared anonymous memory read as zero, for all that share it.
+func (s *Space) Zero(v *VMA) {
+	s.drop(v.Phys, v.Size())
+	s.notify()
+}
+
 // Resident tells for each page of the range whether it was touched (mincore(2)).
 func (s *Space) Resident(addr, length uint64) ([]bool, error) {
 	lo, hi, ok := pageRange(addr, length)
@@ -248,6 +423,9 @@ func (s *Space) Resident(addr, length uint64) ([]bool, error) {
 
 // resident reports whether the page at va of v is in memory.
 func (s *Space) resident(v *VMA, va uint64) bool {
+	if v.Attr&(Locked|OnFault) == Locked && v.Prot != 0 {
+		return true
+	}
 	for _, at := range [...]phys.Addr{v.Phys, v.Seen} {
 		if f := (at + phys.Addr(va-v.Start)).Frame(); at != 0 && s.store(f.Addr()).Page(f) != nil {
 			return true

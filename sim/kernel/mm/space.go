@@ -18,7 +18,7 @@
 // a cache may still hold lines of their earlier life, as on a machine whose kernel hands
 // out the page again. Small ones are never used twice in one boot.
 //
-// Left out: huge pages, NUMA policy, memory locking, stacks that grow by faulting
+// Left out: huge pages, NUMA policy, stacks that grow by faulting
 // (a stack is mapped to its limit at once, so that touching it changes no table).
 //
 // Placement of pages into the Store is not seen by the cache model: extents are
@@ -79,12 +79,28 @@ func (k Kind) String() string {
 	return [...]string{"anon", "file", "copy", "direct", "stack", "heap", "sparse"}[k-Anon]
 }
 
+// Attr is what a mapping has beside its protection. Its bits are part of the persistent image.
+type Attr uint8
+
+const (
+	Locked     Attr = 1 << iota // in memory: mlock(2)
+	OnFault                     // Locked, but only what is touched: MLOCK_ONFAULT
+	DontFork                    // a child does not get it: MADV_DONTFORK
+	WipeOnFork                  // a child gets it empty: MADV_WIPEONFORK
+	NeverWrite                  // shared, of a descriptor that is not open for writing
+	attrs      = iota
+)
+
+// Attrs are all of them.
+const Attrs Attr = 1<<attrs - 1
+
 // VMA is one mapping of [Start, End), both page-aligned.
 type VMA struct {
 	Start, End uint64
 	Prot       Prot
 	Shared     bool // MAP_SHARED
 	Grows      bool // MAP_GROWSDOWN was asked for
+	Attr       Attr
 	Kind       Kind
 	Phys       phys.Addr  // first byte of the extent; zero for Direct and Sparse
 	Seen       phys.Addr  // Copy: first byte of the extent for pages that are not written yet
@@ -228,6 +244,7 @@ type Space struct {
 	freed   []extent
 	unref   []vfs.NodeID
 
+	lockNext           Attr // of new mappings: mlockall(MCL_FUTURE)
 	brkStart, brkEnd   uint64
 	heapNext, heapLast phys.Addr // unused rest of the heap's physical reserve
 
@@ -307,6 +324,14 @@ func (s *Space) find(va uint64) *VMA {
 // Find returns the mapping that holds va.
 func (s *Space) Find(va uint64) (VMA, bool) {
 	if v := s.find(va); v != nil {
+		return *v, true
+	}
+	return VMA{}, false
+}
+
+// Next returns the first mapping that ends behind va.
+func (s *Space) Next(va uint64) (VMA, bool) {
+	if v := s.vmas.find(va); v != nil {
 		return *v, true
 	}
 	return VMA{}, false

@@ -47,7 +47,7 @@ func (fs *FS) Open(id NodeID, write bool) error {
 		return errno.EISDIR
 	case k == ModeChar && n.dev == NoDevice, k == ModeFIFO && n.low != nil:
 		return errno.ENXIO
-	case n.fixed() && write && !n.accepts():
+	case n.fixed() && write && !n.accepts(), fs.guarded(n):
 		return errno.EACCES
 	case k == ModeFile && n.base > 0:
 		if err := fs.tree.readable(n.low); err != nil {

@@ -25,6 +25,21 @@ func hostBlocks(fi os.FileInfo) int64 {
 	return fi.Size()
 }
 
+// hostOwner returns a host file's user and group, 0 in the place of our own.
+func hostOwner(fi os.FileInfo) (uid, gid uint32) {
+	st, ok := fi.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0
+	}
+	if uid = st.Uid; int(uid) == os.Getuid() {
+		uid = 0
+	}
+	if gid = st.Gid; int(gid) == os.Getgid() {
+		gid = 0
+	}
+	return uid, gid
+}
+
 // hostRdev returns the device number of a host device.
 func hostRdev(fi os.FileInfo) uint64 {
 	if st, ok := fi.Sys().(*syscall.Stat_t); ok {

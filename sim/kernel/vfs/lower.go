@@ -155,8 +155,8 @@ func (l *lower) isKernel(n *lowerNode) bool {
 	return ofKernel(f)
 }
 
-// describe fills in n.proto from what the host says. Owners are not shown: the
-// guest is root and owns everything.
+// describe fills in n.proto from what the host says. What belongs to the user who runs the
+// simulator is the superuser's, as whom programs start; other owners are as they are.
 func (l *lower) describe(n, dir *lowerNode, fi os.FileInfo) {
 	p := &n.proto
 	p.id, p.low = idOf(n.path), n
@@ -164,6 +164,7 @@ func (l *lower) describe(n, dir *lowerNode, fi os.FileInfo) {
 		p.names = []link{{dir.proto.id, n.path[strings.LastIndexByte(n.path, '/')+1:]}}
 	}
 	p.mode = hostMode(fi.Mode())
+	p.uid, p.gid = hostOwner(fi)
 	p.mtime = phys.Nanos(max(0, fi.ModTime().UnixNano()))
 	p.atime, p.ctime = p.mtime, p.mtime
 	switch p.kind() {

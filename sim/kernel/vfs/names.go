@@ -32,6 +32,8 @@ func (fs *FS) vacant(dir NodeID, name string) error {
 		return errno.ENOENT // what Linux says of a new name in /proc
 	case d.fixed():
 		return errno.EACCES
+	case !fs.may(d, MayWrite|MayExec):
+		return errno.EACCES
 	}
 	return nil
 }
@@ -51,8 +53,9 @@ func (fs *FS) add(dir NodeID, name string, n inode) (NodeID, error) {
 	}
 	fs.change()
 	n.names = []link{{dir, name}}
-	id := fs.birth(n)
 	d := fs.own(dir)
+	fs.owned(&n, d)
+	id := fs.birth(n)
 	d.enter(name, id)
 	d.mtime, d.ctime = fs.now(), fs.now()
 	return id, nil
@@ -115,7 +118,9 @@ func (fs *FS) Anonymous(label string, mode uint32) (NodeID, error) {
 		return 0, errno.ENOSPC
 	}
 	fs.begin()
-	id := fs.birth(inode{mode: ModeFile | mode&ModePerm, linkable: true, was: link{name: label}})
+	n := inode{mode: ModeFile | mode&ModePerm, linkable: true, was: link{name: label}}
+	fs.owned(&n, nil)
+	id := fs.birth(n)
 	fs.Ref(id)
 	return id, nil
 }
@@ -131,7 +136,7 @@ func (fs *FS) Link(id, dir NodeID, name string) error {
 		return err
 	}
 	switch {
-	case n.isDir():
+	case n.isDir(), fs.opt.Links != nil && !fs.opt.Links(n.mode, n.uid, n.gid):
 		return errno.EPERM
 	case n.fixed(), len(n.names) > 0 && fs.Mount(n.names[0].dir) != fs.Mount(dir):
 		return errno.EXDEV
@@ -205,10 +210,11 @@ func (fs *FS) removable(dir NodeID, name string) (*inode, error) {
 	if n.low != nil && n.low.mount {
 		return nil, errno.EBUSY
 	}
-	if d, err := fs.dir(dir); err != nil || d.fixed() {
+	d, err := fs.dir(dir)
+	if err != nil || d.fixed() {
 		return nil, errno.EPERM
 	}
-	return n, nil
+	return n, fs.removes(d, n)
 }
 
 func (fs *FS) emptyDir(d *inode) error {
@@ -291,6 +297,9 @@ func (fs *FS) Rename(oldDir NodeID, oldName string, newDir NodeID, newName strin
 		}
 	default:
 		return err
+	}
+	if src.isDir() && oldDir != newDir && !fs.may(src, MayWrite) {
+		return errno.EACCES // its entry ".." changes
 	}
 	if dst != nil && src.id == dst.id {
 		return nil

@@ -24,7 +24,14 @@ var synthDirs = []struct {
 	{"dev/shm", 0o1777, false, false},
 }
 
-const domainPath = "sys/bus/nd/devices/region0/persistence_domain"
+// The devices of sysfs, to which the directories of buses and classes only have links:
+// libpmem looks at nothing else.
+const (
+	regionPath    = "sys/devices/platform/e820_pmem/ndbus0/region0"
+	namespacePath = regionPath + "/namespace0.0"
+	blockPath     = namespacePath + "/block/pmem0"
+	domainPath    = regionPath + "/persistence_domain"
+)
 
 var synthDevices = []struct {
 	name         string
@@ -57,22 +64,25 @@ var synthLinks = []struct{ path, target string }{
 	{"dev/stdin", "/proc/self/fd/0"},
 	{"dev/stdout", "/proc/self/fd/1"},
 	{"dev/stderr", "/proc/self/fd/2"},
+	{"sys/bus/nd/devices/region0", "../../../" + regionPath[len("sys/"):]},
+	{"sys/bus/nd/devices/namespace0.0", "../../../" + namespacePath[len("sys/"):]},
+	{"sys/block/pmem0", "../" + blockPath[len("sys/"):]},
 }
 
 // synthTexts describe the one region of persistent memory, the namespace on it and
 // the block device that PMEMDir is on, as ndctl and PMDK look them up.
 var synthTexts = []struct{ path, text string }{
-	{"sys/bus/nd/devices/region0/size", "1099511627776\n"},
-	{"sys/bus/nd/devices/region0/mappings", "1\n"},
-	{"sys/bus/nd/devices/region0/nstype", "4\n"},
-	{"sys/bus/nd/devices/region0/numa_node", "0\n"},
-	{"sys/bus/nd/devices/region0/deep_flush", "1\n"},
-	{"sys/bus/nd/devices/namespace0.0/size", "1099511627776\n"},
-	{"sys/bus/nd/devices/namespace0.0/mode", "memory\n"},
-	{"sys/bus/nd/devices/namespace0.0/numa_node", "0\n"},
-	{"sys/block/pmem0/dev", "259:0\n"},
-	{"sys/block/pmem0/size", "2147483648\n"},
-	{"sys/block/pmem0/queue/dax", "1\n"},
+	{regionPath + "/size", "1099511627776\n"},
+	{regionPath + "/mappings", "1\n"},
+	{regionPath + "/nstype", "4\n"},
+	{regionPath + "/numa_node", "0\n"},
+	{regionPath + "/deep_flush", "1\n"},
+	{namespacePath + "/size", "1099511627776\n"},
+	{namespacePath + "/mode", "memory\n"},
+	{namespacePath + "/numa_node", "0\n"},
+	{blockPath + "/dev", "259:0\n"},
+	{blockPath + "/size", "2147483648\n"},
+	{blockPath + "/queue/dax", "1\n"},
 }
 
 // magicLinks are symbolic links whose text comes from Hooks.Synthetic. Following

@@ -89,6 +89,9 @@ func (fs *FS) taskNode(id NodeID) (*inode, error) {
 	low := fs.tree.plates[plate]
 	t := taskOf(id)
 	n := &inode{id: id, mode: low.proto.mode, low: low, target: low.proto.target, size: low.proto.size}
+	if fs.opt.TaskOwner != nil {
+		n.uid, n.gid = fs.opt.TaskOwner(t)
+	}
 	switch {
 	case id&entryBit != 0:
 		dir := id &^ (entryBit | numberMask)

@@ -101,6 +101,7 @@ type Hooks struct {
 	FDs       func(Task) []FD                     // the open descriptors, ascending, for fd and fdinfo
 	FDInfo    func(t Task, num int) []byte        // the content of fdinfo/num
 	Terminal  func(n int) bool                    // whether there is a terminal /dev/pts/n
+	Caller
 }
 
 // FD is one entry of /proc/PID/fd.

@@ -46,6 +46,9 @@ func (fs *FS) locate(cwd NodeID, path string, mode following) (Place, error) {
 		name, tail := cut(rest)
 		place := Place{Dir: dir, Name: name, DirOnly: strings.HasPrefix(tail, "/")}
 		tail = strings.TrimLeft(tail, "/")
+		if fs.closed(dir) {
+			return Place{}, errno.EACCES
+		}
 		last := tail == ""
 		n, err := fs.step(dir, name)
 		if err == errno.ENOENT && last {
@@ -137,6 +140,9 @@ func (fs *FS) step(dir NodeID, name string) (*inode, error) {
 // linkTarget returns where the symbolic link n leads: a text, or for
 // /proc/self/fd/n a node.
 func (fs *FS) linkTarget(n *inode) (string, *inode, error) {
+	if fs.guarded(n) {
+		return "", nil, errno.EACCES
+	}
 	if isFDLink(n.id, fs) {
 		fd, err := fs.findFD(taskOf(n.id), n.names[0].name)
 		if err != nil || fd.Node == 0 {
@@ -199,6 +205,9 @@ func (fs *FS) Readlink(id NodeID) (string, error) {
 	}
 	if n.kind() != ModeLink {
 		return "", errno.EINVAL
+	}
+	if fs.guarded(n) {
+		return "", errno.EACCES
 	}
 	if isFDLink(id, fs) {
 		fd, err := fs.findFD(taskOf(id), n.names[0].name)
