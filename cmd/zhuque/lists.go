@@ -96,7 +96,7 @@ A call that is not listed stops the run.`,
 				if c.State == kernel.Refused {
 					cut = "-"
 				}
-				rows = append(rows, []string{fmt.Sprint(c.Nr), c.Name, c.Args, c.State.String(), cut, c.Reason})
+				rows = append(rows, []string{fmt.Sprint(c.Nr), c.Name, c.Args, c.Label(), cut, c.Reason})
 			}
 			return rows
 		}, nil)

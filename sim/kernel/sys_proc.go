@@ -265,6 +265,3 @@ func sysMemfdCreate(c *call) (uint64, error) {
 	}
 	return c.openDesc(id, flags)
 }
-
-// sysNotPermitted answers calls that only a privileged program may make.
-func sysNotPermitted(*call) (uint64, error) { return 0, errno.EPERM }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"zhuque/sim/kernel/errno"
 )
 
 // SupportState tells how far a system call works.
@@ -11,13 +13,13 @@ type SupportState uint8
 
 const (
 	Works   SupportState = iota
-	Partly               // Reason says what is missing; what is missing stops the run
-	NoSys                // answered with ENOSYS, which programs are known to cope with
+	Partly               // works, with limits: Reason says what is missing, and what a caller of that gets
+	Always               // always answers Answer, which programs are known to cope with
 	Refused              // stops the run
 )
 
 func (s SupportState) String() string {
-	return [...]string{"works", "partly", "ENOSYS", "refused"}[s]
+	return [...]string{"works", "works, with limits", "always answers", "stops the run"}[s]
 }
 
 // Class tells what a power failure in a call leaves, and what its program gets.
@@ -60,7 +62,8 @@ type Call struct {
 	Args   string // argument kinds, separated by commas: fd, path, ptr, size, off, flags, mode, num
 	State  SupportState
 	Class  Class
-	Reason string // what is missing, or why it is refused
+	Reason string      // what is missing, or why it is refused
+	Answer errno.Errno // of a call that always answers the same
 
 	// Restart tells that a signal whose handler has SA_RESTART does not end the call's
 	// wait with EINTR.
@@ -73,6 +76,14 @@ type Call struct {
 func (r Call) restarts() Call {
 	r.Restart = true
 	return r
+}
+
+// Label says in words how far the call works.
+func (r *Call) Label() string {
+	if r.State == Always {
+		return r.State.String() + " " + r.Answer.Name()
+	}
+	return r.State.String()
 }
 
 func (r *Call) argCount() int {
@@ -113,7 +124,7 @@ func indexCalls(all []Call) (index [maxNr]int16) {
 		if r.Nr >= maxNr || index[r.Nr] != 0 {
 			panic("BUG: system call table: number of " + r.Name)
 		}
-		if (r.run == nil) != (r.State == NoSys || r.State == Refused) || (r.Reason == "") != (r.State == Works) {
+		if (r.run == nil) != (r.State == Always || r.State == Refused) || (r.Answer == 0) != (r.State != Always) || (r.Reason == "") != (r.State == Works) {
 			panic("BUG: system call table: state of " + r.Name)
 		}
 		index[r.Nr] = int16(i + 1)
@@ -154,8 +165,8 @@ func (r Call) class(c Class) Call {
 	return r
 }
 
-func noSys(nr uint64, name, why string) Call {
-	return Call{Nr: nr, Name: name, State: NoSys, Class: Pure, Reason: why}
+func answers(nr uint64, name string, answer errno.Errno, why string) Call {
+	return Call{Nr: nr, Name: name, State: Always, Class: Pure, Answer: answer, Reason: why}
 }
 
 func refused(nr uint64, name, why string) Call {
@@ -212,8 +223,8 @@ func fileCalls() []Call {
 		works(137, "statfs", "path,ptr", sysStatfs).class(Pure),
 		works(138, "fstatfs", "fd,ptr", sysFstatfs).class(Pure),
 		works(162, "sync", "", sysSync).class(Pure),
-		partly(170, "sethostname", "ptr,size", "EPERM, as without CAP_SYS_ADMIN", sysNotPermitted).class(Pure),
-		partly(171, "setdomainname", "ptr,size", "EPERM, as without CAP_SYS_ADMIN", sysNotPermitted).class(Pure),
+		answers(170, "sethostname", errno.EPERM, "as without CAP_SYS_ADMIN"),
+		answers(171, "setdomainname", errno.EPERM, "as without CAP_SYS_ADMIN"),
 		works(213, "epoll_create", "num", sysEpollCreate),
 		works(217, "getdents64", "fd,ptr,size", sysGetdents64),
 		works(221, "fadvise64", "fd,off,size,num", sysFadvise64).class(Pure),
