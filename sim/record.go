@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"maps"
 
 	"zhuque/cachemodel"
 	"zhuque/cachemodel/worlds"
@@ -37,6 +38,7 @@ type Left struct {
 	Acked   int
 	At      uint64 // instructions retired
 	memory  *worlds.Memory
+	open    map[phys.Frame]struct{} // frames that the cut before did not leave decided; nil for none
 }
 
 // Digest is equal for what leaves the same memories, but for the file tree.
@@ -59,9 +61,43 @@ type record struct {
 	changes uint64 // of files when the call in flight began
 	lines   int    // of standard output then
 
+	waste map[Waste]uint64 // nil: not counted
+	adr   bool             // a fence that completes no flush is one for nothing
+
 	retry     *Machine // the machine as it was before the call in flight, nil in user mode
 	undecided []worlds.Choice
 	site      worlds.Site // of the load that asked
+}
+
+// Waste is an instruction that orders or writes back what needs it not.
+type Waste struct {
+	Kind WasteKind
+	Site worlds.Site
+}
+
+// WasteKind says why.
+type WasteKind uint8
+
+// What flushes and fences can be wasted on.
+const (
+	FlushedTwice    WasteKind = iota // nothing was stored since the last flush, which waits for a fence
+	FlushedClean                     // nothing was stored since it was guaranteed
+	FencedNothing                    // no line got a guarantee
+	NeverGuaranteed                  // a store that no flush and fence made durable until the end
+)
+
+func (k WasteKind) String() string {
+	return [...]string{"flushed twice", "flushed clean", "fence for nothing", "never durable"}[k]
+}
+
+// Wasted returns how often each instruction of an explored machine was wasted, with the
+// stores that are not durable now.
+func (m *Machine) Wasted() map[Waste]uint64 {
+	all := maps.Clone(m.rec.waste)
+	m.rec.memory.Unguaranteed(func(_ phys.LineAddr, s worlds.Ref, _ worlds.Missing) {
+		all[Waste{NeverGuaranteed, s.Site}]++
+	})
+	return all
 }
 
 // source shows the engine the bytes of a memory.
@@ -83,6 +119,7 @@ func (m *Machine) Explore(domain worlds.Domain, to Observer) {
 		cfg.StoreBuffer = int(m.cfg.Cache.StoreBuffer)
 	}
 	m.record(worlds.New(cfg, source{m.durable.PMEM}), nil, to, 0)
+	m.rec.waste, m.rec.adr = map[Waste]uint64{}, domain == worlds.ADR
 }
 
 // record makes the machine's accesses go to a memory.
@@ -112,7 +149,7 @@ func (r *record) fork(m *Machine) {
 // left is what a power cut would leave now.
 func (r *record) left() *Left {
 	d := r.m.PowerOff()
-	return &Left{Durable: d, Acked: r.acked, At: r.m.cpu.Retired, memory: r.memory.Fork(source{d.PMEM})}
+	return &Left{Durable: d, Acked: r.acked, At: r.m.cpu.Retired, memory: r.memory.Fork(source{d.PMEM}), open: r.open}
 }
 
 func (r *record) look() { r.to.Look(r.m, r.left()) }
@@ -149,6 +186,9 @@ func (l *Left) restart(d *Durable, memory *worlds.Memory, cfg *Config, p Program
 	for _, line := range memory.OpenLines() {
 		open[line.Addr().Frame()] = struct{}{}
 	}
+	for f := range l.open {
+		decide(f, memory, d.PMEM)
+	}
 	guard := &record{memory: memory, open: open} // while there is no machine yet
 	d.PMEM.SetGuard(guard)
 	m, err := Restart(d, cfg, nil, p, blocks)
@@ -158,6 +198,21 @@ func (l *Left) restart(d *Durable, memory *worlds.Memory, cfg *Config, p Program
 	m.record(memory, open, to, l.Acked)
 	m.rec.restart = true
 	return m, nil
+}
+
+// decide puts those lines of a frame into memory that loads have decided since it was left
+// open.
+func decide(f phys.Frame, memory *worlds.Memory, pmem *mem.Store) {
+	var b [phys.LineSize]byte
+	for off := phys.Addr(0); off < phys.PageSize; off += phys.LineSize {
+		a := f.Addr() + off
+		if memory.Open(a.Line()) || memory.Read(0, a, b[:]) != nil {
+			continue
+		}
+		if !bytes.Equal(pmem.Raw(f)[off:][:phys.LineSize], b[:]) {
+			copy(pmem.WritablePage(f)[off:], b[:])
+		}
+	}
 }
 
 // Undecided reports how many ways the load can come out at which a machine has
@@ -377,12 +432,21 @@ func (w *coreWatch) access(a phys.Addr, data []byte) {
 // Flush implements mem.Watch.
 func (w *coreWatch) Flush(l phys.LineAddr, k cachemodel.FlushKind) {
 	w.r.memory.Access(w.core, l)
-	w.r.memory.Flush(w.core, l, worlds.FlushKind(k), w.r.at())
+	effect := w.r.memory.Flush(w.core, l, worlds.FlushKind(k), w.r.at())
+	switch {
+	case w.r.waste == nil || effect == worlds.FlushDirty:
+	case effect == worlds.FlushedOnce:
+		w.r.waste[Waste{FlushedTwice, w.r.at()}]++
+	default:
+		w.r.waste[Waste{FlushedClean, w.r.at()}]++
+	}
 }
 
 // Fence implements mem.Watch.
 func (w *coreWatch) Fence(k cachemodel.FenceKind) {
-	w.r.memory.Fence(w.core, worlds.FenceKind(k), w.r.at())
+	if lines := w.r.memory.Fence(w.core, worlds.FenceKind(k), w.r.at()); lines == 0 && w.r.waste != nil && k == cachemodel.SFENCE && w.r.adr {
+		w.r.waste[Waste{FencedNothing, w.r.at()}]++
+	}
 }
 
 var _ = [1]struct{}{}[int(cachemodel.Interrupt)-int(worlds.Interrupt)] // the kinds have the same numbers

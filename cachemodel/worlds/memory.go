@@ -442,6 +442,18 @@ func (m *Memory) Write(a phys.Addr, data []byte, site Site) {
 	m.closeIfDone(ln)
 }
 
+// Unguaranteed calls fn with every store that is not guaranteed, and why: of visible ones
+// line by line, in no order that counts.
+func (m *Memory) Unguaranteed(fn func(l phys.LineAddr, store Ref, why Missing)) {
+	m.lines.each(func(_ uint64, ln *line) bool {
+		for i := range ln.list {
+			why, _ := ln.why(&ln.list[i])
+			fn(ln.addr, Ref{ln.list[i].site, ln.list[i].at}, why)
+		}
+		return true
+	})
+}
+
 // String says how much is open.
 func (m *Memory) String() string {
 	return fmt.Sprintf("%v, generation %d, %d lines recorded", m.cfg.Domain, len(m.pasts), m.lines.n)

@@ -35,12 +35,13 @@ type Options struct {
 	Worlds uint64 // worlds after which exploring stops; 0 for no bound
 	Cuts   int    // power cuts one after the other: 1 leaves the recovery alone; 0 counts as 1
 
-	Namer Namer // names instructions; nil: by address alone
+	// Namer gives who names the instructions of a machine; nil: by address alone.
+	Namer func(*sim.Machine) Namer
 
 	seen func(acked int, a answer) // for tests: told of every world
 }
 
-// Namer names instructions of the program and of the recovery.
+// Namer names the instructions of one machine.
 type Namer interface {
 	Name(address uint64) Place
 }
@@ -91,7 +92,8 @@ type explorer struct {
 	tree      *vfs.FS // of the last look
 	trees     int
 	blocks    *sim.Machine
-	stopped   error // a bound was reached, or the context ended
+	main      *sim.Machine // runs the program while it is explored
+	stopped   error        // a bound was reached, or the context ended
 	naive     float64
 	marked    bool
 }
@@ -107,7 +109,7 @@ type key struct {
 type finding struct {
 	acked  int
 	answer answer
-	m      *worlds.Memory
+	m      *sim.Machine
 	at     uint64
 	cuts   int
 }

@@ -50,7 +50,7 @@ type Report struct {
 	Exhaustive  bool       `json:"exhaustive"`
 	Stopped     string     `json:"stopped,omitempty"` // why exploring ended early
 	Failures    []*Failure `json:"failures"`
-	Performance []string   `json:"performance"`
+	Performance []Finding  `json:"performance"`
 	Baseline    Baseline   `json:"baseline"`
 	Unexplored  uint64     `json:"unexplored_writes"` // through calls, taken as durable and atomic
 	Before      Counts     `json:"before_mark"`       // what was run before the first zhuque_mark, not counted above
@@ -62,6 +62,13 @@ type Report struct {
 // Err is what ended an exploration before its end, nil for nothing or for a bound: such
 // as something unsupported that a recovery needs.
 func (r *Report) Err() error { return r.err }
+
+// Finding is an instruction of the program that costs time or durability for nothing.
+type Finding struct {
+	Kind string `json:"kind"`
+	Place
+	Count uint64 `json:"count"`
+}
 
 // Baseline is the run without a power cut.
 type Baseline struct {
@@ -92,7 +99,7 @@ type Failure struct {
 }
 
 func newReport(opt *Options) *Report {
-	return &Report{Schema: Schema, Version: Version, Domain: opt.Setup.Domain.String(), Failures: []*Failure{}, Performance: []string{}}
+	return &Report{Schema: Schema, Version: Version, Domain: opt.Setup.Domain.String(), Failures: []*Failure{}, Performance: []Finding{}}
 }
 
 func (r *Report) note(s string) { r.Notes = append(r.Notes, s) }
@@ -153,6 +160,9 @@ func (r *Report) Text() string {
 	fmt.Fprintf(&b, "baseline: the program %s after %d instructions and %d acknowledgements, the recovery %s after %d instructions\n", r.Baseline.Program, r.Baseline.Instructions, r.Baseline.Acknowledgements, r.Baseline.Recovery, r.Baseline.RecoveryInstructions)
 	for _, n := range r.Notes {
 		fmt.Fprintln(&b, n)
+	}
+	for _, f := range r.Performance {
+		fmt.Fprintf(&b, "performance: %s, %d times, at %s\n", f.Kind, f.Count, f.Place)
 	}
 	for i, f := range r.Failures {
 		fmt.Fprintf(&b, "\nfailure %d, %s, in %d worlds: %s\n", i+1, f.Kind, f.Count, f.What)

@@ -1,9 +1,11 @@
 package explore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"zhuque/cachemodel/worlds"
@@ -22,6 +24,7 @@ func (x *explorer) run() error {
 		domain = worlds.EADR
 	}
 	m.Explore(domain, x)
+	x.main = m
 	stop, err := x.toEnd(m, unlimited)
 	switch {
 	case err != nil:
@@ -37,7 +40,19 @@ func (x *explorer) run() error {
 		x.judgePending(last)
 	}
 	x.res.Unexplored = m.Durable().Files.Writes()
+	x.performance(m)
 	return nil
+}
+
+// performance reports what was wasted, the commonest first.
+func (x *explorer) performance(m *sim.Machine) {
+	name := x.namer(m)
+	for w, n := range m.Wasted() {
+		x.res.Performance = append(x.res.Performance, Finding{w.Kind.String(), name(w.Site), n})
+	}
+	slices.SortFunc(x.res.Performance, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Address, b.Address))
+	})
 }
 
 // Acknowledged implements sim.Observer.
@@ -187,17 +202,17 @@ func (x *explorer) judge(m *sim.Machine, stop sim.Stop, at uint64, cuts int) boo
 		x.res.NoPool++
 		return false
 	case stop.Reason == sim.Killed:
-		x.fail(Signal, fmt.Sprintf("the recovery was %v%s", stop, lastLine(m)), m.Worlds(), at, cuts)
+		x.fail(Signal, fmt.Sprintf("the recovery was %v%s", stop, lastLine(m)), m, at, cuts)
 	case stop.Reason == sim.Reached || stop.Limited():
-		x.fail(Hang, fmt.Sprintf("the recovery still runs after %d instructions; without a cut it takes %d", x.budget, x.res.Baseline.RecoveryInstructions), m.Worlds(), at, cuts)
+		x.fail(Hang, fmt.Sprintf("the recovery still runs after %d instructions; without a cut it takes %d", x.budget, x.res.Baseline.RecoveryInstructions), m, at, cuts)
 	case stop.Reason == sim.Stuck && isDeadlock(stop):
-		x.fail(Hang, fmt.Sprintf("the recovery waits for ever: %v", stop), m.Worlds(), at, cuts)
+		x.fail(Hang, fmt.Sprintf("the recovery waits for ever: %v", stop), m, at, cuts)
 	case !stop.Ended():
 		x.stopped = stop.Err
 	case a.status != x.opt.Status:
-		x.fail(Exit, fmt.Sprintf("the recovery %v, expected exit status %d%s", stop, x.opt.Status, lastLine(m)), m.Worlds(), at, cuts)
+		x.fail(Exit, fmt.Sprintf("the recovery %v, expected exit status %d%s", stop, x.opt.Status, lastLine(m)), m, at, cuts)
 	case x.opt.Output != nil && a.stdout != string(x.opt.Output):
-		x.fail(Output, fmt.Sprintf("the recovery writes %q", clip(a.stdout)), m.Worlds(), at, cuts)
+		x.fail(Output, fmt.Sprintf("the recovery writes %q", clip(a.stdout)), m, at, cuts)
 	default:
 		if x.operation {
 			x.wait(a, acked, m, at, cuts)
@@ -214,7 +229,7 @@ func (x *explorer) wait(a answer, acked int, m *sim.Machine, at uint64, cuts int
 			return
 		}
 	}
-	x.pending = append(x.pending, &finding{acked, a, m.Worlds(), at, cuts})
+	x.pending = append(x.pending, &finding{acked, a, m, at, cuts})
 }
 
 // checker is the machine that runs the check on what a recovery leaves.
@@ -233,19 +248,28 @@ func (x *explorer) checker(rec *sim.Machine) *sim.Machine {
 
 func (x *explorer) judgeCheck(m *sim.Machine, stop sim.Stop, at uint64, cuts int) {
 	if !stop.Ended() || stop.ExitCode() != x.opt.Check.Status {
-		x.fail(Check, fmt.Sprintf("the check %v, expected exit status %d%s", stop, x.opt.Check.Status, lastLine(m)), m.Worlds(), at, cuts)
+		x.fail(Check, fmt.Sprintf("the check %v, expected exit status %d%s", stop, x.opt.Check.Status, lastLine(m)), m, at, cuts)
 	}
 }
 
 // fail reports a world; of those with the same stores and loads one.
-func (x *explorer) fail(kind Kind, what string, m *worlds.Memory, at uint64, cuts int) {
+func (x *explorer) fail(kind Kind, what string, m *sim.Machine, at uint64, cuts int) {
 	f := &Failure{Kind: kind, What: what, At: at, Cuts: cuts, Count: 1}
-	for _, d := range m.Decisions() {
-		c := m.Cause(d)
+	stores, loads := x.namer(x.main), x.namer(m)
+	if cuts > 1 {
+		stores = loads // of the recovery, or of the program that it is
+	}
+	for _, d := range m.Worlds().Decisions() {
+		c := m.Worlds().Cause(d)
 		if c.Lost.At == 0 {
 			continue // all of the line is there
 		}
-		f.add(x.store(c), x.place(c.Load))
+		s := Store{Place: stores(c.Lost.Site), Missing: c.Why.String()}
+		if c.Flush != 0 {
+			at := stores(c.Flush)
+			s.Flush = &at
+		}
+		f.add(s, loads(c.Load))
 	}
 	id := f.identity()
 	if old := x.failures[id]; old != nil {
@@ -256,21 +280,13 @@ func (x *explorer) fail(kind Kind, what string, m *worlds.Memory, at uint64, cut
 	x.res.Failures = append(x.res.Failures, f)
 }
 
-// store describes what a world lacks.
-func (x *explorer) store(c worlds.Cause) Store {
-	s := Store{Place: x.place(c.Lost.Site), Missing: c.Why.String()}
-	if c.Flush != 0 {
-		at := x.place(c.Flush)
-		s.Flush = &at
+// namer names the instructions of a machine.
+func (x *explorer) namer(m *sim.Machine) func(worlds.Site) Place {
+	if x.opt.Namer == nil {
+		return func(s worlds.Site) Place { return Place{Address: fmt.Sprintf("%#x", uint64(s))} }
 	}
-	return s
-}
-
-func (x *explorer) place(s worlds.Site) Place {
-	if x.opt.Namer != nil {
-		return x.opt.Namer.Name(uint64(s))
-	}
-	return Place{Address: fmt.Sprintf("%#x", uint64(s))}
+	n := x.opt.Namer(m)
+	return func(s worlds.Site) Place { return n.Name(uint64(s)) }
 }
 
 func isDeadlock(stop sim.Stop) bool { return errors.As(stop.Err, new(*deadlock)) }
