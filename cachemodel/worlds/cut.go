@@ -63,7 +63,6 @@ func (m *Memory) Cut(src Source, b Buffers) *Memory {
 	f.digest.log, f.digest.touched = 0, nil
 	f.pasts = append(f.pasts, p)
 	f.own, f.last = new(owner), nil
-	f.races = nil
 	f.looked, f.ntNew, f.unseen = f.retired, 0, false // nothing is new yet
 	return f
 }

@@ -142,7 +142,6 @@ func (m *Memory) raise(ln *line, seq uint64) bool {
 		e := &ln.list[n]
 		ln.put(int(e.off), ln.bytesOf(e))
 		ln.baseAt, ln.baseSite = e.at, e.site
-		m.races.guaranteed(ln, e)
 		n++
 	}
 	if n == 0 {

@@ -100,7 +100,6 @@ type Memory struct {
 
 	digest digests
 	trace  *Decision
-	races  *races
 }
 
 // core is what is a core's own.
@@ -139,7 +138,6 @@ func (m *Memory) Fork(src Source) *Memory {
 	f.pasts = append([]past(nil), m.pasts...)
 	f.digest.touched = m.digest.touched[:len(m.digest.touched):len(m.digest.touched)]
 	m.digest.touched = f.digest.touched
-	f.races = m.races.fork()
 	return &f
 }
 
