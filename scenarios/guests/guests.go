@@ -47,6 +47,7 @@ var all = []Info{
 	{"pipes", "bytes to itself through pipes, results over their own arguments, epoll, a socket", 955_363},
 	{"power", "handles SIGPWR and counts the failures it is told of", 200_713},
 	{"processes", "fork, vfork and exec, pipes and shared memory between processes, timers, signals as data, wait4", 0},
+	{"settings", "what the kernel was told long before it is felt: of processes, descriptors, sockets, a terminal", 0},
 	{"sha", "SHA-256 of a generated buffer", 1_108_427},
 	{"shared", "one file under shared and private mappings, beside read, write and truncate", 48_051},
 	{"signals", "handlers, masks, alternate stack, repaired faults", 62_786},
