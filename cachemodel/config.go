@@ -55,12 +55,8 @@ type Config struct {
 }
 
 const (
-	sourceSkylake = "AnandTech 11550, Skylake-SP cache comparison"
-	sourceUops    = "uops.info/cache.html, client Ice Lake"
-	sourceFAST20  = "NVSL/OptaneStudy 61d0b5e, 02-best_case_latency (FAST'20)"
-	sourceFAST4   = "NVSL/OptaneStudy 61d0b5e, 04-bandwidth_thcount, 64 B at one thread's bandwidth"
-	sourceCores   = "about 50 ns with the LLC look-up, the order of published core-to-core tests within a socket"
-	sourcePerma   = "hpides/perma-bench 92dcb50, double-flush latency ratio"
+	targets     = "reference/device_targets.csv " // and the row that holds the value
+	sourceCores = "about 50 ns with the LLC look-up, the order of published core-to-core tests within a socket"
 )
 
 var fenceCycles = [FenceKinds]phys.Cycles{SFENCE: 6, LFENCE: 6, MFENCE: 33, Locked: 9, Serialize: 100, Interrupt: 0}
@@ -164,14 +160,17 @@ func (c *Config) Rows() []phys.Row {
 
 // shape lists the caches.
 func (c *Config) shape() []phys.Row {
-	size, sizeL2, latency, sourceL2 := sourceSkylake, sourceSkylake, sourceSkylake, sourceSkylake
-	statusLLC, sourceLLC, latencyLLC := phys.Cited, sourceSkylake, sourceSkylake
+	l1d, l2, llc := targets+"anand.skx.l1d", targets+"anand.skx.l2", targets+"anand.skx.l3"
+	sizeL2, sizeLLC, latencyLLC := l2+".size", llc+".size_per_core, times cache.llc.slices", llc+".lat"
+	status, memory, evicts := phys.Cited, "", targets+"derived.doubleflush_ratio.A256: a line that was written back is read again from memory"
 	if c.Name != "clx-g1" {
-		size, latency = sourceUops, sourceUops
-		sizeL2, sourceL2 = "Ice Lake-SP, allinfo.space 2021-07-06", "Ice Lake-SP, from memory"
-		statusLLC, sourceLLC, latencyLLC = phys.Assumed, "Ice Lake-SP, 1.5 MiB in 12 ways a core, from memory", "between Skylake-SP's 77 and the client part's 41"
+		l1d, l2, llc = targets+"uops.icl.l1d", targets+"mem.icx.l2", targets+"mem.icx.l3"
+		sizeL2, sizeLLC = targets+"icx.l2.size", llc+".slice, times cache.llc.slices"
+		latencyLLC = "between Skylake-SP's 77 and the client part's 41"
+		status, memory = phys.Assumed, ": from memory, unverified"
+		sizeLLC += memory
+		evicts = targets + "derived.doubleflush_ratio.B256: a line that was written back is still cached"
 	}
-	statusL2 := statusLLC
 	const slowest = 1 << 20 // cycles
 	lines := func(name string, v *phys.Bytes, status phys.Status, source string) phys.Row {
 		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: phys.LineSize, Hi: 1 << 30, Unit: "B", Status: status, Source: source, Accepts: rangeSize}
@@ -182,7 +181,7 @@ func (c *Config) shape() []phys.Row {
 	cycles := func(name string, v *phys.Cycles, status phys.Status, source, accepts string) phys.Row {
 		return phys.Row{Name: name, Cell: phys.CellOf(v), Hi: slowest, Unit: "cycles", Status: status, Source: source, Accepts: accepts}
 	}
-	evicts := phys.Cell{Get: func() uint64 {
+	cell := phys.Cell{Get: func() uint64 {
 		if c.CLWBEvicts {
 			return 1
 		}
@@ -190,26 +189,30 @@ func (c *Config) shape() []phys.Row {
 	}, Set: func(n uint64) { c.CLWBEvicts = n != 0 }}
 	return []phys.Row{
 		{Name: "cores", Cell: phys.CellOf(&c.Cores), Lo: 1, Hi: MaxCores, Unit: "cores", Status: phys.Assumed, Source: "each has its own L1D, L2 and buffers"},
-		lines("l1d.size", &c.L1D.Size, phys.Cited, size),
-		ways("l1d.ways", &c.L1D.Ways, phys.Cited, size),
-		cycles("l1d.latency", &c.L1D.Latency, phys.Cited, latency, "<= l2.latency"),
+		lines("l1d.size", &c.L1D.Size, phys.Cited, l1d+".size"),
+		ways("l1d.ways", &c.L1D.Ways, phys.Cited, l1d+".ways"),
+		cycles("l1d.latency", &c.L1D.Latency, phys.Cited, l1d+".lat", "<= l2.latency"),
 		lines("l2.size", &c.L2.Size, phys.Cited, sizeL2),
-		ways("l2.ways", &c.L2.Ways, statusL2, sourceL2),
-		cycles("l2.latency", &c.L2.Latency, statusL2, sourceL2, "<= llc.latency"),
-		lines("llc.size", &c.LLC.Size, statusLLC, sourceLLC),
-		ways("llc.ways", &c.LLC.Ways, statusLLC, sourceLLC),
-		cycles("llc.latency", &c.LLC.Latency, statusLLC, latencyLLC, ">= l2.latency"),
-		{Name: "clwb.evicts", Cell: evicts, Hi: 1, Unit: "bool", Status: phys.Cited, Source: sourcePerma, Accepts: "0 or 1"},
+		ways("l2.ways", &c.L2.Ways, status, l2+".ways"+memory),
+		cycles("l2.latency", &c.L2.Latency, status, l2+".lat"+memory, "<= llc.latency"),
+		lines("llc.size", &c.LLC.Size, status, sizeLLC),
+		ways("llc.ways", &c.LLC.Ways, status, llc+".ways"+memory),
+		cycles("llc.latency", &c.LLC.Latency, status, latencyLLC, ">= l2.latency"),
+		{Name: "clwb.evicts", Cell: cell, Hi: 1, Unit: "bool", Status: phys.Cited, Source: evicts, Accepts: "0 or 1"},
 	}
 }
 
 // latencies lists the buffers and the times outside the caches.
 func (c *Config) latencies() []phys.Row {
 	const cited, assumed, wideNanos = phys.Cited, phys.Assumed, 1_000_000
-	dram := "Intel MLC 3.10, Ice Lake-SP, gjbex/Code-optimization 286e129"
-	sb := "Ice Lake-SP, from memory; ChampSim's default has the same 72"
+	// What was published of the FAST'20 machine is the first generation's; the second has it for
+	// want of better.
+	fast20, first := assumed, ", of the first generation"
+	dram := targets + "mlc.icx.dram_local: Intel MLC 3.10"
+	sb := targets + "mem.icx.store_buffer: from memory, unverified; champsim.sq has the same"
 	if c.Name == "clx-g1" {
-		dram, sb = sourceFAST20, "Skylake-SP, from memory"
+		fast20, first = cited, ""
+		dram, sb = targets+"fast20.idle_read_rand.dram", targets+"mem.skx.store_buffer: from memory, unverified"
 	}
 	number := func(name string, v *int, lo, hi uint64, unit, source string) phys.Row {
 		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: lo, Hi: hi, Unit: unit, Status: assumed, Source: source}
@@ -224,13 +227,13 @@ func (c *Config) latencies() []phys.Row {
 		number("wc.buffers", &c.WCBuffers, 1, maxWC, "lines", "L1D fill buffers, from memory"),
 		number("flush.pending", &c.PendingFlushes, 1, 1<<16, "lines", "large, so that a missing fence is not hidden"),
 		ns("dram.read", &c.DRAMRead, cited, dram),
-		ns("pmem.read", &c.PMEMRead, cited, sourceFAST20+", random; 169 when sequential"),
-		ns("dram.write_accept", &c.DRAMWrite, cited, sourceFAST20+", store+clwb"),
-		ns("pmem.write_accept", &c.PMEMWrite, cited, sourceFAST20+", store+clwb"),
-		ns("dram.nt_accept", &c.DRAMNT, cited, sourceFAST20+", ntstore"),
-		ns("pmem.nt_accept", &c.PMEMNT, cited, sourceFAST20+", ntstore"),
-		ns("flush.gap", &c.FlushGap, cited, sourceFAST4+" (clwb 1.42 GB/s)"),
-		ns("nt.gap", &c.NTGap, cited, sourceFAST4+" (ntstore 4.13 GB/s)"),
+		ns("pmem.read", &c.PMEMRead, fast20, targets+"fast20.idle_read_rand.optane"+first+"; 169 when sequential"),
+		ns("dram.write_accept", &c.DRAMWrite, fast20, targets+"fast20.idle_store_clwb.dram"+first),
+		ns("pmem.write_accept", &c.PMEMWrite, fast20, targets+"fast20.idle_store_clwb.optane"+first),
+		ns("dram.nt_accept", &c.DRAMNT, fast20, targets+"fast20.idle_ntstore.dram"+first),
+		ns("pmem.nt_accept", &c.PMEMNT, fast20, targets+"fast20.idle_ntstore.optane"+first),
+		ns("flush.gap", &c.FlushGap, fast20, targets+"fast20.bw_threads.optane.clwb.1"+first+": 64 B at that bandwidth"),
+		ns("nt.gap", &c.NTGap, fast20, targets+"fast20.bw_threads.optane.ntstore.1"+first+": 64 B at that bandwidth"),
 		ns("core.transfer", &c.CoreTransfer, assumed, sourceCores),
 		ns("core.upgrade", &c.CoreUpgrade, assumed, sourceCores),
 		number("store.overlap", &c.StoreOverlap, 1, 64, "ratio", "store misses that overlap"),

@@ -107,11 +107,11 @@ const (
 // Rows lists every parameter with the place of its value.
 func (c *Config) Rows() []phys.Row {
 	return []phys.Row{
-		{Name: "power.energy", Cell: phys.CellOf(&c.Energy), Unit: "nJ", Hi: math.MaxUint64, Status: phys.Cited, Source: deviceCSV + "wsp.residual_window.min: 10 ms (at the power drawn by default)"},
+		{Name: "power.energy", Cell: phys.CellOf(&c.Energy), Unit: "nJ", Hi: math.MaxUint64, Status: phys.Assumed, Source: deviceCSV + "wsp.residual_window.min at the power drawn by default, which is assumed"},
 		{Name: "power.package", Cell: phys.CellOf(&c.PackageWatts), Unit: "W", Lo: 1, Hi: 10_000, Status: phys.Assumed, Source: "thermal design power of a third-generation server part"},
 		{Name: "power.package_draining", Cell: phys.CellOf(&c.DrainWatts), Unit: "W", Lo: 1, Hi: 10_000, Status: phys.Assumed, Source: noSource},
-		{Name: "power.dimm", Cell: phys.CellOf(&c.DIMMWatts), Unit: "W", Lo: 1, Hi: 1_000, Status: phys.Cited, Source: deviceCSV + "fast20.ewr.*: average power budget"},
-		{Name: "power.dimms", Cell: phys.CellOf(&c.DIMMs), Lo: 1, Hi: 64, Status: phys.Cited, Source: deviceCSV + "izra19.max_write_bw"},
+		{Name: "power.dimm", Cell: phys.CellOf(&c.DIMMWatts), Unit: "W", Lo: 1, Hi: 1_000, Status: phys.Cited, Source: deviceCSV + "fast20.ewr.*: average power budget, in the column of the configuration"},
+		{Name: "power.dimms", Cell: phys.CellOf(&c.DIMMs), Lo: 1, Hi: 64, Status: phys.Cited, Source: deviceCSV + "izra19.max_write_bw: six interleaved DIMMs"},
 		{Name: "power.interrupt_latency", Cell: phys.CellOf(&c.InterruptLatency), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
 		{Name: "power.store_drain", Cell: phys.CellOf(&c.StoreDrain), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
 		{Name: "power.register_save", Cell: phys.CellOf(&c.RegisterSave), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
@@ -122,9 +122,9 @@ func (c *Config) Rows() []phys.Row {
 		{Name: "power.hop_llc", Cell: phys.CellOf(&c.Hop[2]), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
 		{Name: "power.write_bandwidth", Cell: phys.CellOf(&c.WriteBandwidth), Unit: "B/s", Lo: 1_000_000, Hi: 1e13, Status: phys.Cited, Source: deviceCSV + "izra19.max_write_bw"},
 		{Name: "power.dram_bandwidth", Cell: phys.CellOf(&c.DRAMBandwidth), Unit: "B/s", Lo: 1_000_000, Hi: 1e13, Status: phys.Assumed, Source: noSource},
-		{Name: "power.scatter", Cell: phys.CellOf(&c.Scatter), Lo: 1, Hi: 64, Status: phys.Cited, Source: deviceCSV + "fast20.ewr.store_noflush.rand.1t.64: effective write ratio 0.245"},
-		{Name: "power.wpq_lines", Cell: phys.CellOf(&c.WPQLines), Unit: "lines", Hi: 1 << 16, Status: phys.Assumed, Source: deviceCSV + "mem.wpq.size_clx: 512 B, unverified"},
-		{Name: "power.dimm_lines", Cell: phys.CellOf(&c.DIMMLines), Unit: "lines", Hi: 1 << 30, Status: phys.Cited, Source: deviceCSV + "vans.param.rmw.buffer_entries: 16 KiB"},
+		{Name: "power.scatter", Cell: phys.CellOf(&c.Scatter), Lo: 1, Hi: 64, Status: phys.Cited, Source: deviceCSV + "fast20.ewr.store_noflush.rand.1t.64: effective write ratio, its inverse"},
+		{Name: "power.wpq_lines", Cell: phys.CellOf(&c.WPQLines), Unit: "lines", Hi: 1 << 16, Status: phys.Assumed, Source: deviceCSV + "mem.wpq.size_clx: from memory, unverified"},
+		{Name: "power.dimm_lines", Cell: phys.CellOf(&c.DIMMLines), Unit: "lines", Hi: 1 << 30, Status: phys.Cited, Source: deviceCSV + "vans.param.rmw.buffer_entries: of 256 B"},
 		{Name: "power.mark", Cell: phys.CellOf(&c.Mark), Unit: "ns", Hi: second, Status: phys.Assumed, Source: noSource},
 	}
 }
