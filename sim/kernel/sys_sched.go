@@ -364,11 +364,32 @@ func sysGetpriority(c *call) (uint64, error) {
 
 func sysSetpriority(c *call) (uint64, error) {
 	found, err := c.prioritized()
+	nice := max(lowestNice, min(highestNice, int32(c.a[2])))
 	for _, t := range found {
-		t.sched.nice = max(lowestNice, min(highestNice, int32(c.a[2])))
+		if e := c.mayNice(t, nice); e != nil {
+			err = e
+			continue
+		}
+		t.sched.nice = nice
 		c.touchThread(t)
 	}
 	return 0, err
+}
+
+// mayNice checks that the caller may give a thread a nice value: of its own user alone, and
+// a lower one only down to RLIMIT_NICE.
+func (c *call) mayNice(t *Thread, nice int32) error {
+	u, o := c.thread.who(), t.who()
+	id := u.user.effective
+	switch {
+	case u.can(capSysNice):
+		return nil
+	case id != o.user.real && id != o.user.effective:
+		return errno.EPERM
+	case nice < t.sched.nice && uint64(20-nice) > t.proc.rlimits[rlimitNice][0]:
+		return errno.EACCES
+	}
+	return nil
 }
 
 // prioritized returns the threads that the two arguments of the priority calls name: a
@@ -379,10 +400,14 @@ func (c *call) prioritized() (found []*Thread, err error) {
 	if which < ofThread || which > ofUser {
 		return nil, errno.EINVAL
 	}
+	user := uint32(who)
+	if who == 0 {
+		user = c.thread.who().user.real
+	}
 	for _, t := range c.threads {
 		if which == ofThread && (t.tid == who || who == 0 && t == c.thread) ||
 			which == ofGroup && (t.proc.pgid == who || who == 0 && t.proc.pgid == c.proc.pgid) ||
-			which == ofUser && who == 0 { // everybody is root
+			which == ofUser && t.who().user.real == user {
 			found = append(found, t)
 		}
 	}
