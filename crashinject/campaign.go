@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,7 +115,7 @@ type discovery struct {
 
 // note hands a failing point on, unless an earlier one was.
 func (c *Campaign) note(d *discovery, plan Plan, p *result.Point) {
-	if c.Found == nil || p.Verdict == result.Pass {
+	if c.Found == nil || !p.Verdict.Failed() {
 		return
 	}
 	d.mu.Lock()
@@ -184,6 +185,7 @@ func (c *Campaign) judgeAll(ctx context.Context, v *verifier, points *pointSet, 
 	for range workers {
 		wg.Go(func() {
 			v := v.alone()
+			v.ahead = searched
 			own := result.NewCollector(points.from, points.to, result.Limits{})
 			for s := range work {
 				if err := c.judgeStretch(ctx, v, points, s, own, &done, &found); err != nil {
@@ -252,7 +254,7 @@ func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointS
 		if stop := s.main.RunUntil(plan.Cuts[0].After); stop.Reason != sim.Reached {
 			return early(stop, plan.Cuts[0].After)
 		}
-		p := v.judge(s.main, plan, i%spacing == spacing/2)
+		p, plan := v.judgeDrawn(s.main, plan, i%spacing == spacing/2)
 		p.Index = i
 		p.Plan = plan.String()
 		into.Add(p)
@@ -261,6 +263,28 @@ func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointS
 	}
 	return nil
 }
+
+// redraws is how often the words of a drawn plan are drawn again at most, one each time.
+const redraws = 16
+
+// judgeDrawn judges a plan that a strategy drew. A word that is not reached is drawn again,
+// from what the run has; the plan that was judged is returned.
+func (v *verifier) judgeDrawn(main *sim.Machine, plan Plan, tail bool) (result.Point, Plan) {
+	plan.Cuts = slices.Clone(plan.Cuts) // some words are changed as they are met
+	p := v.judge(main, plan, tail)
+	for range redraws {
+		if p.Verdict != result.Unreached {
+			break
+		}
+		plan = plan.redrawn(v.missing)
+		p = v.judge(main, plan, tail)
+		p.Redrawn = true
+	}
+	return p, plan
+}
+
+// searched is how far behind its cut a drawn plan looks for the next place of a word.
+const searched = 2_000
 
 // watch reports progress until the returned function is called.
 func (c *Campaign) watch(done *atomic.Uint64, total uint64) (stop func()) {

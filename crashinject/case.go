@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"zhuque/crashinject/result"
-	"zhuque/sim"
 )
 
 // Case is one judged plan with all that is needed to repeat it. Its text form is
@@ -225,14 +224,12 @@ func (v *verifier) fromStart(plan Plan, tail bool) (result.Point, error) {
 		return result.Point{}, err
 	}
 	if stop := main.RunUntil(plan.Cuts[0].After); !reached(stop) {
-		return result.Point{}, unjudged(stop, main)
+		p := result.Point{At: main.Retired(), Kind: result.AtInstruction, Plan: plan.String()}
+		run := survivor{v: v, p: &p, ref: main, m: main}
+		run.overdue(stop, stop, "after", main.Retired())
+		return p, nil
 	}
 	p := v.judge(main, plan, tail)
 	p.Plan = plan.String()
 	return p, nil
-}
-
-// unjudged is the answer to a plan whose first cut lies behind the program's end.
-func unjudged(stop sim.Stop, m *sim.Machine) error {
-	return fmt.Errorf("the program %v before the first cut, after %d instructions", stop, m.Retired())
 }

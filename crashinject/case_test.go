@@ -72,7 +72,7 @@ func TestCasesReplay(t *testing.T) {
 		adr, tail           bool
 		want                result.Verdict
 	}{
-		{guest: "list", plan: "after 62 step 3; after 900 rep 2; after 5 recovery 2", tail: true, want: result.Pass},
+		{guest: "list", plan: "after 62 step 3; after 900; after 5 recovery 2", tail: true, want: result.Pass},
 		{guest: "fpu", mutant: "x87-not-saved", plan: "after 2116", want: result.Violation},
 		{guest: "tls", mutant: "fs-base-not-saved", plan: "after 50000 recovery 2", tail: true, want: result.Violation},
 		{guest: "list", plan: "after 3000", adr: true, want: result.Detected},

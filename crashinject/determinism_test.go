@@ -137,8 +137,6 @@ func TestAHundredFailuresOnOneConsole(t *testing.T) {
 			switch i % 4 {
 			case 1:
 				c.Step = uint64(i)
-			case 2:
-				c.Rep = 2
 			case 3:
 				c.Recovery = []uint64{2, 1}
 			}
@@ -153,6 +151,8 @@ func TestAHundredFailuresOnOneConsole(t *testing.T) {
 			}
 			if c.Step != 0 && len(calls) > 0 && calls[0].at < at+2*c.After {
 				c.After, c.Step = calls[0].at-at, 1+c.Step%calls[0].steps
+			} else {
+				c.Step = 0
 			}
 			at += c.After
 			if c.Step != 0 {

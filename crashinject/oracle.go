@@ -34,7 +34,7 @@ func (Identity) Twin() bool { return true }
 // Cut implements Oracle.
 func (Identity) Cut(s *survivor, c *Cut, first bool) bool {
 	if s.m == nil {
-		return s.restart(s.borrow(c), nil) && s.compare()
+		return s.buffered(c, s.ref) && s.restart(s.borrow(c), nil) && s.compare()
 	}
 	return s.cut(c, first)
 }

@@ -133,7 +133,7 @@ func FuzzPlans(f *testing.F) {
 		if stop := main.RunUntil(plan.Cuts[0].After); stop.Reason != sim.Reached {
 			t.Fatalf("%v before the first cut", stop)
 		}
-		if p := r.judge(main, plan, true); p.Verdict != result.Pass {
+		if p, plan := r.drawn(main, plan); p.Verdict != result.Pass {
 			t.Errorf("%s: %v: %s", plan, p.Verdict, p.Reason)
 		}
 	})
@@ -170,7 +170,7 @@ func FuzzSkewedPlans(f *testing.F) {
 		if stop := main.RunUntil(plan.Cuts[0].After); stop.Reason != sim.Reached {
 			t.Fatalf("%v before the first cut", stop)
 		}
-		if p := r.judge(main, plan, true); p.Verdict != result.Pass {
+		if p, plan := r.drawn(main, plan); p.Verdict != result.Pass {
 			t.Errorf("%s: %v: %s", plan, p.Verdict, p.Reason)
 		}
 	})
@@ -226,11 +226,11 @@ func TestWeakerPlansAreSmaller(t *testing.T) {
 func TestCutBehindTheLastInstructionThatCanBeCounted(t *testing.T) {
 	const far = "18446744073709551615"
 	o, err := Crash(guestSetup(t, "hello"), parse(t, "after 20; after "+far), kernel.NewConsole(nil, nil, nil))
-	if err != nil || o.Failures != 1 || o.Point.Verdict != result.Pass {
+	if err != nil || o.Failures != 1 || o.Point.Verdict != result.Unreached {
 		t.Errorf("%d failures, %v, %v", o.Failures, o.Point.Verdict, err)
 	}
 	o, err = CrashPublished(guestSetup(t, "hello"), parse(t, "after 20; after "+far), kernel.NewConsole(nil, nil, nil))
-	if err != nil || o.Failures != 1 || o.Point.Verdict != result.Pass {
+	if err != nil || o.Failures != 1 || o.Point.Verdict != result.Unreached {
 		t.Errorf("published: %d failures, %v, %v", o.Failures, o.Point.Verdict, err)
 	}
 	if p := parse(t, "after 20; after "+far).without(0); p.Cuts[0].After != ^uint64(0) {
@@ -242,7 +242,7 @@ func TestCutBehindTheLastInstructionThatCanBeCounted(t *testing.T) {
 func TestCutBehindTheEndIsNoPass(t *testing.T) {
 	for name, crash := range map[string]func(Setup, Plan, *kernel.Console) (Outcome, error){"beside a twin": Crash, "published": CrashPublished} {
 		o, err := crash(guestSetup(t, "hello"), parse(t, "after 5000"), kernel.NewConsole(nil, nil, nil))
-		if err == nil || o.Point.Verdict.Valid() || !strings.Contains(err.Error(), "before the first cut") {
+		if err != nil || o.Point.Verdict != result.Unreached || !strings.Contains(o.Point.Reason, "before the cut") {
 			t.Errorf("%s: %v, %v", name, o.Point.Verdict, err)
 		}
 	}

@@ -15,8 +15,8 @@ import (
 // with nothing. A cut lies between two instructions, or in the recovery.
 func CrashPublished(setup Setup, plan Plan, console *kernel.Console) (out Outcome, err error) {
 	for _, c := range plan.Cuts {
-		if c.Rep != 0 || c.Step != 0 {
-			return out, errors.New("with published ports a cut lies between two instructions or in the recovery: expected no step and no rep")
+		if c.Rep != 0 || c.Step != 0 || len(c.Skew) != 0 {
+			return out, errors.New("with published ports a cut lies between two instructions or in the recovery: expected no step, no rep and no skew")
 		}
 	}
 	s, err := observed(setup, plan, console, &out)
@@ -26,8 +26,13 @@ func CrashPublished(setup Setup, plan Plan, console *kernel.Console) (out Outcom
 	defer caughtBug(&out)
 	for i := range plan.Cuts {
 		c := &plan.Cuts[i]
+		s.at, s.ref = i, s.m
 		if out.Stop = s.m.RunUntil(c.behind(s.m.Retired())); out.Stop.Reason != sim.Reached {
-			break // the cut lies behind the end
+			s.overdue(out.Stop, out.Stop, "after", 0)
+			break
+		}
+		if !s.buffered(c, s.m) {
+			break
 		}
 		s.ref = s.m.Fork()
 		s.ref.Kernel().LoseOutside()
@@ -44,8 +49,6 @@ func CrashPublished(setup Setup, plan Plan, console *kernel.Console) (out Outcom
 	}
 	switch {
 	case out.Point.Verdict != 0:
-	case out.Stop.Ended() && out.Failures == 0 && len(plan.Cuts) > 0:
-		return out, unjudged(out.Stop, s.m)
 	case out.Stop.Ended():
 		out.Point.Verdict = result.Pass
 	default:

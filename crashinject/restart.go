@@ -172,36 +172,28 @@ func (o *ExitStatus) start(d *sim.Durable, blocks *sim.Machine) (*sim.Machine, e
 // Cut implements Oracle.
 func (o *ExitStatus) Cut(s *survivor, c *Cut, first bool) bool {
 	if s.m == nil { // the main line is cut as it stands
-		return o.restart(s, s.borrow(c))
+		return s.buffered(c, s.ref) && o.restart(s, s.borrow(c))
 	}
-	if !first {
-		to := c.behind(s.m.Retired())
-		if s.failures > 0 {
-			to = min(to, o.budget)
-		}
-		if stop := s.m.RunUntil(to); stop.Reason != sim.Reached || s.m.Retired() < c.behind(0) && s.failures > 0 {
-			return false // the cut lies after the end, or after what a command may take
-		}
+	s.limit = 0
+	if s.failures > 0 {
+		s.limit = o.budget
 	}
-	if c.Rep != 0 {
-		if rep := s.m.CPU().AtRep(); !s.m.StepRep(c.Rep) && rep {
-			s.p.Kind, s.p.Step = result.AtREP, c.Rep
-		}
-	}
-	if c.Step != 0 {
-		s.m.ArmStep(c.Step)
-		if stop := s.m.RunUntil(s.m.Retired() + 1); stop.Reason == sim.PowerLost {
-			s.p.Kind, s.p.Step = result.AtRuntime, c.Step
-		} else if s.m.ArmStep(0); stop.Reason != sim.Reached {
-			return false
-		}
-	}
-	for _, k := range c.Skew {
-		s.m.Skew(k.Core, k.N)
+	if _, ok := s.place(c, first); !ok {
+		o.unreached(s)
+		return false
 	}
 	d, rep := s.power(s.m, c.Cut)
 	s.note(rep)
 	return o.restart(s, d)
+}
+
+// unreached judges a command that ended before its cut: how it ended counts all the same.
+func (o *ExitStatus) unreached(s *survivor) {
+	if why := s.p.Reason; s.p.Verdict == result.Unreached && s.failures > 0 && s.m.Ended().Ended() {
+		if o.End(s, true); s.p.Verdict == result.Pass {
+			s.fail(result.Unreached, "%s", why)
+		}
+	}
 }
 
 // restart starts the command on what a cut left.

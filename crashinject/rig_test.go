@@ -70,6 +70,13 @@ func (r rig) at(n uint64) *sim.Machine {
 	return m
 }
 
+// drawn judges a plan whose words are drawn again where they are not reached, to the end.
+func (r rig) drawn(main *sim.Machine, plan Plan) (result.Point, Plan) {
+	v := r.alone()
+	v.ahead = searched
+	return v.judgeDrawn(main, plan, true)
+}
+
 // restarted returns main's like that lost power where main stands, and was restarted.
 func (r rig) restarted(main *sim.Machine) *sim.Machine {
 	r.t.Helper()

@@ -24,7 +24,7 @@ func Save(setup Setup, plan Plan, console *kernel.Console, write func(image *sim
 	defer caughtBug(&out)
 	last := len(plan.Cuts) - 1
 	for i := range plan.Cuts[:last] {
-		if !s.cut(&plan.Cuts[i], false) {
+		if s.at = i; !s.cut(&plan.Cuts[i], false) {
 			return out, s.ended(&out)
 		}
 		out.Failures++
@@ -39,6 +39,7 @@ func Save(setup Setup, plan Plan, console *kernel.Console, write func(image *sim
 		}
 		return d, rep
 	}
+	s.at = last
 	ok := s.cut(&plan.Cuts[last], false)
 	switch {
 	case err != nil:

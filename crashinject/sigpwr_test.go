@@ -98,7 +98,7 @@ func TestEveryInstructionOfAHandler(t *testing.T) {
 	for n := range uint64(40) { // the handler takes 17
 		p := At(5000)
 		p.Cuts = append(p.Cuts, At(n).Cuts[0], At(n % 3).Cuts[0])
-		p.Cuts[1].Recovery = []uint64{1 + n%4}
+		p.Cuts[1].Recovery = []uint64{1 + n%3}
 		if got := r.judge(main, p, true); got.Verdict != result.Pass || !got.Tail {
 			t.Fatalf("%v: %v: %s", p, got.Verdict, got.Reason)
 		}

@@ -284,28 +284,37 @@ func fuzzPlan(f *fuzz.Fuzzer, from, to uint64, calls []callSite) Plan {
 		r.Cuts = make([]rawCut, 1)
 	}
 	var p Plan
+	at := from // of the start, or the last cut
 	for i, c := range r.Cuts[:min(len(r.Cuts), maxCuts)] {
 		var cut Cut
-		if i == 0 {
-			cut.After = from + c.Where%(to-from+1)
-		} else {
-			cut.After = c.Where >> (c.Where % 64) % (to - from + 1) // near and far alike
+		far := c.Where
+		if i > 0 {
+			far = c.Where >> (c.Where % 64) // near and far alike
 		}
+		next := at + far%(to-at+1)
 		switch c.Kind % 4 {
 		case 1:
 			cut.Rep = 1 + uint64(c.Detail)%256
 		case 2, 3:
 			cut.Step = 1 + uint64(c.Detail)%64
-			if i == 0 {
-				cut.atCall(from, to, calls, c)
-			}
+			next = cut.atCall(at, to, next, calls, c)
 		}
+		if i == 0 {
+			at = 0
+		}
+		cut.After, at = next-at, next
 		if c.Kind >= 128 {
 			for _, s := range c.Recovery[:min(len(c.Recovery), 3)] {
-				cut.Recovery = append(cut.Recovery, 1+uint64(s)%32)
+				cut.Recovery = append(cut.Recovery, 1+uint64(s)%(4<<(s>>6))) // most are short
 			}
 		}
 		p.Cuts = append(p.Cuts, cut)
+		if cut.Step != 0 {
+			at++ // the run goes on after the call
+		}
+		if at > to {
+			break
+		}
 	}
 	return p
 }
@@ -327,12 +336,16 @@ func (p Plan) skew(cores int) {
 	}
 }
 
-// atCall moves a cut to one of the calls in [from, to], if there is any.
-func (cut *Cut) atCall(from, to uint64, calls []callSite, c rawCut) {
-	if calls = callsIn(calls, from, to); len(calls) > 0 {
-		site := calls[c.Where%uint64(len(calls))]
-		cut.After, cut.Step = site.at, 1+uint64(c.Detail)%max(1, site.steps)
+// atCall moves a cut into one of the calls in [from, to], if there is any, and returns
+// its place.
+func (cut *Cut) atCall(from, to, place uint64, calls []callSite, c rawCut) uint64 {
+	calls = callsIn(calls, from, to)
+	if len(calls) == 0 {
+		return place
 	}
+	site := calls[c.Where%uint64(len(calls))]
+	cut.Step = 1 + uint64(c.Detail)%max(1, site.steps)
+	return site.at
 }
 
 // maxCuts is how many failures a fuzzed plan has at most.

@@ -33,6 +33,8 @@ type verifier struct {
 	oracle Oracle // nil for Identity
 
 	compare check.Comparer
+	ahead   uint64  // how far the next place of a word is looked for, 0 for to the end
+	missing missing // what the plan judged last names and the run does not have
 }
 
 // alone returns a verifier for another goroutine.
@@ -75,6 +77,7 @@ func (v *verifier) judge(main *sim.Machine, plan Plan, tail bool) (p result.Poin
 	run := survivor{v: v, p: &p, ref: main, power: (*sim.Machine).PowerCut}
 	defer func() {
 		run.release()
+		v.missing = run.missing
 		if r := recover(); r != nil {
 			p.Verdict, p.Reason = result.SimBug, bugReport(r)
 		}
@@ -84,11 +87,11 @@ func (v *verifier) judge(main *sim.Machine, plan Plan, tail bool) (p result.Poin
 		run.fork(main, oracle.Twin())
 	}
 	for i := range plan.Cuts {
-		if !oracle.Cut(&run, &plan.Cuts[i], i == 0) {
+		if run.at = i; !oracle.Cut(&run, &plan.Cuts[i], i == 0) {
 			break
 		}
 	}
-	if p.Verdict == 0 {
+	if run.over(plan); p.Verdict == 0 {
 		oracle.End(&run, tail)
 	}
 	return p
@@ -122,9 +125,13 @@ type survivor struct {
 	held *sim.Durable // borrowed from ref by a plain cut
 	left *sim.Durable // what the last cut left
 
-	failures uint64 // survived so far
-	told     bool   // the program was sent SIGPWR
-	skewed   bool   // cores ran on, so that threads met otherwise than in the uncut run
+	twin     bool    // ref is a machine of its own that runs beside m
+	limit    uint64  // instructions after which it hangs, 0 for no limit
+	at       int     // index of the cut that is next
+	missing  missing // the word that was not reached
+	failures uint64  // survived so far
+	told     bool    // the program was sent SIGPWR
+	skewed   bool    // cores ran on, so that threads met otherwise than in the uncut run
 
 	power func(*sim.Machine, sim.Cut) (*sim.Durable, sim.CutReport) // how m loses power
 }
@@ -142,7 +149,7 @@ func (s *survivor) release() {
 
 // fork makes the survivor, and with twin a reference, machines of their own.
 func (s *survivor) fork(main *sim.Machine, twin bool) {
-	if twin {
+	if s.twin = twin; twin {
 		s.ref = main.Fork()
 	}
 	s.m = main.Fork()
@@ -178,11 +185,11 @@ func (s *survivor) note(rep sim.CutReport) {
 // restart boots what a cut left, through the recovery failures asked for.
 func (s *survivor) restart(d *sim.Durable, recovery []uint64) bool {
 	s.left = d
-	for _, step := range recovery {
+	for i, step := range recovery {
 		m, err := s.boot(d, sim.BootOptions{CutAtStep: step})
 		if !errors.Is(err, sim.ErrPowerLost) {
 			s.m = m
-			return s.booted(err) // the recovery was shorter than that
+			return s.booted(err) && s.unreached("recovery", i, m.CallSteps(), "the recovery makes %d stores, not %d", m.CallSteps(), step)
 		}
 		s.p.Kind, s.p.Step = result.AtRecovery, step
 		d, _ = s.power(m, sim.Cut{})
@@ -237,62 +244,33 @@ func (s *survivor) compare() bool {
 // cut takes both machines to a cut, fails one and compares. At the first cut of
 // a plan they stand there already.
 func (s *survivor) cut(c *Cut, first bool) bool {
-	if !first {
-		to := c.behind(s.ref.Retired())
-		want, got := s.ref.RunUntil(to), s.m.RunUntil(to)
-		if want.Reason != sim.Reached || got.Reason != sim.Reached {
-			return s.ends(want, got) // the cut lies behind the end
-		}
-	}
-	switch {
-	case c.Rep != 0:
-		for _, m := range []*sim.Machine{s.ref, s.m} {
-			if rep := m.CPU().AtRep(); !m.StepRep(c.Rep) && rep {
-				s.p.Kind, s.p.Step = result.AtREP, c.Rep
-			}
-		}
-	case c.Step != 0:
-		return s.cutCall(c)
-	}
-	for _, k := range c.Skew {
-		want, got := s.ref.Skew(k.Core, k.N), s.m.Skew(k.Core, k.N)
-		if want != got {
-			return s.fail(result.Violation, "after the failure core %d runs %d more instructions instead of %d", k.Core, got, want)
-		}
-		s.skewed = s.skewed || got > 0
-	}
-	d, rep := s.power(s.m, c.Cut)
-	s.note(rep)
-	return s.restart(d, c.Recovery) && s.compare() && s.survived()
-}
-
-// cutCall cuts inside the next call. The survivor stands before it or behind it;
-// if before, it issues the call again. Either way both end behind it, identical.
-func (s *survivor) cutCall(c *Cut) bool {
-	before := s.m.Retired()
-	s.m.ArmStep(c.Step)
-	stop := s.m.RunUntil(before + 1)
-	if stop.Reason != sim.PowerLost {
-		s.m.ArmStep(0) // no call here, or one with fewer stores: an ordinary cut behind it
-		if stop.Reason != sim.Reached {
-			return s.ends(s.ref.RunUntil(before+1), stop)
-		}
-	} else {
-		s.p.Kind, s.p.Step = result.AtRuntime, c.Step
-	}
-	d, rep := s.power(s.m, c.Cut)
-	s.note(rep)
-	if !s.restart(d, c.Recovery) {
+	place, ok := s.place(c, first)
+	if !ok {
 		return false
 	}
-	want, got := s.ref.RunUntil(before+1), s.m.RunUntil(before+1)
-	if want.Reason != sim.Reached || got.Reason != sim.Reached {
-		return s.ends(want, got)
+	dying, failures := s.m, s.failures
+	for {
+		d, rep := s.power(dying, c.Cut)
+		s.note(rep)
+		if s.restart(d, c.Recovery) {
+			break
+		}
+		if !s.redrawn(c) {
+			return false
+		}
+		s.failures = failures
+	}
+	if c.Step != 0 {
+		// The survivor stands before the call, and issues it again, or after it. Then both do.
+		want, got := s.ref.RunUntil(place+1), s.m.RunUntil(place+1)
+		if !reached(want) || !reached(got) {
+			return s.ends(want, got)
+		}
 	}
 	return s.compare() && s.survived()
 }
 
-// ends judges a plan whose program stopped before the next cut.
+// ends judges two machines whose programs stopped.
 func (s *survivor) ends(want, got sim.Stop) bool {
 	switch {
 	case want.Reason == sim.Stuck || want.Limited():

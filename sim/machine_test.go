@@ -3,12 +3,12 @@ package sim_test
 import (
 	"reflect"
 	"testing"
-	"zhuque/cachemodel"
-	"zhuque/sim/phys"
 
+	"zhuque/cachemodel"
 	"zhuque/internal/testrig"
 	"zhuque/sim"
 	"zhuque/sim/det"
+	"zhuque/sim/phys"
 )
 
 // The model watches; it does not change the machine. Where memory lies, and

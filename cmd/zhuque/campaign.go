@@ -58,10 +58,11 @@ each run has its own, zhuque-out/NAME-N, and zhuque-out/report.html is the repor
 the latest. An interrupt, SIGTERM or SIGHUP ends the campaign with the report so far.
 
 The exit status is that of the worst verdict: 0 pass, 10 violation, 11 detected,
-12 unsupported, 13 simulator bug, 14 timeout; 2 for bad input, 3 when all passed but
+12 unsupported, 13 simulator bug, 14 timeout, 15 when no point was reached as its plan
+says; 2 for bad input, 3 when all passed but
 the report could not be written, 16 when the command of --restart fails without any
 cut, 130 when it was interrupted. With --format json standard output is one object; its keys are
-points, one for each verdict, points_per_second, seed, digest, and campaign, the
+verdict, points, one for each verdict, redrawn, points_per_second, seed, digest, and campaign, the
 whole record as documented in the package crashinject/result.`,
 		Example: `  zhuque campaign --from 1000 --to 3000 -- guest:counter
   zhuque campaign --strategy fuzz --points 50 --seed 7 --format json -- guest:maps
@@ -263,6 +264,7 @@ func (f *campaignFlags) write(camp *crashinject.Campaign, res *result.Campaign, 
 // campaignSummary is the JSON form of a campaign on standard output: the totals
 // flat, the record below.
 type campaignSummary struct {
+	Verdict         result.Verdict   `json:"verdict"` // the worst; that of the exit status
 	Points          uint64           `json:"points"`
 	Pass            uint64           `json:"pass"`
 	Violation       uint64           `json:"violation"`
@@ -270,6 +272,8 @@ type campaignSummary struct {
 	Unsupported     uint64           `json:"unsupported"`
 	SimBug          uint64           `json:"simbug"`
 	Timeout         uint64           `json:"timeout"`
+	Unreached       uint64           `json:"unreached"`
+	Redrawn         uint64           `json:"redrawn"`
 	PointsPerSecond float64          `json:"points_per_second"`
 	Seed            uint64           `json:"seed"`
 	Digest          string           `json:"digest"`
@@ -278,8 +282,12 @@ type campaignSummary struct {
 
 func summary(r *result.Campaign) campaignSummary {
 	c := r.Counts
-	return campaignSummary{Points: r.Points, Pass: c.Pass, Violation: c.Violation, Detected: c.Detected, Unsupported: c.Unsupported,
-		SimBug: c.SimBug, Timeout: c.Timeout, PointsPerSecond: r.PointsPerSecond, Seed: r.Seed, Digest: r.Digest, Campaign: r}
+	worst, ok := c.Worst()
+	if !ok {
+		worst = result.SimBug // nothing was judged
+	}
+	return campaignSummary{Verdict: worst, Points: r.Points, Pass: c.Pass, Violation: c.Violation, Detected: c.Detected, Unsupported: c.Unsupported,
+		SimBug: c.SimBug, Timeout: c.Timeout, Unreached: c.Unreached, Redrawn: r.Redrawn, PointsPerSecond: r.PointsPerSecond, Seed: r.Seed, Digest: r.Digest, Campaign: r}
 }
 
 // progress shows a line on standard error, rewritten in place on a terminal.

@@ -231,7 +231,7 @@ func (f *crashFlags) show(o *crashinject.Outcome, planned int, asJSON bool) erro
 		return writeJSON(os.Stderr, r)
 	}
 	switch {
-	case f.save != "":
+	case f.save != "" && p.Verdict != result.Unreached:
 		fmt.Fprintf(os.Stderr, "%s: stopped at power failure %d, image in %s; it goes on with\n%s\n", p.Verdict, o.Failures, f.save, command("zhuque", "resume", f.save))
 	case o.Stop.Ended():
 		fmt.Fprintf(os.Stderr, "%s: %d of %d power failures survived, then %s %v\n", p.Verdict, o.Failures, planned, f.check.who(), o.Stop)

@@ -82,8 +82,8 @@ runtime. It cuts the power where you say, restarts from what persistent memory
 holds, and compares the recovered process with one that never failed.
 
 Exit status: 0 pass, 2 bad input, 3 the host's disk or network failed, 10 violation,
-11 detected, 12 unsupported, 13 simulator bug, 14 timeout, 16 the check fails without
-a cut, 130 interrupted. The verb run passes on the guest's status; its own
+11 detected, 12 unsupported, 13 simulator bug, 14 timeout, 15 unreached (a word of the plan never
+happens), 16 the check fails without a cut, 130 interrupted. The verb run passes on the guest's status; its own
 failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,

@@ -39,6 +39,7 @@ type Collector struct {
 	counts   Counts
 	bins     []Bin
 	peak     Peak
+	redrawn  uint64
 	sum      [4]uint64 // sum of the points' SHA-256 modulo 2^256, little-endian words
 	samples  [len(verdictRows)]sampler
 	buf      []byte
@@ -85,6 +86,9 @@ func (c *Collector) Add(p Point) {
 	width := c.bins[0].To - c.bins[0].From + 1
 	c.bins[(p.At-c.from)/width].Counts.Add(p.Verdict, 1)
 	c.peak.include(&p)
+	if p.Redrawn {
+		c.redrawn++
+	}
 	c.buf = p.appendTo(c.buf[:0])
 	c.sum = addWords(c.sum, words(sha256.Sum256(c.buf)))
 	c.samples[p.Verdict].add(p)
@@ -100,6 +104,7 @@ func (c *Collector) Merge(o *Collector) {
 		c.bins[i].Counts = c.bins[i].Counts.Plus(o.bins[i].Counts)
 	}
 	c.peak.merge(o.peak)
+	c.redrawn += o.redrawn
 	c.sum = addWords(c.sum, o.sum)
 	for _, v := range Verdicts() {
 		c.samples[v].merge(&o.samples[v])
@@ -109,13 +114,13 @@ func (c *Collector) Merge(o *Collector) {
 // Counts returns the verdicts so far.
 func (c *Collector) Counts() Counts { return c.counts }
 
-// FirstFailure returns the point with the smallest index so far that did not pass.
+// FirstFailure returns the point with the smallest index so far that failed.
 func (c *Collector) FirstFailure() (Point, bool) {
 	var first Point
 	found := false
 	for _, v := range Verdicts() {
 		s := &c.samples[v]
-		if v != Pass && s.any && (!found || s.first.Index < first.Index) {
+		if v.Failed() && s.any && (!found || s.first.Index < first.Index) {
 			first, found = s.first, true
 		}
 	}
@@ -129,7 +134,7 @@ func (c *Collector) Fill(rec *Campaign) {
 	rec.Points = c.counts.Total()
 	rec.Counts = c.counts
 	rec.Histogram = slices.Clone(c.bins)
-	rec.Peak = c.peak
+	rec.Peak, rec.Redrawn = c.peak, c.redrawn
 	rec.PointsDigest = hexWords(c.sum)
 	rec.Samples = []Point{}
 	for _, v := range Verdicts() {

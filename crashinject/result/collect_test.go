@@ -12,7 +12,7 @@ import (
 )
 
 func TestVerdictsRoundTripWithTheirExitCodes(t *testing.T) {
-	want := map[string]int{"pass": 0, "violation": 10, "detected": 11, "unsupported": 12, "simbug": 13, "timeout": 14}
+	want := map[string]int{"pass": 0, "violation": 10, "detected": 11, "unsupported": 12, "simbug": 13, "timeout": 14, "unreached": 15}
 	if len(Verdicts()) != len(want) {
 		t.Fatalf("%d verdicts, expected %d", len(Verdicts()), len(want))
 	}
@@ -23,7 +23,7 @@ func TestVerdictsRoundTripWithTheirExitCodes(t *testing.T) {
 		if w, err := ParseVerdict(v.String()); err != nil || w != v {
 			t.Errorf("%v parses as %v, %v", v, w, err)
 		}
-		if v != Pass && !v.Worse(Pass) || v != Violation && !Violation.Worse(v) {
+		if v != Pass && v.Worse(Pass) != v.Failed() || v != Violation && !Violation.Worse(v) {
 			t.Errorf("%v is out of order", v)
 		}
 	}

@@ -35,7 +35,11 @@ func (c *Campaign) digest() string {
 }
 
 func (c Counts) appendTo(b []byte) []byte {
-	return appendNumbers(b, c.Pass, c.Violation, c.Detected, c.Unsupported, c.SimBug, c.Timeout)
+	b = appendNumbers(b, c.Pass, c.Violation, c.Detected, c.Unsupported, c.SimBug, c.Timeout)
+	if c.Unreached != 0 { // records from before there was that verdict keep their digests
+		b = appendNumbers(b, c.Unreached)
+	}
+	return b
 }
 
 // appendTo appends all of p in a form in which different points never coincide.

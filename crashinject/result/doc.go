@@ -15,8 +15,8 @@
 //
 // # Verdicts
 //
-// A point has exactly one of six verdicts, each with an exit status: pass 0,
-// violation 10, detected 11, unsupported 12, simbug 13, timeout 14. The zero
+// A point has exactly one of seven verdicts, each with an exit status: pass 0,
+// violation 10, detected 11, unsupported 12, simbug 13, timeout 14, unreached 15. The zero
 // value is none of them and cannot be written, so a point that nobody judged
 // never counts as a pass. A campaign reports its worst verdict (Counts.Worst).
 //
@@ -53,7 +53,7 @@
 //	                    broken on purpose, absent otherwise
 //	  instructions      length of the uncut run
 //	  points            points judged
-//	  counts            pass, violation, detected, unsupported, simbug, timeout
+//	  counts            pass, violation, detected, unsupported, simbug, timeout, unreached
 //	  histogram[]       from, to (both included), counts
 //	  peak              largest dirty_lines, dirty_pmem, buffered_stores,
 //	                    flush_nanos, energy_nj, recovery_steps of any point

@@ -42,13 +42,14 @@ func (k Kind) Valid() bool {
 // Point is the record of one power cut. Everything in it is a function of the
 // program, the configuration and the plan: no wall time, no host fact.
 type Point struct {
-	Index   uint64  `json:"index"`            // position in the campaign's plan, unique in it
-	At      uint64  `json:"at"`               // guest instructions completed before the cut
-	Kind    Kind    `json:"kind"`             // what sort of step was cut
-	Step    uint64  `json:"step"`             // step inside At, in the unit of Kind; 0 for AtInstruction
-	Verdict Verdict `json:"verdict"`          // never absent
-	Reason  string  `json:"reason,omitempty"` // one sentence; required unless Verdict is Pass
-	Plan    string  `json:"plan,omitempty"`   // the plan as text, sufficient for a replay
+	Index   uint64  `json:"index"`             // position in the campaign's plan, unique in it
+	At      uint64  `json:"at"`                // guest instructions completed before the cut
+	Kind    Kind    `json:"kind"`              // what sort of step was cut
+	Step    uint64  `json:"step"`              // step inside At, in the unit of Kind; 0 for AtInstruction
+	Verdict Verdict `json:"verdict"`           // never absent
+	Reason  string  `json:"reason,omitempty"`  // one sentence; required unless Verdict is Pass
+	Plan    string  `json:"plan,omitempty"`    // the plan as text, sufficient for a replay
+	Redrawn bool    `json:"redrawn,omitempty"` // a word of the plan that was drawn first was not reached, and drawn again
 
 	DirtyLines          uint64          `json:"dirty_lines"`           // dirty cache lines at the cut, all memory
 	DirtyPMEM           uint64          `json:"dirty_pmem"`            // of these, lines of persistent memory
@@ -94,6 +95,7 @@ type Campaign struct {
 	Instructions uint64 `json:"instructions"` // length of the uncut run
 
 	Points       uint64  `json:"points"`        // points judged
+	Redrawn      uint64  `json:"redrawn"`       // of these, whose plan was drawn again as the run did not have what it named
 	Counts       Counts  `json:"counts"`        // of all points
 	Histogram    []Bin   `json:"histogram"`     // over From..To, all points
 	Peak         Peak    `json:"peak"`          // over all points
@@ -110,10 +112,10 @@ type Campaign struct {
 // Complete reports whether Samples holds every point that was judged.
 func (c *Campaign) Complete() bool { return uint64(len(c.Samples)) == c.Points }
 
-// FirstFailure returns the kept point with the smallest index that did not pass.
+// FirstFailure returns the kept point with the smallest index that failed.
 func (c *Campaign) FirstFailure() (Point, bool) {
 	for _, p := range c.Samples {
-		if p.Verdict != Pass {
+		if p.Verdict.Failed() {
 			return p, true
 		}
 	}

@@ -22,6 +22,8 @@ const (
 	SimBug
 	// Timeout: the step budget ended before the point could be judged.
 	Timeout
+	// Unreached: the plan names a place or an amount that the run does not have.
+	Unreached
 )
 
 type verdictRow struct {
@@ -32,27 +34,32 @@ type verdictRow struct {
 }
 
 var verdictRows = [...]verdictRow{
-	Pass: {"pass", 0, 1,
+	Pass: {"pass", 0, 2,
 		"After the power cut and recovery, every compared page and every register equals the uncut run; where the tail was checked, all later output did too."},
-	Violation: {"violation", 10, 6,
+	Violation: {"violation", 10, 7,
 		"The recovered process differs from the uncut run and recovery did not notice. This is silent corruption, the worst outcome."},
-	Detected: {"detected", 11, 2,
+	Detected: {"detected", 11, 3,
 		"Recovery found the image damaged or incomplete, refused to resume it and gave the reason. Nothing wrong was executed."},
-	Unsupported: {"unsupported", 12, 3,
+	Unsupported: {"unsupported", 12, 4,
 		"The run reached an instruction, system call or state that the simulator does not model. The run stopped there; it is not counted as a pass."},
-	SimBug: {"simbug", 13, 5,
+	SimBug: {"simbug", 13, 6,
 		"The simulator broke one of its own invariants. The point says nothing about the program and is to be reported with its replay command."},
-	Timeout: {"timeout", 14, 4,
+	Timeout: {"timeout", 14, 5,
 		"The step budget ended before the point could be judged. A hang after recovery shows up here; it is not counted as a pass."},
+	Unreached: {"unreached", 15, 1,
+		"The plan names a place that the run never comes to, or more steps, iterations or stores than that place has. Nothing was cut as written; it is not counted as a pass."},
 }
 
 // Verdicts lists all verdicts in the order in which tables show them.
 func Verdicts() []Verdict {
-	return []Verdict{Pass, Violation, Detected, Unsupported, SimBug, Timeout}
+	return []Verdict{Pass, Violation, Detected, Unsupported, SimBug, Timeout, Unreached}
 }
 
-// Valid reports whether v is one of the six verdicts.
-func (v Verdict) Valid() bool { return v >= Pass && v <= Timeout }
+// Valid reports whether v is one of the seven verdicts.
+func (v Verdict) Valid() bool { return v >= Pass && v <= Unreached }
+
+// Failed reports whether a point was judged and did not pass.
+func (v Verdict) Failed() bool { return v.Valid() && v != Pass && v != Unreached }
 
 // String returns the verdict's name, as Parse reads it back.
 func (v Verdict) String() string {
@@ -62,7 +69,7 @@ func (v Verdict) String() string {
 	return verdictRows[v].name
 }
 
-// ExitCode returns the process exit status that reports v: 0 for pass, 10 to 14
+// ExitCode returns the process exit status that reports v: 0 for pass, 10 to 15
 // for the others. It panics for a value that is no verdict.
 func (v Verdict) ExitCode() int {
 	v.mustBeValid()
@@ -76,7 +83,8 @@ func (v Verdict) Meaning() string {
 }
 
 // Worse reports whether v is more serious than w: violation, simbug, timeout,
-// unsupported, detected, pass. Any verdict is worse than none.
+// unsupported, detected, pass, unreached: a campaign that reached any point is judged by
+// those. Any verdict is worse than none.
 func (v Verdict) Worse(w Verdict) bool { return v.severity() > w.severity() }
 
 func (v Verdict) severity() int {
@@ -130,6 +138,7 @@ type Counts struct {
 	Unsupported uint64 `json:"unsupported"`
 	SimBug      uint64 `json:"simbug"`
 	Timeout     uint64 `json:"timeout"`
+	Unreached   uint64 `json:"unreached"`
 }
 
 func (c *Counts) field(v Verdict) *uint64 {
@@ -146,6 +155,8 @@ func (c *Counts) field(v Verdict) *uint64 {
 		return &c.SimBug
 	case Timeout:
 		return &c.Timeout
+	case Unreached:
+		return &c.Unreached
 	}
 	panic(fmt.Sprintf("BUG: result.Verdict(%d) counted without a judgement", uint8(v)))
 }
@@ -158,7 +169,7 @@ func (c Counts) Of(v Verdict) uint64 { return *c.field(v) }
 
 // Total returns the number of points of all verdicts.
 func (c Counts) Total() uint64 {
-	return c.Pass + c.Violation + c.Detected + c.Unsupported + c.SimBug + c.Timeout
+	return c.Pass + c.Violation + c.Detected + c.Unsupported + c.SimBug + c.Timeout + c.Unreached
 }
 
 // Plus returns the sum of c and d.

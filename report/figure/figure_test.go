@@ -94,7 +94,7 @@ func TestUnitsAndNamesAreOnTheFigure(t *testing.T) {
 }
 
 func TestBadDataIsRefused(t *testing.T) {
-	const bins = "from,to,pass,violation,detected,unsupported,simbug,timeout\n"
+	const bins = "from,to,pass,violation,detected,unsupported,simbug,timeout,unreached\n"
 	const bars = "program,system,pmem_latency_nanos,relative_to_native,n,low,high\n"
 	for _, tc := range []struct {
 		text, want string
@@ -103,9 +103,9 @@ func TestBadDataIsRefused(t *testing.T) {
 		{"", "empty", Verdicts},
 		{bins, "no rows", Verdicts},
 		{"from,to\n0,1\n", `column "pass" is missing`, Verdicts},
-		{bins + "0,9,1,0,0,0,0\n", "wrong number of fields", Verdicts},
-		{bins + "0,9,1,0,0,0,0,x\n", `row 1, column "timeout" is "x"`, Verdicts},
-		{bins + "9,0,1,0,0,0,0,0\n", "before it starts", Verdicts},
+		{bins + "0,9,1,0,0,0,0,0\n", "wrong number of fields", Verdicts},
+		{bins + "0,9,1,0,0,0,0,x,0\n", `row 1, column "timeout" is "x"`, Verdicts},
+		{bins + "9,0,1,0,0,0,0,0,0\n", "before it starts", Verdicts},
 		{"at,verdict,dirty_lines,dirty_pmem,flush_nanos\n1,fine,1,1,1\n", `row 1: verdict "fine"`, Cut},
 		{"system,pmem_latency_nanos,relative_to_native,n,low,high\na,NaN,1,1,0,0\n", `column "pmem_latency_nanos" is "NaN"`, Overhead},
 		{bars + "p,a,100,1,1,0,0\np,b,200,1,1,0,0\n", "expected 100 ns", OverheadBars},
@@ -119,7 +119,7 @@ func TestBadDataIsRefused(t *testing.T) {
 // TestOddShapesDraw covers what makes gonum/plot panic or divide by zero: one
 // point, no failures, all zero, equal values, bars and lines on a logarithmic axis.
 func TestOddShapesDraw(t *testing.T) {
-	const bins = "from,to,pass,violation,detected,unsupported,simbug,timeout\n"
+	const bins = "from,to,pass,violation,detected,unsupported,simbug,timeout,unreached\n"
 	const cuts = "at,verdict,dirty_lines,dirty_pmem,flush_nanos\n"
 	const curve = "system,pmem_latency_nanos,relative_to_native,n,low,high\n"
 	const bars = "program,system,pmem_latency_nanos,relative_to_native,n,low,high\n"
@@ -127,9 +127,9 @@ func TestOddShapesDraw(t *testing.T) {
 		text string
 		draw func([]byte) (*Figure, error)
 	}{
-		{bins + "0,0,0,0,0,0,0,0\n", Verdicts},
-		{bins + "5,5,1,0,0,0,0,0\n", Verdicts},
-		{bins + "0,18446744073709551614,1,1,1,1,1,1\n", Verdicts},
+		{bins + "0,0,0,0,0,0,0,0,0\n", Verdicts},
+		{bins + "5,5,1,0,0,0,0,0,0\n", Verdicts},
+		{bins + "0,18446744073709551614,1,1,1,1,1,1,1\n", Verdicts},
 		{cuts + "7,pass,0,0,0\n", Cut},
 		{cuts + "7,timeout,3,2,9\n7,violation,3,2,9\n", Cut},
 		{curve + "native,300,1,1,0,0\n", Overhead},

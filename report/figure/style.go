@@ -53,6 +53,8 @@ func verdictFill(v result.Verdict) fill {
 		return fill{gray(0xff), level}
 	case result.SimBug:
 		return fill{gray(0xd8), rising | falling}
+	case result.Unreached:
+		return fill{gray(0xe8), level}
 	}
 	return fill{gray(0xff), falling}
 }
