@@ -49,6 +49,8 @@ type Campaign struct {
 	// Replay is told the first failing case of the campaign; it writes it where
 	// it wants and returns the command that repeats it. May be nil.
 	Replay func(Case) (command string, err error)
+
+	inputs []Input // of the run
 }
 
 // Unsound is a campaign whose program does not even run without a failure.
@@ -63,6 +65,9 @@ func (u *Unsound) Error() string { return "the program does not run uncut: " + u
 func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 	base, cfg, err := c.baseline(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if c.inputs, err = c.Setup.inputs(); err != nil {
 		return nil, err
 	}
 	v := &verifier{setup: &c.Setup, cfg: cfg, base: base, oracle: base.oracle}
@@ -103,7 +108,7 @@ func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 
 // caseOf is the case of a judged point.
 func (c *Campaign) caseOf(plan Plan, p *result.Point) Case {
-	return Case{Setup: c.Setup, Plan: plan, Tail: p.Tail, Restart: c.Restart, Verdict: p.Verdict, Reason: p.Reason}
+	return Case{Setup: c.Setup, Inputs: c.inputs, Plan: plan, Tail: p.Tail, Restart: c.Restart, Verdict: p.Verdict, Reason: p.Reason}
 }
 
 // discovery hands failures on as soon as they are found.

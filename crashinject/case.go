@@ -20,6 +20,7 @@ import (
 //	arg "-n"
 //	env "TERM=dumb"
 //	set domain "adr"
+//	input program "9f86d081884c7d65…"
 //	cut after 1234 step 3 recovery 7
 //	restart "/usr/bin/check"
 //	restart-arg "/mnt/pmem/pool"
@@ -37,6 +38,9 @@ type Case struct {
 	Tail    bool           // the survivor ran to the program's end
 	Verdict result.Verdict // what it was judged; zero when it was not
 	Reason  string
+
+	// Inputs are what the verdict depends on beside the setup; none for unknown.
+	Inputs []Input
 
 	version int // of the text that it was read from
 }
@@ -59,6 +63,9 @@ func (c Case) String() string {
 	fields := c.Setup.Fields()
 	for _, k := range slices.Sorted(maps.Keys(fields)) {
 		fmt.Fprintf(&b, "set %s %q\n", k, fields[k])
+	}
+	for _, in := range c.Inputs {
+		fmt.Fprintf(&b, "input %s %q\n", in.Name, in.Digest)
 	}
 	for _, cut := range c.Plan.Cuts {
 		fmt.Fprintf(&b, "cut %s\n", cut)
@@ -176,6 +183,12 @@ func (c *Case) line(line string) error {
 		if s, err = quoted(); err == nil {
 			err = c.set(name, s)
 		}
+	case "input":
+		name, value, _ := strings.Cut(rest, " ")
+		rest = strings.TrimSpace(value)
+		var s string
+		s, err = quoted()
+		c.Inputs = append(c.Inputs, Input{name, s})
 	case "cut":
 		var cut Cut
 		cut, err = parseCut(rest, c.version == 1)
@@ -195,7 +208,7 @@ func (c *Case) line(line string) error {
 	case "reason":
 		c.Reason, err = quoted()
 	default:
-		err = fmt.Errorf("%q: expected one of program, arg, env, set, cut, restart, restart-arg, restart-status, tail, verdict, reason", clip(key))
+		err = fmt.Errorf("%q: expected one of program, arg, env, set, input, cut, restart, restart-arg, restart-status, tail, verdict, reason", clip(key))
 	}
 	return err
 }
@@ -206,6 +219,9 @@ func (c *Case) Judge() (result.Point, error) {
 		return result.Point{}, err
 	}
 	if err := c.Restart.fits(c.Plan); err != nil {
+		return result.Point{}, err
+	}
+	if err := c.Setup.check(c.Inputs); err != nil {
 		return result.Point{}, err
 	}
 	camp := Campaign{Setup: c.Setup, Restart: c.Restart}

@@ -47,7 +47,9 @@ func Save(setup Setup, plan Plan, console *kernel.Console, write func(image *sim
 	case !written:
 		return out, s.ended(&out)
 	}
-	out.Failures++
+	if s.p.Verdict != result.Unreached {
+		out.Failures++
+	}
 	out.Point.At = s.ref.Retired()
 	if ok {
 		out.Point.Verdict = result.Pass

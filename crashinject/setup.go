@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -172,7 +171,7 @@ func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
 	if console == nil {
 		var in io.Reader
 		if s.Stdin != "" {
-			data, err := os.ReadFile(s.Stdin)
+			data, err := readStdin(s.Stdin)
 			if err != nil {
 				return nil, fmt.Errorf("standard input: %w", err)
 			}

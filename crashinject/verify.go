@@ -156,7 +156,7 @@ func (s *survivor) fork(main *sim.Machine, twin bool) {
 }
 
 func (s *survivor) fail(v result.Verdict, format string, a ...any) bool {
-	s.p.Verdict, s.p.Reason = v, fmt.Sprintf(format, a...)
+	s.p.Verdict, s.p.Reason = v, Printable(fmt.Sprintf(format, a...))
 	return false
 }
 

@@ -115,7 +115,7 @@ func TestSaveAndResume(t *testing.T) {
 	dir := t.TempDir()
 	const input = "one line\nand another, rather longer than the guest's buffer, which holds sixty-four bytes\n"
 	whole := zhuque(t, dir, input, "run", "--", "guest:upper").want(t, 0)
-	for _, plan := range []string{"after 10", "after 700", "after 200; after 300 recovery 4", "after 12 step 2"} {
+	for _, plan := range []string{"after 10", "after 700", "after 200; after 300 recovery 3", "after 12 step 2"} {
 		t.Run(plan, func(t *testing.T) {
 			first := zhuque(t, dir, input, "crash", "--plan", plan, "--save", "image", "--", "guest:upper").want(t, 0, "zhuque resume image")
 			second := zhuque(t, dir, input, "resume", "image").want(t, 0, "exited with status 0")

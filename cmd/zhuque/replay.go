@@ -60,7 +60,12 @@ func replay(name string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if cs.Verdict.Valid() && cs.Verdict != p.Verdict {
+	switch {
+	case !cs.Verdict.Valid():
+	case cs.Verdict == p.Verdict && (cs.Reason == "" || cs.Reason == p.Reason):
+	case cs.Verdict == p.Verdict:
+		return exit(result.SimBug.ExitCode(), "%s: the file gives the reason %q, this run %q", name, cs.Reason, p.Reason)
+	default:
 		return exit(result.SimBug.ExitCode(), "%s: the file says %s, this run says %s", name, cs.Verdict, p.Verdict)
 	}
 	return verdict(p.Verdict)

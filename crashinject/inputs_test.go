@@ -1,0 +1,87 @@
+package crashinject
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"zhuque/crashinject/result"
+	"zhuque/scenarios/guests"
+)
+
+// A case knows its inputs: whichever changes, it is stale and says which.
+func TestStaleCasesAreSaidToBe(t *testing.T) {
+	dir := t.TempDir()
+	s := DefaultSetup()
+	s.Root, s.Program = dir, "/prog"
+	s.Stdin, s.PMEMDir = filepath.Join(dir, "in"), filepath.Join(dir, "pool")
+	elf, err := guests.Guest("hello")
+	must(err)
+	must(os.Mkdir(s.PMEMDir, 0o700))
+	files := map[string]string{"program": "prog", "stdin": "in", "pmem-dir": "pool/file"}
+	for _, name := range files {
+		must(os.WriteFile(filepath.Join(dir, name), elf, 0o700))
+	}
+	inputs, err := s.inputs()
+	must(err)
+	c, err := ParseCase("f.case", Case{Setup: s, Plan: At(5), Verdict: result.Pass, Inputs: inputs}.String())
+	must(err)
+	if err := c.Setup.check(c.Inputs); err != nil || len(c.Inputs) != 4 {
+		t.Fatalf("inputs %v: %v", c.Inputs, err)
+	}
+	for input, name := range files {
+		path := filepath.Join(dir, name)
+		must(os.WriteFile(path, append([]byte(nil), append(elf, 'x')...), 0o700))
+		var stale *Stale
+		if _, err := c.Judge(); !errors.As(err, &stale) || stale.Name != input {
+			t.Errorf("another %s: %v", input, err)
+		}
+		must(os.WriteFile(path, elf, 0o700))
+	}
+	if p, err := c.Judge(); err != nil || p.Verdict != result.Pass {
+		t.Errorf("as it was: %v, %v", p, err)
+	}
+	must(os.Remove(filepath.Join(dir, "prog")))
+	if err := c.Setup.check(c.Inputs); err == nil {
+		t.Error("a case whose program is gone is not stale")
+	}
+	c.Setup.Preset = "clx-g1"
+	if err := c.Setup.check([]Input{inputs[len(inputs)-1]}); err == nil {
+		t.Error("a case of another preset is not stale")
+	}
+}
+
+// Input without an end, and what is no file, is refused in words.
+func TestEndlessInputIsRefused(t *testing.T) {
+	huge := filepath.Join(t.TempDir(), "huge")
+	f, err := os.Create(huge)
+	must(err)
+	must(f.Truncate(maxStdin + 1))
+	must(f.Close())
+	for name, want := range map[string]string{"/dev/zero": "regular file", huge: "at most", t.TempDir(): "regular file"} {
+		s := guestSetup(t, "upper")
+		s.Stdin = name
+		if _, err := s.Config(nil); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("stdin %s: %v, expected %q", name, err, want)
+		}
+	}
+	s := guestSetup(t, "upper")
+	s.Stdin = os.DevNull
+	if _, err := s.Config(nil); err != nil {
+		t.Errorf("empty standard input: %v", err)
+	}
+}
+
+// What a terminal would obey it shows instead.
+func TestControlCharactersAreShown(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain\ttext\n": "plain\ttext\n", "“né”": "“né”",
+		"\x1b]0;x\a": `\x1b]0;x\x07`, "a\x00\r\x7f": `a\x00\x0d\x7f`, "\u009b2J": `\x9b2J`, "\xff\xc3": `\xff\xc3`,
+	} {
+		if got := Printable(text); got != want {
+			t.Errorf("%q is shown as %q, expected %q", text, got, want)
+		}
+	}
+}
