@@ -19,5 +19,5 @@ func TestPublishRefusals(t *testing.T) {
 	// A program that listens nowhere ends as it would without.
 	zhuque(t, t.TempDir(), "", "run", "--publish", "127.0.0.1:0:80", "--", "guest:hello").want(t, 0, "port 80 of the guest is 127.0.0.1:")
 	zhuque(t, t.TempDir(), "", "crash", "--at", "5", "--plan", "", "--publish", "127.0.0.1:0:80", "--", "guest:hello").want(t, 0, "pass: 1 of 1")
-	zhuque(t, t.TempDir(), "", "crash", "--plan", "after 5 step 1", "--publish", "127.0.0.1:0:80", "--", "guest:hello").want(t, exitBadInput, "no step and no rep")
+	zhuque(t, t.TempDir(), "", "crash", "--plan", "after 5 step 1", "--publish", "127.0.0.1:0:80", "--", "guest:hello").want(t, exitBadInput, "no step, no rep and no skew")
 }
