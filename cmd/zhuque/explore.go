@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -23,6 +26,7 @@ type exploreFlags struct {
 	stdout string
 	bound  uint64
 	cuts   uint64
+	world  string
 }
 
 func exploreVerb() *cobra.Command {
@@ -49,8 +53,9 @@ does, but no shell runs.
 What fails without a power cut is said first: exit status 16. The exit status is 0 when
 nothing was found, 10 when a world is wrong, and otherwise that of other verbs. The
 domain is adr unless --domain says otherwise.`,
-		Args: cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args) },
+		Example: `  zhuque explore --recover "./list walk" -- ./list push 3   # exit status 10`,
+		Args:    cobra.ArbitraryArgs,
+		RunE:    func(c *cobra.Command, args []string) error { return f.run(c, args) },
 	}
 	c.Flags().SetInterspersed(false)
 	f.setup.register(c)
@@ -64,6 +69,7 @@ domain is adr unless --domain says otherwise.`,
 	complete(c, "stdout", words("terminal", "pipe"))
 	numberVar(fl, &f.bound, "bound-worlds", 0, "stop after so many worlds (default: no bound)")
 	numberVar(fl, &f.cuts, "cuts", 2, "power cuts one after the other: 1 does not cut the recovery")
+	fl.StringVar(&f.world, "world", "", "run this world alone, as a failure's command names it")
 	return c
 }
 
@@ -93,6 +99,13 @@ func (f *exploreFlags) options(c *cobra.Command, args []string) (*explore.Option
 	case given("bound-worlds") && f.bound == 0:
 		return nil, errors.New("--bound-worlds 0: expected a number above zero")
 	}
+	for _, n := range strings.FieldsFunc(f.world, func(r rune) bool { return r == '.' }) {
+		v, err := strconv.ParseUint(n, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("--world %q: expected whole numbers with dots between them", f.world)
+		}
+		opt.Only = append(opt.Only, v)
+	}
 	if given("recover") {
 		if opt.Recover, err = f.command(&setup, "recover", f.recov); err != nil {
 			return nil, err
@@ -121,6 +134,15 @@ func (f *exploreFlags) command(setup *crashinject.Setup, flag, words string) (*c
 	return r, nil
 }
 
+// replay is this command for one world alone.
+func (f *exploreFlags) replay(world []uint64) string {
+	args := slices.Clone(os.Args[1:])
+	if i := slices.Index(args, "explore"); i >= 0 && f.world == "" {
+		args = slices.Insert(args, i+1, "--world", strings.Trim(strings.ReplaceAll(fmt.Sprint(world), " ", "."), "[]"))
+	}
+	return command(append([]string{"zhuque"}, args...)...)
+}
+
 func (f *exploreFlags) run(c *cobra.Command, args []string) error {
 	asJSON, err := f.form.json()
 	if err != nil {
@@ -141,6 +163,9 @@ func (f *exploreFlags) run(c *cobra.Command, args []string) error {
 		return exit(exitInterrupted, "interrupted")
 	case err != nil:
 		return classify(err)
+	}
+	for _, x := range r.Failures {
+		x.Replay = f.replay(x.World)
 	}
 	if asJSON {
 		err = writeJSON(os.Stdout, r)

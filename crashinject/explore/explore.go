@@ -38,6 +38,9 @@ type Options struct {
 	// Namer gives who names the instructions of a machine; nil: by address alone.
 	Namer func(*sim.Machine) Namer
 
+	// Only is the Failure.World to run, nil for all.
+	Only []uint64
+
 	seen func(acked int, a answer) // for tests: told of every world
 }
 
@@ -91,6 +94,8 @@ type explorer struct {
 	seen      map[key]bool
 	tree      *vfs.FS // of the last look
 	trees     int
+	path      []uint64 // to the world that runs, see Failure.World
+	first     uint64   // looks of the program
 	blocks    *sim.Machine
 	main      *sim.Machine // runs the program while it is explored
 	stopped   error        // a bound was reached, or the context ended
@@ -112,6 +117,7 @@ type finding struct {
 	m      *sim.Machine
 	at     uint64
 	cuts   int
+	path   []uint64
 }
 
 // errBound stops an exploration.

@@ -57,6 +57,7 @@ type Report struct {
 	Notes       []string   `json:"notes,omitempty"`
 
 	err error
+	one bool // only one world was run
 }
 
 // Err is what ended an exploration before its end, nil for nothing or for a bound: such
@@ -96,6 +97,10 @@ type Failure struct {
 	At     uint64  `json:"at"`   // instructions before the cut
 	Cuts   int     `json:"cuts"` // power cuts
 	Count  uint64  `json:"worlds"`
+
+	// World leads to the first world: the number of the look from 1, the way in which each
+	// load came out from 0; where the recovery was cut, the instruction there, and so on.
+	World []uint64 `json:"world"`
 }
 
 func newReport(opt *Options) *Report {
@@ -126,7 +131,7 @@ func (f *Failure) identity() string {
 // report completes the record.
 func (x *explorer) report() {
 	r := x.res
-	r.Verdict = "pass"
+	r.Verdict, r.one = "pass", x.opt.Only != nil
 	if len(r.Failures) > 0 {
 		r.Verdict = "violation"
 	}
@@ -137,7 +142,7 @@ func (x *explorer) report() {
 			r.Stopped, r.err = fmt.Sprintf("%s of %d", r.Stopped, x.opt.Worlds), nil
 		}
 	}
-	r.Exhaustive = x.stopped == nil && r.Unexplored == 0
+	r.Exhaustive = x.stopped == nil && r.Unexplored == 0 && x.opt.Only == nil
 }
 
 // Text renders the report for a reader.
@@ -145,6 +150,8 @@ func (r *Report) Text() string {
 	var b strings.Builder
 	how := "exhaustive"
 	switch {
+	case r.one:
+		how = "one world"
 	case r.Stopped != "":
 		how = "not exhaustive: " + r.Stopped
 	case r.Unexplored > 0:
@@ -173,6 +180,9 @@ func (r *Report) Text() string {
 				fmt.Fprintf(&b, " (flush at %s)", *s.Flush)
 			}
 			fmt.Fprintf(&b, "; missed by the load at %s\n", f.Loads[k])
+		}
+		if f.Replay != "" {
+			fmt.Fprintf(&b, "  %s\n", f.Replay)
 		}
 		if len(f.Stores) == 0 {
 			fmt.Fprintf(&b, "  with every store persisted, after instruction %d\n", f.At)

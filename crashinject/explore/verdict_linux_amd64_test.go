@@ -177,3 +177,26 @@ func TestPerformanceFindings(t *testing.T) {
 		t.Errorf("under eADR %d flushes are wasted, expected all 6", clean)
 	}
 }
+
+// The world of a failure, run alone, fails alike; also behind a second cut.
+func TestOneWorld(t *testing.T) {
+	for _, tc := range [][2]string{{"torn 2", "show"}, {"torn 2", "abort-show"}, {"lost 2", "show"}, {"torn 2", ""}} {
+		opt := pair(t, tc[0], tc[1])
+		r := explored(t, opt)
+		again := 0
+		for _, f := range r.Failures {
+			opt.Only = f.World
+			one := explored(t, opt)
+			if one.Worlds == 0 || len(one.Failures) == 0 || one.Exhaustive {
+				t.Errorf("%q: world %v: %d worlds, %d failures, exhaustive %t", tc, f.World, one.Worlds, len(one.Failures), one.Exhaustive)
+				continue
+			}
+			if g := one.Failures[len(one.Failures)-1]; g.Kind == f.Kind && g.What == f.What && g.identity() == f.identity() {
+				again++
+			}
+		}
+		if again != len(r.Failures) || tc[1] != "" && again == 0 {
+			t.Errorf("%q: %d of %d failures come again", tc, again, len(r.Failures))
+		}
+	}
+}

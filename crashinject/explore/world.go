@@ -78,6 +78,7 @@ func (x *explorer) Acknowledged(m *sim.Machine, a sim.Ack) {
 func (x *explorer) judgePending(now answer) {
 	before := x.known[len(x.known)-1]
 	for _, f := range x.pending {
+		x.path = f.path
 		if f.answer == now || f.answer == before {
 			continue
 		}
@@ -93,7 +94,10 @@ func (x *explorer) judgePending(now answer) {
 }
 
 // Look implements sim.Observer: of the program.
-func (x *explorer) Look(_ *sim.Machine, left *sim.Left) { x.look(left, 1) }
+func (x *explorer) Look(_ *sim.Machine, left *sim.Left) {
+	x.path = x.path[:0]
+	x.look(left, 1)
+}
 
 // again observes a recovery, after so many cuts.
 type again struct {
@@ -123,6 +127,17 @@ func (x *explorer) look(left *sim.Left, n int) {
 	}
 	x.seen[k] = true
 	x.res.Looks++
+	if n == 1 {
+		x.first++
+		x.path = append(x.path, x.first)
+	} else {
+		x.path = append(x.path, left.At)
+	}
+	if !x.wanted() {
+		x.path = x.path[:len(x.path)-1]
+		return
+	}
+	defer func(n int) { x.path = x.path[:n] }(len(x.path) - 1)
 	x.naive = logAdd(x.naive, left.NaiveLog10(), x.res.Looks == 1)
 	var to sim.Observer
 	if n < max(x.opt.Cuts, 1) {
@@ -145,18 +160,29 @@ func logAdd(a, b float64, first bool) float64 {
 	return hi + math.Log10(1+math.Pow(10, lo-hi))
 }
 
+// wanted reports whether the path leads to the one world that is to be run, if it is one.
+func (x *explorer) wanted() bool {
+	only := x.opt.Only
+	return only == nil || len(x.path) <= len(only) && slices.Equal(x.path, only[:len(x.path)])
+}
+
 // branch is a machine that has still to run.
 type branch struct {
 	m     *sim.Machine
 	check bool // it runs the check
+	path  []uint64
 }
 
 // worlds runs a machine and all that it splits into, depth first.
 func (x *explorer) worlds(m *sim.Machine, at uint64, cuts int) {
-	todo := []branch{{m, false}}
+	todo := []branch{{m, false, slices.Clone(x.path)}}
+	defer func(path []uint64) { x.path = path }(x.path)
 	for len(todo) > 0 && x.stopped == nil {
 		b := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
+		if x.path = b.path; !x.wanted() {
+			continue
+		}
 		limit := x.budget
 		if b.check {
 			limit = unlimited
@@ -169,7 +195,7 @@ func (x *explorer) worlds(m *sim.Machine, at uint64, cuts int) {
 		if stop.Reason == sim.Undecided {
 			split := b.m.Split()
 			for i := len(split) - 1; i >= 0; i-- {
-				todo = append(todo, branch{split[i], b.check})
+				todo = append(todo, branch{split[i], b.check, append(slices.Clone(b.path), uint64(i))})
 			}
 			continue
 		}
@@ -182,7 +208,7 @@ func (x *explorer) worlds(m *sim.Machine, at uint64, cuts int) {
 		}
 		x.res.Worlds++
 		if x.judge(b.m, stop, at, cuts) && x.opt.Check != nil {
-			todo = append(todo, branch{x.checker(b.m), true})
+			todo = append(todo, branch{x.checker(b.m), true, b.path})
 		}
 		if x.opt.Worlds != 0 && x.res.Worlds+x.res.Before.Worlds >= x.opt.Worlds {
 			x.stopped = errBound
@@ -229,7 +255,7 @@ func (x *explorer) wait(a answer, acked int, m *sim.Machine, at uint64, cuts int
 			return
 		}
 	}
-	x.pending = append(x.pending, &finding{acked, a, m, at, cuts})
+	x.pending = append(x.pending, &finding{acked, a, m, at, cuts, slices.Clone(x.path)})
 }
 
 // checker is the machine that runs the check on what a recovery leaves.
@@ -254,7 +280,7 @@ func (x *explorer) judgeCheck(m *sim.Machine, stop sim.Stop, at uint64, cuts int
 
 // fail reports a world; of those with the same stores and loads one.
 func (x *explorer) fail(kind Kind, what string, m *sim.Machine, at uint64, cuts int) {
-	f := &Failure{Kind: kind, What: what, At: at, Cuts: cuts, Count: 1}
+	f := &Failure{Kind: kind, What: what, At: at, Cuts: cuts, Count: 1, World: slices.Clone(x.path)}
 	stores, loads := x.namer(x.main), x.namer(m)
 	if cuts > 1 {
 		stores = loads // of the recovery, or of the program that it is
