@@ -50,10 +50,13 @@ as after a cut right before or right after the operation in flight. Otherwise wh
 acknowledged is lost, or the operation is torn. Commands are split into words as a shell
 does, but no shell runs.
 
+For a program list: zhuque explore --recover "./list walk" -- ./list push 3. One that
+stores to no mapped file of /mnt/pmem has nothing to explore (exit status 2).
+
 What fails without a power cut is said first: exit status 16. The exit status is 0 when
 nothing was found, 10 when a world is wrong, and otherwise that of other verbs. The
 domain is adr unless --domain says otherwise.`,
-		Example: `  zhuque explore --recover "./list walk" -- ./list push 3   # exit status 10`,
+		Example: `  zhuque explore --domain eadr -- guest:hello   # exit status 2`,
 		Args:    cobra.ArbitraryArgs,
 		RunE:    func(c *cobra.Command, args []string) error { return f.run(c, args) },
 	}
