@@ -272,7 +272,7 @@ int main(int argc, char **argv)
 		who(argv[1]);
 		return 0;
 	}
-	setgroups(0, NULL);
+	setgroups(0, NULL), setpriority(PRIO_PROCESS, 0, 0); /* whoever started this may be nice */
 	prctl(PR_SET_DUMPABLE, 1);
 	who("at the start");
 	say("umask: %o %o", umask(0777777), umask(022));
