@@ -103,8 +103,11 @@ func overheadCSV(o *result.Overhead) []byte {
 var overheadHead = []string{"system", "pmem_latency_nanos", "cycles", "instructions", "relative_to_native", "n", "low", "high"}
 
 func overheadCells(p *result.OverheadPoint) []string {
-	return []string{p.System, float(p.PMEMLatencyNanos), u(uint64(p.Cycles)), u(p.Instructions), float(p.RelativeToNative),
-		strconv.Itoa(max(p.N, 1)), float(p.Low), float(p.High)}
+	low, high := "", "" // one run spans nothing
+	if p.N > 1 {
+		low, high = float(p.Low), float(p.High)
+	}
+	return []string{p.System, float(p.PMEMLatencyNanos), u(uint64(p.Cycles)), u(p.Instructions), float(p.RelativeToNative), strconv.Itoa(max(p.N, 1)), low, high}
 }
 
 // overheadSummaryCSV holds all programs at one latency that all of them were
@@ -135,6 +138,18 @@ func overheadSummaryCSV(doc *result.Document) (text []byte, latency float64, ok 
 		}
 	}
 	return csvText(append([]string{"program"}, overheadHead...), rows), latency, true
+}
+
+// pointsAt returns what all programs cost at one latency.
+func pointsAt(doc *result.Document, latency float64) (list []result.OverheadPoint) {
+	for i := range doc.Overheads {
+		for _, p := range doc.Overheads[i].Points {
+			if p.PMEMLatencyNanos == latency {
+				list = append(list, p)
+			}
+		}
+	}
+	return list
 }
 
 func everyProgramHas(doc *result.Document, latency float64) bool {
@@ -171,4 +186,27 @@ func sampleNote(c *result.Campaign) string {
 		return fmt.Sprintf("all %s points", group(c.Points))
 	}
 	return fmt.Sprintf("%s of %s points, evenly spaced within each verdict", group(uint64(len(c.Samples))), group(c.Points))
+}
+
+// contents says in words which points results.json has: counts and histograms cover all.
+func contents(doc *result.Document) string {
+	var kept, all result.Counts
+	for i := range doc.Campaigns {
+		c := &doc.Campaigns[i]
+		all = all.Plus(c.Counts)
+		for j := range c.Samples {
+			kept.Add(c.Samples[j].Verdict, 1)
+		}
+	}
+	if all.Total() == 0 {
+		return ""
+	}
+	part := func(n, of uint64, what string) string {
+		if n == of {
+			return fmt.Sprintf("all %s %s", group(of), what)
+		}
+		return fmt.Sprintf("%s of %s %s, evenly spaced", group(n), group(of), what)
+	}
+	return fmt.Sprintf("the counts and histograms of all %s points, and a record of each of %s and %s",
+		group(all.Total()), part(kept.Total()-kept.Pass, all.Total()-all.Pass, "failures"), part(kept.Pass, all.Pass, "passes"))
 }

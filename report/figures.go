@@ -39,8 +39,8 @@ func figures(doc *result.Document) []drawn {
 		}
 	}
 	if text, latency, ok := overheadSummaryCSV(doc); ok {
-		caption := fmt.Sprintf("Run time relative to native at %s ns PMEM read latency, all programs. Error bars span the smallest and largest run.", float(latency))
-		list = append(list, drawn{"overhead-summary", caption, text, figure.OverheadBars})
+		caption := fmt.Sprintf("Run time relative to native at %s ns PMEM read latency, all programs.", float(latency))
+		list = append(list, drawn{"overhead-summary", caption + intervalNote(pointsAt(doc, latency)), text, figure.OverheadBars})
 	}
 	return list
 }
@@ -65,12 +65,23 @@ func cutCaption(c *result.Campaign) string {
 
 func overheadCaption(o *result.Overhead) string {
 	text := fmt.Sprintf("%s: modelled run time relative to native over the PMEM read latency.", o.Program)
-	for i := range o.Points {
-		if o.Points[i].N > 1 {
-			return text + " Error bars span the smallest and largest run."
-		}
+	return text + intervalNote(o.Points)
+}
+
+// intervalNote says what the error bars of a figure are, or why there is none.
+func intervalNote(points []result.OverheadPoint) string {
+	varied, bars := false, false
+	for i := range points {
+		varied = varied || points[i].N > 1
+		bars = bars || points[i].N > 1 && points[i].Low < points[i].High
 	}
-	return text
+	switch {
+	case bars:
+		return " Error bars span the smallest and largest run."
+	case varied:
+		return " All runs of a point took the same time: no error bars."
+	}
+	return " One run a point: no error bars. The same run again takes the same modelled time."
 }
 
 // render draws the figure from its CSV.

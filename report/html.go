@@ -40,6 +40,7 @@ type page struct {
 	Params      []paramView
 	Verdicts    []labelled
 	Kinds       []labelled
+	Records     string // which points results.json has
 }
 
 type labelled struct{ Name, Text, Class string }
@@ -105,7 +106,7 @@ func newPage(doc *result.Document) *page {
 	for _, v := range result.Verdicts() {
 		p.Verdicts = append(p.Verdicts, labelled{Name: v.String(), Text: v.Meaning() + " Exit status " + strconv.Itoa(v.ExitCode()) + "."})
 	}
-	p.Kinds = kindGlossary()
+	p.Kinds, p.Records = kindGlossary(), contents(doc)
 	return p
 }
 

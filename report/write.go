@@ -34,6 +34,7 @@ func writeAll(dir string, doc result.Document, file writeFile) error {
 	bytes := func(name string, text []byte) error {
 		return put(name, func(w io.Writer) error { _, err := w.Write(text); return err })
 	}
+	doc.Contents = contents(&doc)
 	if err := put("results.json", func(w io.Writer) error { return result.Write(w, doc) }); err != nil {
 		return err
 	}

@@ -184,7 +184,7 @@ func measure(doc *result.Document) error {
 					native = r.Cycles
 				}
 				cost.Points = append(cost.Points, result.OverheadPoint{System: sys.name, PMEMLatencyNanos: float64(latency), Cycles: r.Cycles,
-					Instructions: r.Instructions, RelativeToNative: float64(r.Cycles) / float64(native)})
+					Instructions: r.Instructions, RelativeToNative: float64(r.Cycles) / float64(native), N: 1})
 				if latency == costLatencies[2] {
 					r.Name = guest + ", " + sys.name
 					doc.Runs = append(doc.Runs, r)

@@ -43,6 +43,7 @@
 //
 //	schema, version     "zhuque-sim-result", 1
 //	title               text, optional
+//	contents            which points the document has, in words, optional
 //	environment[]       name, value: facts that the caller states
 //	commands[]          command lines that made the document
 //	campaigns[]

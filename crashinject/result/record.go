@@ -173,7 +173,7 @@ type OverheadPoint struct {
 	Instructions     uint64      `json:"instructions"`
 	RelativeToNative float64     `json:"relative_to_native"`
 	N                int         `json:"n,omitempty"`    // runs with different seeds behind the value; 0 or 1: a single one
-	Low              float64     `json:"low,omitempty"`  // smallest RelativeToNative of the N runs; 0: no interval
+	Low              float64     `json:"low,omitempty"`  // smallest RelativeToNative of the N runs; absent with one
 	High             float64     `json:"high,omitempty"` // largest one
 }
 
@@ -194,6 +194,7 @@ type Document struct {
 	Schema      string       `json:"schema"`  // Schema; filled by Write when empty
 	Version     int          `json:"version"` // Version; filled by Write when 0
 	Title       string       `json:"title,omitempty"`
+	Contents    string       `json:"contents,omitempty"` // which points are here, in words
 	Environment []Fact       `json:"environment,omitempty"`
 	Commands    []string     `json:"commands,omitempty"` // command lines that made this document, in order
 	Campaigns   []Campaign   `json:"campaigns,omitempty"`

@@ -37,7 +37,7 @@ func fullDocument() Document {
 	col.Fill(&c)
 	c.Seal()
 	return Document{
-		Schema: Schema, Version: Version, Title: "Every field",
+		Schema: Schema, Version: Version, Title: "Every field", Contents: "two points of two",
 		Environment: []Fact{{"machine", "icx-g2"}},
 		Commands:    []string{"zhuque crash counter"},
 		Campaigns:   []Campaign{c},
@@ -129,7 +129,7 @@ func TestReadSaysWhatIsWrong(t *testing.T) {
 		{"empty", " \n", "the file is empty"},
 		{"cut short", good[:len(good)/2], "the file was cut short"},
 		{"cut short at the end", strings.TrimRight(good, "}\n"), "the file was cut short"},
-		{"not JSON", edit(`"campaigns": [`, `"campaigns": (`), "line 14, column 15: not valid JSON"},
+		{"not JSON", edit(`"campaigns": [`, `"campaigns": (`), "line 15, column 15: not valid JSON"},
 		{"something after the end", good + "{}", "not valid JSON"},
 		{"other schema", edit(Schema, "junit"), `"schema" is "junit", expected "zhuque-sim-result"`},
 		{"newer", edit(`"version": 1`, `"version": 2, "shiny": []`), "written by a newer Zhuque Sim: its version is 2, this program reads up to 1"},

@@ -21,10 +21,7 @@ type bar struct {
 	value, low, high float64
 }
 
-func (g *groupedBars) add(group, series string, value, n, low, high float64) {
-	if n < 2 || low == 0 && high == 0 {
-		low, high = value, value
-	}
+func (g *groupedBars) add(group, series string, value, low, high float64) {
 	g.bars = append(g.bars, bar{place(&g.groups, group), place(&g.series, series), value, low, high})
 }
 

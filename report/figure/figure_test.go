@@ -107,8 +107,9 @@ func TestBadDataIsRefused(t *testing.T) {
 		{bins + "0,9,1,0,0,0,0,x,0\n", `row 1, column "timeout" is "x"`, Verdicts},
 		{bins + "9,0,1,0,0,0,0,0,0\n", "before it starts", Verdicts},
 		{"at,verdict,dirty_lines,dirty_pmem,flush_nanos\n1,fine,1,1,1\n", `row 1: verdict "fine"`, Cut},
-		{"system,pmem_latency_nanos,relative_to_native,n,low,high\na,NaN,1,1,0,0\n", `column "pmem_latency_nanos" is "NaN"`, Overhead},
-		{bars + "p,a,100,1,1,0,0\np,b,200,1,1,0,0\n", "expected 100 ns", OverheadBars},
+		{"system,pmem_latency_nanos,relative_to_native,n,low,high\na,NaN,1,1,,\n", `column "pmem_latency_nanos" is "NaN"`, Overhead},
+		{bars + "p,a,100,1,1,,\np,b,200,1,1,,\n", "expected 100 ns", OverheadBars},
+		{bars + "p,a,100,1,1,0,0\n", "expected at least two runs, or empty columns", OverheadBars},
 	} {
 		if _, err := tc.draw([]byte(tc.text)); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%q: error is %v, expected it to say %q", tc.text, err, tc.want)
@@ -132,11 +133,11 @@ func TestOddShapesDraw(t *testing.T) {
 		{bins + "0,18446744073709551614,1,1,1,1,1,1,1\n", Verdicts},
 		{cuts + "7,pass,0,0,0\n", Cut},
 		{cuts + "7,timeout,3,2,9\n7,violation,3,2,9\n", Cut},
-		{curve + "native,300,1,1,0,0\n", Overhead},
-		{curve + "native,0,0,1,0,0\n", Overhead},
-		{curve + "native,100,1,1,0,0\nlog,3000,250,3,200,300\n", Overhead},
-		{bars + "p,native,300,1,1,0,0\np,log,300,250,3,200,300\n", OverheadBars},
-		{bars + "p,native,300,0,1,0,0\n", OverheadBars},
+		{curve + "native,300,1,1,,\n", Overhead},
+		{curve + "native,0,0,1,,\n", Overhead},
+		{curve + "native,100,1,1,,\nlog,3000,250,3,200,300\n", Overhead},
+		{bars + "p,native,300,1,1,,\np,log,300,250,3,200,300\n", OverheadBars},
+		{bars + "p,native,300,0,1,,\n", OverheadBars},
 	} {
 		f, err := tc.draw([]byte(tc.text))
 		text := svg(t, f, err)

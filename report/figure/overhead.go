@@ -20,7 +20,7 @@ import (
 // ten is logarithmic.
 //
 // The CSV has one row per point with the columns system, pmem_latency_nanos,
-// relative_to_native, n, low and high (0: no interval).
+// relative_to_native, n, low and high (both empty: no interval).
 func Overhead(text []byte) (*Figure, error) {
 	t, err := readTable(text, "system", "pmem_latency_nanos", "relative_to_native", "n", "low", "high")
 	if err != nil {
@@ -32,7 +32,11 @@ func Overhead(text []byte) (*Figure, error) {
 	others := 0
 	series := map[string]*intervals{}
 	for i := range t.rows {
-		v, err := t.numbers(i, "pmem_latency_nanos", "relative_to_native", "n", "low", "high")
+		v, err := t.numbers(i, "pmem_latency_nanos", "relative_to_native", "n")
+		if err != nil {
+			return nil, err
+		}
+		low, high, err := t.interval(i, v[2], v[1])
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +45,7 @@ func Overhead(text []byte) (*Figure, error) {
 			series[name] = &intervals{pen: pens[rank(name, &others)%len(pens)]}
 			names = append(names, name)
 		}
-		series[name].add(v[0], v[1], v[2], v[3], v[4])
+		series[name].add(v[0], v[1], low, high)
 	}
 	// Zhuque lies at the bottom: its line is the broadest.
 	slices.SortStableFunc(names, func(a, b string) int {
@@ -93,10 +97,7 @@ type intervals struct {
 	low, high []float64 // equal to the value where there is no interval
 }
 
-func (s *intervals) add(x, y, n, low, high float64) {
-	if n < 2 || low == 0 && high == 0 {
-		low, high = y, y
-	}
+func (s *intervals) add(x, y, low, high float64) {
 	s.points = append(s.points, plotter.XY{X: x, Y: y})
 	s.low, s.high = append(s.low, low), append(s.high, high)
 }
@@ -163,7 +164,11 @@ func OverheadBars(text []byte) (*Figure, error) {
 	var g groupedBars
 	latency := math.NaN()
 	for i := range t.rows {
-		v, err := t.numbers(i, "pmem_latency_nanos", "relative_to_native", "n", "low", "high")
+		v, err := t.numbers(i, "pmem_latency_nanos", "relative_to_native", "n")
+		if err != nil {
+			return nil, err
+		}
+		low, high, err := t.interval(i, v[2], v[1])
 		if err != nil {
 			return nil, err
 		}
@@ -171,7 +176,7 @@ func OverheadBars(text []byte) (*Figure, error) {
 			return nil, fmt.Errorf("figure data: row %d has PMEM latency %g ns, expected %g ns as in the rows before", i+1, v[0], latency)
 		}
 		latency = v[0]
-		g.add(t.text(i, "program"), t.text(i, "system"), v[1], v[2], v[3], v[4])
+		g.add(t.text(i, "program"), t.text(i, "system"), v[1], low, high)
 	}
 	p := newPanel("", "run time / native")
 	p.Add(&g)

@@ -54,3 +54,19 @@ func (t *table) numbers(row int, names ...string) ([]float64, error) {
 	}
 	return out, nil
 }
+
+// interval returns the columns low and high of one row; both are value where they are empty,
+// as those of a single run are.
+func (t *table) interval(row int, n, value float64) (low, high float64, err error) {
+	if t.text(row, "low") == "" && t.text(row, "high") == "" {
+		return value, value, nil
+	}
+	v, err := t.numbers(row, "low", "high")
+	switch {
+	case err != nil:
+		return 0, 0, err
+	case n < 2:
+		return 0, 0, fmt.Errorf("figure data: row %d has an interval from %g to %g and n = %g: expected at least two runs, or empty columns", row+1, v[0], v[1], n)
+	}
+	return v[0], v[1], nil
+}
