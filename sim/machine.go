@@ -34,7 +34,7 @@ type Memory string
 const (
 	Zhuque Memory = "zhuque" // in PMEM, under the Zhuque runtime
 	Native Memory = "native" // in DRAM
-	PMEM   Memory = "pmem"   // in PMEM, without a runtime
+	PMEM   Memory = "pmem"   // in PMEM as under Zhuque, without a runtime
 )
 
 // Config describes a machine and the program on it. It is what survives a power
@@ -360,10 +360,8 @@ func dataBase(rt Runtime) phys.Addr {
 
 func placement(memory Memory) mm.Placement {
 	switch memory {
-	case Zhuque:
+	case Zhuque, PMEM: // alike, so that what the two differ by is the runtime
 		return mm.Placement{Anon: mm.PMEM, PrivateWritable: mm.PMEM, ReadOnlyFile: mm.DRAM}
-	case PMEM:
-		return mm.Placement{Anon: mm.PMEM, PrivateWritable: mm.PMEM, ReadOnlyFile: mm.PMEM}
 	case Native:
 		return mm.Placement{Anon: mm.DRAM, PrivateWritable: mm.DRAM, ReadOnlyFile: mm.DRAM}
 	}
