@@ -10,6 +10,28 @@ type Clock interface {
 	// Executed returns the instructions that the core has completed, those before the
 	// present one in its block included.
 	Executed() uint64
+	// Access tells of the present instruction's access, as far as the devices' model asks.
+	Access() Access
+}
+
+// Access is what the address of a load depends on.
+type Access struct {
+	Run  uint64 // tells one execution of a block from others; 0: nothing is known, so it depends on all before
+	At   uint8  // the instruction's index in the block
+	From uint64 // loads of the same execution, by index, that the address depends on
+	Regs uint32 // registers at the block's beginning that the address depends on
+	Out  uint32 // registers at the block's end that depend on what is loaded
+}
+
+// needs reports whether the address depends on what an earlier load loads.
+func (a *Access) needs(of *Access) bool {
+	switch {
+	case a.Run == 0 || of.Run == 0:
+		return true
+	case a.Run == of.Run:
+		return a.From>>of.At&1 != 0
+	}
+	return a.Regs&of.Out != 0
 }
 
 // StallCause is what a core waited for.
@@ -45,13 +67,21 @@ var fenceCause = [FenceKinds]StallCause{SFENCE: StallFence, LFENCE: StallFence, 
 // now is the core's time: a cycle for each instruction, and what it stalled.
 func (c *Core) now() phys.Cycles {
 	if c.Clock == nil {
-		return c.Stall
+		return c.Stall + c.idle
 	}
-	return c.Stall + phys.Cycles(c.Clock.Executed())
+	return c.Stall + c.idle + phys.Cycles(c.Clock.Executed())
 }
 
-// Time returns the cycles that the core has been busy: executing or stalled.
-func (c *Core) Time() phys.Cycles { return c.now() }
+// Time returns the core's time, and how many cycles of it the core has been busy:
+// executing or stalled.
+func (c *Core) Time() (now, busy phys.Cycles) { return c.now(), c.now() - c.idle }
+
+// Idle lets the core have nothing to do until a time, if that is still to come.
+func (c *Core) Idle(until phys.Cycles) {
+	if now := c.now(); until > now {
+		c.idle += until - now
+	}
+}
 
 // Accesses returns how many lines the core's loads and its visible stores asked for.
 func (c *Core) Accesses() uint64 { return c.Loads + c.committed }
@@ -77,6 +107,9 @@ func (c *Core) until(cause StallCause, t phys.Cycles) {
 type channel struct {
 	flushStart, flushed phys.Cycles // the next flush may start; all flushes so far are accepted
 	ntStart, ntSent     phys.Cycles // the same of write-combining buffers
+
+	burst [flushBurst]phys.Cycles // with modelled devices: when one of the next flushes may start, a ring
+	next  int
 }
 
 // flush sends a line that was flushed at a time.
@@ -93,7 +126,7 @@ func (p *channel) nt(at, latency, gap phys.Cycles) (start phys.Cycles) {
 }
 
 func (p *channel) addTo(d *det.Digest) {
-	for _, t := range []phys.Cycles{p.flushStart, p.flushed, p.ntStart, p.ntSent} {
+	for _, t := range append([]phys.Cycles{p.flushStart, p.flushed, p.ntStart, p.ntSent, phys.Cycles(p.next)}, p.burst[:]...) {
 		d.U64(uint64(t))
 	}
 }

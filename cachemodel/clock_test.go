@@ -10,7 +10,8 @@ import (
 // counted is a clock that the test sets.
 type counted uint64
 
-func (c *counted) Executed() uint64 { return uint64(*c) }
+func (c *counted) Executed() uint64          { return uint64(*c) }
+func (c *counted) Access() cachemodel.Access { return cachemodel.Access{} }
 
 // What a non-temporal store costs is paid once: at the buffers while they are full, and at
 // a fence only what is still on its way then.

@@ -268,5 +268,6 @@ func (h *Hierarchy) intoLLC(w word) {
 	if w = h.llc.put(w, h.epoch); w&dirty != 0 {
 		h.stats.LLCWriteBacks++
 		h.writeBack(w)
+		h.evict(w.line())
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"zhuque/cachemodel/device"
 	"zhuque/sim/phys"
 )
 
@@ -48,6 +49,9 @@ type Config struct {
 	// invalidated, for a store to a line that the core holds already.
 	CoreTransfer, CoreUpgrade phys.Nanos
 
+	// Timing is the part that has a now.
+	Timing Timing
+
 	// StoreOverlap divides the fill latency of store misses, which the store
 	// buffer mostly hides.
 	StoreOverlap int
@@ -74,6 +78,7 @@ func Preset(name string) (Config, error) {
 		DRAMWrite: 57, PMEMWrite: 62, DRAMNT: 87, PMEMNT: 90, FlushGap: 45, NTGap: 15,
 		CoreTransfer: 25, CoreUpgrade: 20,
 		StoreOverlap: 4, FenceCycles: fenceCycles,
+		Timing: Timing{Window: 224, LoadBuffers: 12, StoreMisses: 10, FullLine: 77, EvictQueue: 2000},
 	}
 	switch name {
 	case "", "icx-g2":
@@ -83,6 +88,7 @@ func Preset(name string) (Config, error) {
 		c.LLC = Geometry{16 * 1536 << 10, 12, 71}
 		c.StoreBuffer, c.WCBuffers = 72, 12
 		c.DRAMRead, c.PMEMRead = 89, 305
+		c.Timing.Window, c.Timing.Devices = 352, device.IceLake()
 	case "clx-g1":
 		c.Name, c.CoreMHz = "clx-g1", 2200
 		c.L1D = Geometry{32 << 10, 8, 4}
@@ -90,6 +96,7 @@ func Preset(name string) (Config, error) {
 		c.LLC = Geometry{16 * 1408 << 10, 11, 77}
 		c.StoreBuffer, c.WCBuffers = 56, 10
 		c.DRAMRead, c.PMEMRead = 102, 305
+		c.Timing.Devices = device.CascadeLake()
 		c.CLWBEvicts = true
 	default:
 		return Config{}, fmt.Errorf("cache model %q is not known; the presets are %s", name, strings.Join(Presets(), ", "))
@@ -137,6 +144,16 @@ func (g Geometry) validate() error {
 	return nil
 }
 
+// MostDirty returns how many dirty lines the levels of all cores can hold.
+func (c Config) MostDirty() (lines [Levels]int) {
+	for i, g := range []Geometry{c.L1D, c.L2, c.LLC} {
+		if lines[i] = int(g.Size) / phys.LineSize; i < Levels-1 {
+			lines[i] *= c.Cores
+		}
+	}
+	return lines
+}
+
 // images returns how many line images can be in use at once: one for each cached
 // line and one for each pending flush.
 func (c Config) images() uint64 {
@@ -148,6 +165,8 @@ func (c Config) images() uint64 {
 // are those of the preset whose name the configuration has.
 func (c *Config) Rows() []phys.Row {
 	rows := append(c.shape(), c.latencies()...)
+	rows = append(rows, c.overlap()...)
+	rows = append(rows, c.Timing.Devices.Rows()...)
 	for k := range FenceKinds {
 		rows = append(rows, phys.Row{Name: "fence." + k.String(), Cell: phys.CellOf(&c.FenceCycles[k]), Hi: 10_000, Unit: "cycles", Status: phys.Assumed,
 			Source: "order of magnitude on an empty buffer; a locked instruction pays twice"})
@@ -237,6 +256,21 @@ func (c *Config) latencies() []phys.Row {
 		ns("core.transfer", &c.CoreTransfer, assumed, sourceCores),
 		ns("core.upgrade", &c.CoreUpgrade, assumed, sourceCores),
 		number("store.overlap", &c.StoreOverlap, 1, 64, "ratio", "store misses that overlap"),
+	}
+}
+
+// overlap lists what a core overlaps, where the devices are modelled.
+func (c *Config) overlap() []phys.Row {
+	n := func(name string, v *int, hi uint64, unit string, status phys.Status, source string) phys.Row {
+		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: 1, Hi: hi, Unit: unit, Status: status, Source: source}
+	}
+	t := &c.Timing
+	return []phys.Row{
+		n("window", &t.Window, 4096, "instructions", phys.Cited, "reorder buffer: 224 (Cascade Lake), 352 (Ice Lake; ChampSim)"),
+		n("load.buffers", &t.LoadBuffers, maxLoads, "lines", phys.Assumed, "L1D fill buffers, from memory"),
+		n("store.misses", &t.StoreMisses, maxStores, "lines", phys.Assumed, "store misses under way at once"),
+		{Name: "store.full_line", Cell: phys.CellOf(&t.FullLine), Hi: 10_000, Unit: "cycles", Status: phys.Assumed, Source: "ownership without content, an LLC look-up"},
+		{Name: "evict.queue", Cell: phys.CellOf(&t.EvictQueue), Hi: 1_000_000, Unit: "ns", Status: phys.Assumed, Source: "how far write-back may be behind"},
 	}
 }
 

@@ -48,9 +48,11 @@ type Core struct {
 	Clock Clock
 
 	stalls    Stalls
-	path      channel // flushes and write-combining buffers on their way to the memory controller
-	mruDirty  uint64  // bit i: a store to MRU[i] changes no state either
-	committed uint64  // stores
+	idle      phys.Cycles // that it had nothing to do: part of its time
+	flight    flight      // with modelled devices: misses under way
+	path      channel     // flushes and write-combining buffers on their way to the memory controller
+	mruDirty  uint64      // bit i: a store to MRU[i] changes no state either
+	committed uint64      // stores
 	h         *Hierarchy
 	id        int
 	claims    *claims           // the hierarchy's, nil when this is the only core
@@ -102,7 +104,7 @@ func (c *Core) Load(l phys.LineAddr) {
 	if i := find(set, l); i < 0 {
 		c.h.stats.L1LoadMisses++
 		latency, from := c.fetch(l, false)
-		c.stall(from, latency)
+		c.load(l, from, latency)
 	} else if i > 0 {
 		toFront(set, i)
 	}
@@ -189,8 +191,8 @@ func (c *Core) commitSlow(l phys.LineAddr) {
 	set := c.l1.own(l, h.epoch)
 	if i := find(set, l); i < 0 {
 		h.stats.L1StoreMisses++
-		latency, _ := c.fetch(l, true)
-		c.stall(StallStoreBuffer, latency/phys.Cycles(h.cfg.StoreOverlap))
+		latency, from := c.fetch(l, true)
+		c.storeMiss(l, from, latency)
 	} else {
 		toFront(set, i)
 		if set[0]&shared != 0 {

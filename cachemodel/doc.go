@@ -75,10 +75,26 @@
 // loader, the kernel handing out a zeroed frame) says so first with
 // Hierarchy.DMA or Overwrite; otherwise a lost line could bring back what was there before.
 //
+// # Time
+//
+// A core's time is a cycle for each instruction it executed (Clock) and what it stalled, by
+// cause. What drains in time (flushes, write-combining buffers that are full) is computed from
+// stamps and never performed: state moves by events only, so it is the same whatever a device
+// takes. Latencies of memory are load to use.
+//
+// With Config.Timing the devices have queues (package device) and misses overlap: a load waits
+// for those that its address depends on (Access, from the registers of its block and those
+// that an earlier block left), for a free line buffer, and for the oldest load when the core is
+// a reorder window ahead of it. Store misses overlap up to a bound; a store of a whole line
+// waits for ownership alone. Fences wait for what they order.
+//
 // # Left out
 //
-// Prefetching, speculation, bandwidth, queueing, the mesh and the DIMM's own
-// buffers: latencies are first latencies, and the same between any two cores. The
+// Prefetching, speculation, branches, issue width, the mesh: an instruction is a cycle, and
+// latencies are the same between any two cores. An address that depends on a load through
+// memory, or through a register that a block in between copied, counts as independent; a run
+// that was stopped in mid-block begins its knowledge anew there, so with Timing elapsed time may
+// differ a little by where a run was stopped. The
 // cycles of a store that another core's access pushes out of the buffer count for
 // the core that stored.
 // Stores of a dirty line are not recorded one by one, so a lost line returns to

@@ -107,7 +107,7 @@ func (c *Core) flushLeaves(l phys.LineAddr, k FlushKind, at phys.Cycles) {
 		*w &^= dirty
 		c.h.stats.FlushWriteBacks++
 		c.h.stats.DRAMWrites++
-		c.path.flush(at, c.h.cost.dramWrite, c.h.cost.flushGap)
+		c.sendFlush(l, at, c.h.cost.dramWrite)
 		c.settle(l, k)
 	default:
 		if *w&pending != 0 {
@@ -118,7 +118,7 @@ func (c *Core) flushLeaves(l phys.LineAddr, k FlushKind, at phys.Cycles) {
 		*w |= pending | armed
 		c.h.refreshMRU(l)
 		c.flushes = append(c.flushes, pendingFlush{line: l, kind: k})
-		c.path.flush(at, c.h.cost.pmemWrite, c.h.cost.flushGap)
+		c.sendFlush(l, at, c.h.cost.pmemWrite)
 		if len(c.flushes) > c.h.cfg.PendingFlushes {
 			c.complete()
 		}
@@ -130,15 +130,21 @@ func (c *Core) clflush(l phys.LineAddr) {
 	if i := c.wc.find(l); i >= 0 {
 		c.evictWC(i)
 	}
-	if w := c.h.expel(l); w&dirty != 0 {
-		c.h.stats.FlushWriteBacks++
-		c.h.writeBack(w)
-		if l.IsPMEM() {
-			c.stall(StallFlush, c.h.cost.pmemWrite)
-		} else {
-			c.stall(StallFlush, c.h.cost.dramWrite)
-		}
+	w := c.h.expel(l)
+	if w&dirty == 0 {
+		return
 	}
+	c.h.stats.FlushWriteBacks++
+	c.h.writeBack(w)
+	latency := c.h.cost.dramWrite
+	if l.IsPMEM() {
+		latency = c.h.cost.pmemWrite
+	}
+	if c.h.devices != nil {
+		c.until(StallStoreBuffer, c.flight.stored)
+		c.h.devices.Write(c.id, l, false, c.h.picos(c.now()))
+	}
+	c.stall(StallFlush, latency)
 }
 
 // settle leaves a clean line as the flush kind wants it: cached or not.
@@ -194,6 +200,7 @@ func (c *Core) Fence(k FenceKind) {
 		h.stats.SFENCE++
 	case LFENCE:
 		h.stats.LFENCE++
+		c.settleLoads()
 		return
 	case MFENCE:
 		h.stats.MFENCE++
@@ -203,6 +210,9 @@ func (c *Core) Fence(k FenceKind) {
 		h.stats.Serialize++
 	case Interrupt:
 		h.stats.Interrupt++
+	}
+	if k != SFENCE {
+		c.settleLoads()
 	}
 	for c.SB.head != c.SB.tail {
 		c.commitOldest()
@@ -216,6 +226,7 @@ func (c *Core) Fence(k FenceKind) {
 	for c.wc.n > 0 {
 		c.evictWC(0)
 	}
+	c.drain(completes)
 	if completes {
 		c.until(StallFlush, c.path.flushed)
 	}

@@ -3,6 +3,7 @@ package cachemodel
 import (
 	"sync/atomic"
 
+	"zhuque/cachemodel/device"
 	"zhuque/sim/det"
 	"zhuque/sim/phys"
 )
@@ -25,8 +26,12 @@ type Hierarchy struct {
 	images images
 	claims *claims // nil with one core
 	saves  uint64  // see pendingFlush.saved
-	stats  Stats
-	cost   costs
+
+	devices *device.Device // nil: latencies alone
+	at      phys.Cycles    // of the core whose access is served
+	evicted phys.Cycles    // when what the LLC dropped last is accepted
+	stats   Stats
+	cost    costs
 }
 
 // costs are the configuration's latencies in cycles, beyond an L1 hit.
@@ -108,6 +113,12 @@ func New(cfg Config, r LineReader) (*Hierarchy, error) {
 			transfer: beyond(cfg.CoreTransfer), upgrade: beyond(cfg.CoreUpgrade),
 		},
 	}
+	if cfg.Timing.On {
+		var err error
+		if h.devices, err = device.New(cfg.Timing.Devices, cfg.Cores, 1); err != nil {
+			return nil, err
+		}
+	}
 	if cfg.Cores > 1 {
 		h.claims = new(claims)
 	}
@@ -143,6 +154,9 @@ func (h *Hierarchy) Fork(r LineReader) *Hierarchy {
 	h.epoch = epochs.Add(1)
 	f.llc = h.llc.fork()
 	f.images = h.images.fork()
+	if h.devices != nil {
+		f.devices = h.devices.Fork()
+	}
 	if h.claims != nil {
 		k := *h.claims
 		f.claims = &k
@@ -176,6 +190,9 @@ func (h *Hierarchy) Stats() Stats {
 func (c *Core) fetch(l phys.LineAddr, store bool) (latency phys.Cycles, from StallCause) {
 	h := c.h
 	latency, from = h.cost.l2, StallLoadL2
+	if h.devices != nil {
+		h.at = c.now()
+	}
 	w := c.l2.take(l, h.epoch)
 	if w&shared != 0 && store {
 		h.stats.Upgrades++
@@ -324,6 +341,7 @@ func (c *Core) addTo(d *det.Digest) {
 		c.h.addImage(d, p.image)
 	}
 	c.path.addTo(d)
+	c.flight.addTo(d)
 	for _, v := range c.stalls {
 		d.U64(uint64(v))
 	}

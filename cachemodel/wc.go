@@ -101,10 +101,10 @@ func (c *Core) evictWC(i int) (free phys.Cycles) {
 	}
 	if e.line.IsPMEM() {
 		h.stats.PMEMWrites++
-		free = c.path.nt(at, h.cost.pmemNT, h.cost.ntGap)
+		free = c.sendNT(e.line, at, h.cost.pmemNT)
 	} else {
 		h.stats.DRAMWrites++
-		free = c.path.nt(at, h.cost.dramNT, h.cost.ntGap)
+		free = c.sendNT(e.line, at, h.cost.dramNT)
 	}
 	c.release(e.line)
 	copy(c.wc.entry[i:], c.wc.entry[i+1:c.wc.n])

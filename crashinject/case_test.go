@@ -51,7 +51,7 @@ func TestBadCasesAreRefusedWithTheirPlace(t *testing.T) {
 		head + "program `a`\n":                   "expected a string in double quotes",
 		head + "\n# x\ncut after x\n":            `f.case:4: "after" "x": expected a whole number`,
 		head + "set domain \"dram\"\n":           "f.case:2: domain \"dram\": expected adr or eadr",
-		head + "set colour \"red\"\n":            `setting "colour": expected one of cores`,
+		head + "set colour \"red\"\n":            `setting "colour": expected one of clock, cores`,
 		head + "set seed \"-1\"\n":               `seed "-1": expected a whole number`,
 		head + "set mutant \"x\"\n":              `mutant "x": expected one of`,
 		head + "verdict fine\n":                  `verdict "fine": expected one of pass`,

@@ -61,8 +61,11 @@ func init() {
 			get:   func(s *Setup) string { return s.CPU.String() },
 			set:   parsed(func(s *Setup) *x86.Level { return &s.CPU }, x86.ParseLevel),
 			build: func(s *Setup, cfg *sim.Config) error { cfg.Level = s.CPU; return nil }},
-		choice("model", "cache model: full or off", func(s *Setup) *Model { return &s.Model }, FullModel, NoModel).
-			builds(func(s *Setup, cfg *sim.Config) { cfg.Model = s.Model != NoModel }),
+		choice("model", "cache model: full, timed (also devices with queues, and misses that overlap) or off", func(s *Setup) *Model { return &s.Model }, FullModel, TimedModel, NoModel).
+			builds(func(s *Setup, cfg *sim.Config) {
+				cfg.Model, cfg.Cache.Timing.On = s.Model != NoModel, s.Model == TimedModel
+			}),
+		clock(),
 		number("seed", "seed of everything random", func(s *Setup) *uint64 { return &s.Seed }, 0, 1<<64-1).
 			builds(func(s *Setup, cfg *sim.Config) { cfg.Seed = s.Seed }),
 		cores(),
@@ -265,4 +268,18 @@ func (s *Setup) fields() map[string]string {
 		f[p.name] = strconv.FormatUint(p.value, 10)
 	}
 	return f
+}
+
+// clock is the setting of what time the machine has.
+func clock() Setting {
+	r := choice("clock", "what decides which core goes next: instructions, or model (each core's own time; needs the timed model)",
+		func(s *Setup) *Clock { return &s.Clock }, InstructionClock, ModelClock).only("run")
+	r.build = func(s *Setup, cfg *sim.Config) error {
+		cfg.ModelClock = s.Clock == ModelClock
+		if cfg.ModelClock && s.Model != TimedModel {
+			return fmt.Errorf("clock model with model %s: the cores' own times are known to the timed model only; expected model timed", s.Model)
+		}
+		return nil
+	}
+	return r
 }

@@ -15,7 +15,7 @@ import (
 
 // Every setting is set, read, printed into a case, read back and compared by its row.
 func TestEverySettingGoesThroughACase(t *testing.T) {
-	values := map[string]string{"preset": "clx-g1", "domain": "adr", "memory": "pmem", "cpu": "v3", "model": "off", "seed": "0", "cores": "3", "quantum": "7",
+	values := map[string]string{"preset": "clx-g1", "domain": "adr", "memory": "pmem", "cpu": "v3", "model": "off", "seed": "0", "clock": "model", "cores": "3", "quantum": "7",
 		"root": "/r", "overlay": "/o", "files": PageCache, "pmem-dir": "/p", "dir": "/d", "stdin": "in", "flush": FlushRuntime, "sigpwr": SIGPWRPerThread,
 		"mutant": "x87-not-saved", "energy": "0", "pmem-read": "0", "pmem-size": "9", "max-instructions": "5", "max-events": "6"}
 	if len(values) != len(Settings()) {

@@ -42,6 +42,7 @@ type Setup struct {
 	Stdin    string // host file, "" for none
 	Mutant   string
 	Flush    string // what the runtime does where the platform does not protect the caches: FlushNone, FlushRuntime or FlushPowerFail
+	Clock    Clock  // what decides which core goes next; "" for InstructionClock
 	SIGPWR   string // who is told of a power failure: SIGPWRProcess or SIGPWRPerThread
 	PMEMSize uint64 // of the persistent memory, in MiB
 
@@ -57,12 +58,21 @@ type Setup struct {
 	keep *vfs.Keep // see KeepFiles
 }
 
+// Clock is what decides which core goes next.
+type Clock string
+
+const (
+	InstructionClock Clock = "instructions"
+	ModelClock       Clock = "model"
+)
+
 // Model says whether the cache model is there.
 type Model string
 
 const (
-	FullModel Model = "full"
-	NoModel   Model = "off"
+	FullModel  Model = "full"
+	TimedModel Model = "timed" // with devices that have queues, and misses that overlap
+	NoModel    Model = "off"
 )
 
 // When changes of files are durable: at the end of each call, or when they are
@@ -131,6 +141,22 @@ func (s *Setup) differs(image *Setup) string {
 	return ""
 }
 
+// supply gives the platform, where the user does not say otherwise, the energy that its promise
+// needs when all caches of all cores are full of dirty lines.
+func (s *Setup) supply(cfg *sim.Config) {
+	if cfg.Power.Energy != eadr.Default(s.Domain).Energy || s.Domain != eadr.EADR || cfg.Power.Validate() != nil {
+		return
+	}
+	cache := cfg.Cache
+	cache.Cores = max(s.Cores, 1)
+	worst := eadr.Inventory{Cores: cache.Cores, BufferedStores: cache.Cores * cache.StoreBuffer, SaveLines: saveLines * cache.Cores,
+		DirtyLines: cache.MostDirty()}
+	cfg.Power.Energy = max(cfg.Power.Energy, eadr.Needed(cfg.Power, worst))
+}
+
+// saveLines bounds the lines that a core writes to save its registers.
+const saveLines = 64
+
 // Config builds the machine's configuration. console is the standard streams,
 // nil for captured ones with the setup's standard input.
 func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
@@ -149,6 +175,7 @@ func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
 	if s.Domain == eadr.ADR && !cfg.Model {
 		return nil, fmt.Errorf("domain adr with model off: what the caches lose is known to the cache model only; expected model full")
 	}
+	s.supply(cfg)
 	bug, err := wpp.FindMutant(s.Mutant)
 	if err != nil {
 		return nil, err

@@ -55,6 +55,13 @@ type Outcome struct {
 	EnergyUsed phys.NanoJoules
 }
 
+// Needed returns the energy with which the whole sequence just ends.
+func Needed(cfg Config, inv Inventory) phys.NanoJoules {
+	cfg.Energy = Unlimited
+	out := Run(cfg, inv)
+	return out.EnergyUsed
+}
+
 // Ample reports whether the energy lasts for the whole sequence.
 func Ample(cfg Config, inv Inventory) bool {
 	out := Run(cfg, inv)

@@ -46,7 +46,7 @@ func (m *Machine) build(n int, space mem.AddressSpace, blocks *Machine) error {
 		} else {
 			m.cores[i].cpu = x86.New(port)
 		}
-		m.cores[i].keepTime()
+		m.keepTime(&m.cores[i])
 		m.cores[i].cpu.SetLevel(m.cfg.Level)
 		m.cores[i].cpu.TSCAux = uint32(i)
 		// One stream for all cores: a draw depends on it and on the instruction's place
@@ -72,9 +72,13 @@ func (m *Machine) newPort(i int, space mem.AddressSpace) *mem.Port {
 }
 
 // keepTime lets the cache model's core follow the instructions of this one.
-func (c *core) keepTime() {
+func (m *Machine) keepTime(c *core) {
 	if cache := c.port.Core(); cache != nil {
 		cache.Clock = c.cpu
+		c.cpu.ModelTSC = m.cfg.ModelClock
+	}
+	if m.cfg.OnMark != nil {
+		c.cpu.Mark = func(n uint64) { m.cfg.OnMark(m, n) }
 	}
 }
 
@@ -88,7 +92,7 @@ func (m *Machine) forkCores(from *Machine) {
 		}
 		port := m.newPort(i, space)
 		m.cores[i].cpu, m.cores[i].loaded = o.cpu.Clone(port), o.loaded
-		m.cores[i].keepTime()
+		m.keepTime(&m.cores[i])
 	}
 	m.core = &m.cores[from.id]
 }

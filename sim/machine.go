@@ -47,9 +47,14 @@ type Config struct {
 	Memory  Memory
 	Level   x86.Level
 	Model   bool // with the cache model
-	Cache   cachemodel.Config
-	Power   eadr.Config
-	Seed    uint64
+	// ModelClock lets the core whose own time is least go next, and guests read that
+	// time from the time-stamp counter; else both follow retired instructions.
+	ModelClock bool
+	// OnMark, when set, is called at every zhuque_mark of the guest.
+	OnMark func(m *Machine, n uint64)
+	Cache  cachemodel.Config
+	Power  eadr.Config
+	Seed   uint64
 	// WallBase is the wall-clock time of the start since the Unix epoch; each
 	// power failure adds Outage to the clock.
 	WallBase, Outage phys.Nanos
@@ -88,11 +93,12 @@ type volatile struct {
 	extents *mm.Extents
 	dram    *mem.Store
 	kernel  *kernel.Kernel
-	call    *Call  // the call in flight, nil in user mode
-	spare   *Call  // what the next call is told in, nil at first
-	calls   uint64 // calls and turns taken so far
-	steps   uint64 // runtime stores since the counter was last set
-	events  uint64 // those in which no instruction took effect, since the start or the last restart
+	call    *Call   // the call in flight, nil in user mode
+	spare   *Call   // what the next call is told in, nil at first
+	calls   uint64  // calls and turns taken so far
+	able    []int32 // with Config.ModelClock: the threads that could run at the last choice
+	steps   uint64  // runtime stores since the counter was last set
+	events  uint64  // those in which no instruction took effect, since the start or the last restart
 	idle    idle
 	stepAt  uint64 // lose power before this runtime store (1-based), 0 for never
 	stepOf  uint64 // instructions retired when the counter was set
@@ -270,6 +276,7 @@ func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *Machine) (*
 	if rt == nil {
 		d.Files.WriteInPlace()
 	}
+	m.followClocks()
 	if !boot {
 		m.Attach()
 	}
@@ -458,6 +465,8 @@ func (m *Machine) Fork() *Machine {
 	space := func(s *mm.Space) *mm.Space { return s.Fork(c.dram, c.durable.PMEM, c.durable.Files, c.extents) }
 	c.kernel = m.kernel.Fork(space, c.durable.Files, c.durable.world)
 	c.forkCores(m)
+	c.able = slices.Clone(m.able)
+	c.followClocks()
 	c.Attach()
 	if m.rt != nil {
 		c.rt = m.rt.Fork()

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"zhuque/cachemodel"
 	"zhuque/sim/phys"
 )
@@ -43,8 +45,9 @@ func (m *Machine) Time() Time {
 	accesses := uint64(0)
 	for i := range m.cores {
 		c := m.hier.Core(i)
-		t.CoreCycles[i] = c.Time()
-		t.ElapsedCycles = max(t.ElapsedCycles, c.Time())
+		now, busy := c.Time()
+		t.CoreCycles[i] = busy
+		t.ElapsedCycles = max(t.ElapsedCycles, now)
 		for cause, n := range c.Stalls() {
 			t.Stalls[cachemodel.StallCause(cause).String()] += n
 		}
@@ -52,12 +55,40 @@ func (m *Machine) Time() Time {
 	}
 	cfg := m.hier.Config()
 	t.ElapsedNanos = cfg.Nanos(t.ElapsedCycles)
-	if len(m.cores) > 1 {
+	switch {
+	case m.cfg.ModelClock:
+		t.Order = "model"
+	case len(m.cores) > 1:
 		t.Order = "instructions"
 	}
 	s := m.hier.Stats()
 	t.Misses = Levels{s.L1LoadMisses + s.L1StoreMisses, s.L2Misses, s.LLCMisses + s.Transfers}
 	t.Hits = Levels{accesses - t.Misses.L1D, t.Misses.L1D - t.Misses.L2, t.Misses.L2 - t.Misses.LLC}
-	t.MediaBytesWritten = phys.Bytes(s.PMEMWrites * phys.LineSize)
+	t.MediaBytesWritten = m.hier.MediaBytes()
 	return t
+}
+
+// followClocks lets the runnable core whose own time is least go next.
+func (m *Machine) followClocks() {
+	if m.cfg.ModelClock && m.hier != nil {
+		m.kernel.PickBy(m.pick)
+	}
+}
+
+// pick chooses among the threads that can run. One that could not before has been woken by
+// the core that executes: until then its core was idle.
+func (m *Machine) pick(able []int32) (next int32) {
+	now, _ := m.hier.Core(m.id).Time()
+	least := ^phys.Cycles(0)
+	for _, tid := range able {
+		c := m.hier.Core(m.kernel.CoreOf(m.kernel.Thread(tid)))
+		if !slices.Contains(m.able, tid) {
+			c.Idle(now)
+		}
+		if t, _ := c.Time(); t < least {
+			least, next = t, tid
+		}
+	}
+	m.able = append(m.able[:0], able...)
+	return next
 }

@@ -92,7 +92,7 @@ failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
 	c.Version = version().Version
 	c.SetVersionTemplate("zhuque {{.Version}}\n")
 	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), exploreVerb(), replayVerb(), demoVerb(), lockstepVerb(), benchVerb(), resumeVerb(), imageVerb(),
-		scenariosVerb(), mutantsVerb(), litmusVerb(), isaVerb(), syscallsVerb(), paramsVerb(), versionVerb())
+		scenariosVerb(), mutantsVerb(), litmusVerb(), isaVerb(), syscallsVerb(), paramsVerb(), validateVerb(), versionVerb())
 	return c
 }
 

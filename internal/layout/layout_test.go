@@ -34,12 +34,12 @@ var hostPackages = []string{"os", "os/exec", "os/signal", "time", "math/rand", "
 var table = map[string]row{
 	"cmd/zhuque": {own: []string{"*"}, foreign: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"}, host: []string{"os", "os/exec", "os/signal", "syscall", "time"}},
 
-	"scenarios":        {own: []string{"crashinject", "crashinject/result", "scenarios/guests"}},
-	"scenarios/bench":  {own: []string{"crashinject", "scenarios/guests", "sim", "sim/kernel", "sim/outside"}, host: []string{"net", "os", "os/exec", "syscall", "time"}},
-	"scenarios/guests": {},
-	"scenarios/real":   {own: []string{"sim/det"}, host: []string{"os"}},
-
-	"reference": {},
+	"scenarios":          {own: []string{"crashinject", "crashinject/result", "scenarios/guests"}},
+	"scenarios/bench":    {own: []string{"crashinject", "scenarios/guests", "sim", "sim/kernel", "sim/outside"}, host: []string{"net", "os", "os/exec", "syscall", "time"}},
+	"scenarios/guests":   {},
+	"scenarios/real":     {own: []string{"sim/det"}, host: []string{"os"}},
+	"scenarios/validate": {own: []string{"cachemodel", "crashinject", "reference", "scenarios/guests", "sim", "sim/phys"}},
+	"reference":          {},
 
 	"scenarios/system":       {},
 	"scenarios/sockets":      {},
@@ -75,7 +75,8 @@ var table = map[string]row{
 	"sim/x86/hwtest": {foreign: []string{"github.com/ebitengine/purego", "golang.org/x/sys"},
 		host: []string{"os", "unsafe"}},
 
-	"cachemodel":              {own: []string{"sim/det", "sim/phys"}},
+	"cachemodel":              {own: []string{"cachemodel/device", "sim/det", "sim/phys"}},
+	"cachemodel/device":       {own: []string{"sim/det", "sim/phys"}},
 	"cachemodel/refmodel":     {own: []string{"cachemodel", "sim/phys"}},
 	"cachemodel/litmus":       {own: []string{"cachemodel/worlds", "sim/phys"}},
 	"cachemodel/worlds":       {own: []string{"sim/phys"}},

@@ -34,6 +34,7 @@ var all = []Info{
 	{"bulk", "more to a pipe than it holds, so that a write waits with a part done", 0},
 	{"counter", "integer arithmetic and output", 996_227},
 	{"crowd", "threads that count and do not wait for each other; arguments: threads, open descriptors", 0},
+	{"devices", "micro-workloads of memory devices; arguments: workload, bytes, threads, operations", 0},
 	{"fase", "two threads, three locks, input and output between the critical sections, a large volatile array", 0},
 	{"files", "files written, read, renamed and removed under /tmp", 577_232},
 	{"footprint", "one store to each page of a large memory, then scattered rounds; argument: megabytes", 599_526},

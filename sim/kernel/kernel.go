@@ -61,6 +61,7 @@ type Kernel struct {
 	console *Console
 	outside Outside
 	clock   uint64 // instructions retired at the last entry
+	pick    func(able []int32) int32
 
 	sys     system
 	procs   []*Process // ascending by number; the first is the program that was started

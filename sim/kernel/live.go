@@ -25,6 +25,7 @@ var unlike = []same.Row{
 	{Type: "kernel.Kernel", Field: "FS", As: same.Skipped, Why: "the file tree has a comparison of its own: vfs.FS.Differences"},
 	{Type: "kernel.Kernel", Field: "outside", As: same.Skipped, Why: "the host, which no failure of the machine reaches"},
 	{Type: "kernel.Kernel", Field: "clock", As: same.Skipped, Why: "set at each entry, from the processor's count, which is compared"},
+	{Type: "kernel.Kernel", Field: "pick", As: same.Skipped, Why: "the machine's way to its cores' clocks"},
 	{Type: "kernel.Kernel", Field: "unref", As: same.Skipped, Why: "empty between calls; a restart counts references anew"},
 	{Type: "kernel.Kernel", Field: "dirty", As: same.Skipped, Why: "what the runtime is still to be told of the last call"},
 	{Type: "kernel.Kernel", Field: "inOut", As: same.Skipped, Why: "the last call's, taken by the runtime"},

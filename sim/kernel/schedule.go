@@ -223,7 +223,9 @@ func (k *Kernel) choose() {
 		}
 	}
 	next := int32(0)
-	if n := uint64(len(able)); n > 0 {
+	if n := uint64(len(able)); k.pick != nil {
+		next = k.pick(able)
+	} else if n > 0 {
 		next = able[0]
 		for _, tid := range able {
 			if tid > k.sys.current {
@@ -241,6 +243,10 @@ func (k *Kernel) choose() {
 	}
 	k.setCurrent()
 }
+
+// PickBy lets somebody else choose which of the threads that can run is next; it returns 0
+// where there are none. nil: the kernel, by the seed.
+func (k *Kernel) PickBy(pick func(able []int32) int32) { k.pick = pick }
 
 // setCurrent makes the current thread and its process those that calls act on.
 func (k *Kernel) setCurrent() {

@@ -29,6 +29,8 @@ type block struct {
 	// wait for the branch; whether one is the right one is asked each time.
 	next   [2]*block
 	direct bool
+
+	flows []flow // of its instructions, nil until asked for
 }
 
 // noBlock is at no address, never current, and leads nowhere.

@@ -149,9 +149,10 @@ type CPU struct {
 	in      position   // what execute has come to
 
 	// What few instructions need lies behind what all need.
-	TSCAux uint32 // what RDTSCP and RDPID return: the core's number, on Linux
-	sel    Selectors
-	trap   bool // State.Trap
+	ModelTSC bool   // the time-stamp counter is the cache model's time of the core
+	TSCAux   uint32 // what RDTSCP and RDPID return: the core's number, on Linux
+	sel      Selectors
+	trap     bool // State.Trap
 
 	// Mark is told of zhuque_mark (runtime/zhuque.h), with its argument; nil for nobody.
 	Mark func(n uint64)

@@ -7,7 +7,13 @@ import "zhuque/cachemodel"
 // tsc returns the time-stamp counter at an instruction: one tick per retired
 // instruction, so that it is the same with and without a cache model. Retired
 // counts whole blocks.
-func (c *CPU) tsc(in *Inst) uint64 { return c.Retired + uint64(in.at) }
+func (c *CPU) tsc(in *Inst) uint64 {
+	if core := c.Port.Core(); c.ModelTSC && core != nil {
+		now, _ := core.Time()
+		return uint64(now)
+	}
+	return c.Retired + uint64(in.at)
+}
 
 func rdtsc(c *CPU, in *Inst) {
 	t := c.tsc(in)
