@@ -266,7 +266,7 @@ func (c *Config) overlap() []phys.Row {
 	}
 	t := &c.Timing
 	return []phys.Row{
-		n("window", &t.Window, 4096, "instructions", phys.Cited, "reorder buffer: 224 (Cascade Lake), 352 (Ice Lake; ChampSim)"),
+		n("window", &t.Window, 4096, "instructions", phys.Assumed, "reorder buffer: 224 (Cascade Lake), 352 (Ice Lake; ChampSim)"),
 		n("load.buffers", &t.LoadBuffers, maxLoads, "lines", phys.Assumed, "L1D fill buffers, from memory"),
 		n("store.misses", &t.StoreMisses, maxStores, "lines", phys.Assumed, "store misses under way at once"),
 		{Name: "store.full_line", Cell: phys.CellOf(&t.FullLine), Hi: 10_000, Unit: "cycles", Status: phys.Assumed, Source: "ownership without content, an LLC look-up"},

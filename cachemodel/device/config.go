@@ -46,10 +46,10 @@ func (c *Config) Rows() []phys.Row {
 		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: 1, Hi: 1_000_000, Unit: "ps", Status: phys.Measured, Source: "fitted: " + source}
 	}
 	return []phys.Row{
-		n("pmem.dimms", &c.DIMMs, 1, 64, "DIMMs", phys.Cited, fast20+"six a socket"),
-		n("pmem.interleave", &c.Interleave, phys.PageSize, 1<<30, "B", phys.Cited, fast20+"4 KiB"),
+		n("pmem.dimms", &c.DIMMs, 1, 64, "DIMMs", phys.Assumed, fast20+"six a socket; eight channels of a third-generation part"),
+		n("pmem.interleave", &c.Interleave, phys.PageSize, 1<<30, "B", phys.Assumed, fast20+"4 KiB, from the paper"),
 		n("pmem.buffer_lines", &c.BufferLines, 1, 4096, "x 256 B", phys.Measured, "fitted: "+fast20+"09-infer_xpbuffer, 68 to 72"),
-		n("pmem.ait_pages", &c.AITPages, 1, 1<<20, "x 4 KiB", phys.Cited, "VANS config/vans.cfg, 16 MiB"),
+		n("pmem.ait_pages", &c.AITPages, 1, 1<<20, "x 4 KiB", phys.Cited, "reference/device_targets.csv vans.param.ait.buffer_entries"),
 		ns("pmem.buffer_read", &c.BufferRead, "LENS read64, up to 16 KiB, less what its loop takes; idle latency in order"),
 		ns("pmem.medium_read", &c.MediumRead, "LENS read64, up to 16 MiB, the same; read bandwidth of one thread"),
 		ns("pmem.ait_miss", &c.AITMiss, "LENS read64, beyond 16 MiB"),
@@ -63,7 +63,7 @@ func (c *Config) Rows() []phys.Row {
 		n("pmem.evict_window", &c.EvictWindow, 1, 1<<20, "lines", phys.Measured, "fitted: "+fast20+"EWR of unflushed stores"),
 		n("pmem.wear_writes", &c.WearWrites, 1, 1<<30, "writes", phys.Measured, "fitted: LENS overwrite, interval of the tail"),
 		ns("pmem.wear_stall", &c.WearStall, "LENS overwrite, height of the tail"),
-		n("dram.channels", &c.Channels, 1, 64, "channels", phys.Cited, "six (Cascade Lake), eight (Ice Lake) a socket"),
+		n("dram.channels", &c.Channels, 1, 64, "channels", phys.Assumed, "six (Cascade Lake), eight (Ice Lake) a socket"),
 		ns("dram.row_hit", &c.RowHit, "idle latency, sequential"),
 		ns("dram.row_miss", &c.RowMiss, "idle latency, random"),
 		ps("dram.read_service", &c.DRAMRead, "peak read bandwidth"),
