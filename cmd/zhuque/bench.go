@@ -29,12 +29,15 @@ func benchVerb() *cobra.Command {
 		Long: `Bench runs programs natively, in the simulator with the cache model and
 without, in qemu-x86_64 (as it is, translating one instruction at a time, with the
 cache plugin) and in Cachegrind, in turns, and prints instructions, seconds and
-million instructions a second. What is not installed says so.
+million instructions a second. What is not installed says so. Each engine runs each
+program at two lengths, in turns with the others, and instructions a second are the
+slope between the two: an engine's start is not in it. Where the two lengths differ by
+less than 0.1 s, or the work has one length only, no speed and no ratio is printed.
 
 Instructions are those that the simulator retires; the longer runs of faster
 engines are counted from the shorter ones, as every round of a program is the
 same. An engine must print what the simulator prints.`,
-		Example: `  zhuque bench --programs sha256 --seconds 0.05 --repeat 1
+		Example: `  zhuque bench --programs sha256 --seconds 0.5 --repeat 1
   zhuque bench --programs sha256,nbody --seconds 0.05 --repeat 1 --format csv`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return f.run() },

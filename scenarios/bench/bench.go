@@ -7,7 +7,10 @@
 // whole process, its start included, and for the simulator from the making of the
 // machine to its end; of a server without its client, except in the simulator, where
 // both are one process. A workload with rounds is given so many that a run takes about
-// Options.Target. Engines take turns, so that what disturbs one disturbs all.
+// Options.Target, and a quarter of them in a second run: instructions a second are the slope
+// between the two, in which no engine's start has a part. Where the two differ by less than
+// a tenth of a second, or the work cannot be made longer, there is no slope, and nothing is
+// compared. Engines take turns, so that what disturbs one disturbs all.
 //
 // Instructions are those that the simulator retires for the same work. An engine
 // that counts by itself reports its own count beside that.
@@ -102,7 +105,11 @@ type Cell struct {
 	Seconds      float64   `json:"seconds,omitempty"`      // of processor time: median of Runs
 	WallSeconds  float64   `json:"wall_seconds,omitempty"` // on the clock: median
 	Runs         []float64 `json:"runs_seconds,omitempty"` // of processor time
-	PerSecond    float64   `json:"instructions_per_second,omitempty"`
+	ShortRounds  uint64    `json:"short_rounds,omitempty"`
+	ShortRuns    []float64 `json:"short_runs_seconds,omitempty"`      // of processor time, each beside one of Runs
+	PerSecond    float64   `json:"instructions_per_second,omitempty"` // by the slope: median of Slopes
+	Slopes       []float64 `json:"slopes,omitempty"`                  // instructions a second, of each pair of runs
+	NoSlope      string    `json:"no_slope,omitempty"`                // why there is no speed
 
 	walls []float64
 }
@@ -258,33 +265,64 @@ func (b *benchmark) measure(ctx context.Context) ([]Cell, error) {
 			if c.Missing != "" {
 				continue
 			}
-			out, err := b.run(ctx, &b.Engines[i], c.Rounds)
-			if ctx.Err() != nil {
+			if err := b.time(ctx, &b.Engines[i], c); ctx.Err() != nil {
 				return nil, err
-			}
-			if err != nil {
+			} else if err != nil {
 				c.Missing = err.Error()
-				continue
 			}
-			c.Runs, c.walls = append(c.Runs, out.Processor.Seconds()), append(c.walls, out.Wall.Seconds())
-			c.OwnCount = out.Instructions
 		}
 	}
 	for i := range cells {
-		cells[i].conclude(b.instructions(cells[i].Rounds))
+		c := &cells[i]
+		c.conclude(b.instructions(c.Rounds), (c.Rounds-c.ShortRounds)*b.each)
 	}
 	return cells, nil
 }
 
-// conclude fills in what follows from the runs.
-func (c *Cell) conclude(instructions uint64) {
+// time runs the work once at each length.
+func (b *benchmark) time(ctx context.Context, e *Engine, c *Cell) error {
+	if c.ShortRounds = c.Rounds / 4; c.ShortRounds > 0 {
+		out, err := b.run(ctx, e, c.ShortRounds)
+		if err != nil {
+			return err
+		}
+		c.ShortRuns = append(c.ShortRuns, out.Processor.Seconds())
+	}
+	out, err := b.run(ctx, e, c.Rounds)
+	if err != nil {
+		return err
+	}
+	c.Runs, c.walls = append(c.Runs, out.Processor.Seconds()), append(c.walls, out.Wall.Seconds())
+	c.OwnCount = out.Instructions
+	return nil
+}
+
+// leastSlope is the smallest difference of two runs, in seconds, that carries a figure: ten
+// ticks of the coarsest clock that counts a process's time.
+const leastSlope = 0.1
+
+// conclude fills in what follows from the runs; more instructions are in a long run than in
+// a short one.
+func (c *Cell) conclude(instructions, more uint64) {
 	if c.Missing != "" || len(c.Runs) == 0 {
-		c.Rounds, c.OwnCount, c.Runs = 0, 0, nil
+		*c = Cell{Program: c.Program, Engine: c.Engine, Missing: c.Missing}
 		return
 	}
 	c.Instructions = instructions
 	c.Seconds, c.WallSeconds = median(c.Runs), median(c.walls)
-	c.PerSecond = float64(instructions) / c.Seconds
+	if c.ShortRounds == 0 {
+		c.NoSlope = "of one length only"
+		return
+	}
+	for i := range c.Runs {
+		seconds := c.Runs[i] - c.ShortRuns[i]
+		if seconds < leastSlope {
+			c.NoSlope, c.Slopes = "too short to tell", nil
+			return
+		}
+		c.Slopes = append(c.Slopes, float64(more)/seconds)
+	}
+	c.PerSecond = median(c.Slopes)
 }
 
 func median(list []float64) float64 {
@@ -294,10 +332,11 @@ func median(list []float64) float64 {
 }
 
 // calibrate checks what the engine prints and finds how many rounds it does in
-// the time aimed at. A failure of the engine becomes the cell's.
+// the time aimed at, beyond what the smallest run takes: its start. A failure of the engine becomes the cell's.
 func (b *benchmark) calibrate(ctx context.Context, e *Engine, c *Cell) error {
 	const step = 50 // the most that one run is longer than the one before
 	c.Rounds = b.work.Rounds
+	var start time.Duration
 	for {
 		out, err := b.run(ctx, e, c.Rounds)
 		switch {
@@ -309,10 +348,16 @@ func (b *benchmark) calibrate(ctx context.Context, e *Engine, c *Cell) error {
 		case c.Rounds == b.work.Rounds && !bytes.Equal(out.Output, b.output):
 			c.Missing = "prints something else than the simulator"
 			return nil
-		case b.work.Rounds == 0 || out.Processor >= b.Target:
+		case b.work.Rounds == 0:
+			return nil
+		case c.Rounds == b.work.Rounds:
+			start = out.Processor
+		}
+		work := out.Processor - start
+		if work >= b.Target {
 			return nil
 		}
-		factor := min(float64(b.Target)/float64(max(out.Processor, 1)), step)
+		factor := min(float64(b.Target)/float64(max(work, 1)), step)
 		c.Rounds = round(max(float64(c.Rounds)*factor, float64(c.Rounds+1)))
 		if factor < step/10 {
 			return nil

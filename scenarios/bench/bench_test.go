@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -43,11 +44,26 @@ func measure(t *testing.T, o Options) []Cell {
 // Rounds grow until a run takes the time aimed at; the instructions of the long
 // run follow from those of short ones, and the engine's own count stands beside.
 func TestRoundsAndInstructions(t *testing.T) {
-	got := measure(t, Options{Counter: fake("counter", 500, 100, "x"), Engines: []Engine{fake("twice", 0, 200, "x")}, Target: 2 * time.Millisecond})
-	want := []Cell{{Program: "work", Engine: "twice", Rounds: 10_000, Instructions: 1_000_500, OwnCount: 2_000_000, Seconds: 0.002, WallSeconds: 0.004,
-		Runs: []float64{0.002, 0.002, 0.002}, PerSecond: 500_250_000}}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Cell{})); diff != "" {
+	got := measure(t, Options{Counter: fake("counter", 500, 100, "x"), Engines: []Engine{fake("twice", 0, 200, "x")}, Target: 2 * time.Second})
+	want := []Cell{{Program: "work", Engine: "twice", Rounds: 11_000_000, Instructions: 1_100_000_500, OwnCount: 2_200_000_000, Seconds: 2.2, WallSeconds: 4.4,
+		Runs: []float64{2.2, 2.2, 2.2}, ShortRounds: 2_750_000, ShortRuns: []float64{0.55, 0.55, 0.55}, PerSecond: 5e8, Slopes: []float64{5e8, 5e8, 5e8}}}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Cell{}), cmpopts.EquateApprox(1e-9, 0)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What an engine takes to start is not in its speed, and nothing is compared by runs that are
+// too short to tell.
+func TestSlopeLeavesTheStartOut(t *testing.T) {
+	start := uint64(300_000_000) // 0.3 s
+	engines := []Engine{fake(SimulatorCaches, 0, 200, "x"), fake(Cachegrind, start, 100, "x")}
+	got := measure(t, Options{Counter: fake("counter", 500, 100, "x"), Engines: engines, Target: time.Second})
+	if list := Comparisons(got); len(list) != 1 || math.Abs(list[0].Ratio-0.5) > 1e-9 {
+		t.Errorf("%+v of %+v", list, got)
+	}
+	got = measure(t, Options{Counter: fake("counter", 500, 100, "x"), Engines: engines, Target: 100 * time.Millisecond})
+	if list := Comparisons(got); len(list) != 0 || got[0].NoSlope == "" || got[1].PerSecond != 0 {
+		t.Errorf("%+v of %+v", list, got)
 	}
 }
 
@@ -187,11 +203,11 @@ func TestSingleFlag(t *testing.T) {
 
 func TestFormats(t *testing.T) {
 	cells := []Cell{
-		{Program: "a", Engine: Native, Rounds: 100, Instructions: 4_000_000, Seconds: 0.5, WallSeconds: 0.75, Runs: []float64{0.25, 0.5, 1}, PerSecond: 8_000_000},
-		{Program: "a", Engine: Simulator, Rounds: 10, Instructions: 400_000, OwnCount: 400_000, Seconds: 0.2, WallSeconds: 0.25, Runs: []float64{0.2}, PerSecond: 2_000_000},
-		{Program: "a", Engine: QEMUSingle, Rounds: 10, Instructions: 400_000, Seconds: 0.4, WallSeconds: 0.5, Runs: []float64{0.4}, PerSecond: 1_000_000},
+		{Program: "a", Engine: Native, Rounds: 100, Instructions: 4_000_000, Seconds: 0.5, WallSeconds: 0.75, Runs: []float64{0.25, 0.5, 1}, ShortRounds: 25, PerSecond: 8_000_000, Slopes: []float64{4e6, 8e6, 16e6}},
+		{Program: "a", Engine: Simulator, Rounds: 10, Instructions: 400_000, OwnCount: 400_000, Seconds: 0.2, WallSeconds: 0.25, Runs: []float64{0.2}, ShortRounds: 2, PerSecond: 2_000_000, Slopes: []float64{2e6}},
+		{Program: "a", Engine: QEMUSingle, Rounds: 10, Instructions: 400_000, Seconds: 0.4, WallSeconds: 0.5, Runs: []float64{0.4}, ShortRounds: 2, PerSecond: 1_000_000, Slopes: []float64{1e6}},
 		{Program: "b", Engine: Native, Missing: "needs Linux on x86-64"},
-		{Program: "b", Engine: Simulator, Rounds: 10, Instructions: 400_000, OwnCount: 400_000, Seconds: 0.2, WallSeconds: 0.25, Runs: []float64{0.2}, PerSecond: 2_000_000},
+		{Program: "b", Engine: Simulator, Rounds: 10, Instructions: 400_000, OwnCount: 400_000, Seconds: 0.2, WallSeconds: 0.25, Runs: []float64{0.2}, NoSlope: "too short to tell"},
 	}
 	for name, write := range map[string]func(w *strings.Builder) error{
 		"table.txt": func(w *strings.Builder) error { return Text(w, cells) },

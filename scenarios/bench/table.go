@@ -12,7 +12,7 @@ import (
 // CSV writes one line a cell; a cell without a figure has empty columns and says why.
 func CSV(w io.Writer, cells []Cell) error {
 	c := csv.NewWriter(w)
-	rows := [][]string{{"program", "engine", "rounds", "instructions", "own_count", "seconds", "seconds_min", "seconds_max", "wall_seconds", "runs", "instructions_per_second", "missing"}}
+	rows := [][]string{{"program", "engine", "rounds", "instructions", "own_count", "seconds", "seconds_min", "seconds_max", "wall_seconds", "runs", "instructions_per_second", "missing", "short_rounds", "slope_min", "slope_max", "no_slope"}}
 	number := func(n uint64) string {
 		if n == 0 {
 			return ""
@@ -20,12 +20,16 @@ func CSV(w io.Writer, cells []Cell) error {
 		return strconv.FormatUint(n, 10)
 	}
 	for _, x := range cells {
-		row := []string{x.Program, x.Engine, number(x.Rounds), number(x.Instructions), number(x.OwnCount), "", "", "", "", "", "", x.Missing}
+		row := []string{x.Program, x.Engine, number(x.Rounds), number(x.Instructions), number(x.OwnCount), "", "", "", "", "", "", x.Missing, number(x.ShortRounds), "", "", x.NoSlope}
 		if x.Missing == "" {
 			for i, v := range []float64{x.Seconds, slices.Min(x.Runs), slices.Max(x.Runs), x.WallSeconds} {
 				row[5+i] = strconv.FormatFloat(v, 'f', 6, 64)
 			}
-			row[9], row[10] = strconv.Itoa(len(x.Runs)), strconv.FormatFloat(x.PerSecond, 'f', 0, 64)
+			row[9] = strconv.Itoa(len(x.Runs))
+		}
+		if x.PerSecond != 0 {
+			row[10] = strconv.FormatFloat(x.PerSecond, 'f', 0, 64)
+			row[13], row[14] = strconv.FormatFloat(slices.Min(x.Slopes), 'f', 0, 64), strconv.FormatFloat(slices.Max(x.Slopes), 'f', 0, 64)
 		}
 		rows = append(rows, row)
 	}
@@ -90,20 +94,23 @@ func Text(w io.Writer, cells []Cell) error {
 		if c.Engine == Native {
 			nativeSpeed = c.PerSecond
 		}
-		slowdown := ""
-		if nativeSpeed != 0 {
+		slowdown, speeds, spread := "", c.NoSlope, ""
+		speed := func(v float64) string { return fmt.Sprintf("%.0f", v/1e6) }
+		if c.PerSecond != 0 {
+			speeds, spread = speed(c.PerSecond), speed(slices.Min(c.Slopes))+".."+speed(slices.Max(c.Slopes))
+		}
+		if nativeSpeed != 0 && c.PerSecond != 0 {
 			slowdown = fmt.Sprintf("%.1f", nativeSpeed/c.PerSecond)
 		}
-		speed := func(seconds float64) string { return fmt.Sprintf("%.0f", float64(c.Instructions)/seconds/1e6) }
-		rows = append(rows, []string{name, c.Engine, fmt.Sprintf("%.1f", float64(c.Instructions)/1e6), fmt.Sprintf("%.2f", c.Seconds), speed(c.Seconds),
-			speed(slices.Max(c.Runs)) + ".." + speed(slices.Min(c.Runs)), strconv.Itoa(len(c.Runs)), slowdown})
+		rows = append(rows, []string{name, c.Engine, fmt.Sprintf("%.1f", float64(c.Instructions)/1e6), fmt.Sprintf("%.2f", c.Seconds), speeds,
+			spread, strconv.Itoa(len(c.Runs)), slowdown})
 	}
 	var b strings.Builder
 	writeRows(&b, rows)
 	for _, c := range Comparisons(cells) {
 		fmt.Fprintf(&b, "%s: %s is %.2f times as fast as %s\n", c.Program, c.Engine, c.Ratio, c.Other)
 	}
-	b.WriteString("\nInstructions are those that the simulator retires for the same work; seconds are processor time.\n")
+	b.WriteString("\nInstructions are those that the simulator retires for the same work; seconds are processor time\nof the longer runs. Million/s is the slope between two lengths of a run, so no start is in it;\nwithout a slope nothing is compared.\n")
 	_, err := io.WriteString(w, b.String())
 	return err
 }
