@@ -38,6 +38,7 @@ type Left struct {
 	Acked   int
 	At      uint64 // instructions retired
 	memory  *worlds.Memory
+	sites   Sites
 	open    map[phys.Frame]struct{} // frames that the cut before did not leave decided; nil for none
 }
 
@@ -67,7 +68,17 @@ type record struct {
 	retry     *Machine // the machine as it was before the call in flight, nil in user mode
 	undecided []worlds.Choice
 	site      worlds.Site // of the load that asked
+	sites     Sites
 }
+
+// Sites numbers the instruction at pc, at which an explored machine stores, loads, flushes
+// or fences; the numbers come back in what worlds.Memory says of causes. It must not
+// change the machine.
+type Sites func(m *Machine, pc uint64) worlds.Site
+
+// NumberSites says who numbers the instructions of an explored machine and of all that
+// follow from it; without, their addresses are their numbers.
+func (m *Machine) NumberSites(s Sites) { m.rec.sites = s }
 
 // Waste is an instruction that orders or writes back what needs it not.
 type Waste struct {
@@ -143,13 +154,13 @@ func (m *Machine) record(memory *worlds.Memory, open map[phys.Frame]struct{}, to
 // fork gives a fork of the machine its record.
 func (r *record) fork(m *Machine) {
 	m.record(r.memory.Fork(source{m.durable.PMEM}), r.open, r.to, r.acked)
-	m.rec.restart = r.restart
+	m.rec.restart, m.rec.sites = r.restart, r.sites
 }
 
 // left is what a power cut would leave now.
 func (r *record) left() *Left {
 	d := r.m.PowerOff()
-	return &Left{Durable: d, Acked: r.acked, At: r.m.cpu.Retired, memory: r.memory.Fork(source{d.PMEM}), open: r.open}
+	return &Left{Durable: d, Acked: r.acked, At: r.m.cpu.Retired, memory: r.memory.Fork(source{d.PMEM}), open: r.open, sites: r.sites}
 }
 
 func (r *record) look() { r.to.Look(r.m, r.left()) }
@@ -196,7 +207,7 @@ func (l *Left) restart(d *Durable, memory *worlds.Memory, cfg *Config, p Program
 		return nil, err
 	}
 	m.record(memory, open, to, l.Acked)
-	m.rec.restart = true
+	m.rec.restart, m.rec.sites = true, l.sites
 	return m, nil
 }
 
@@ -258,10 +269,14 @@ func (m *Machine) Left() *Left { return m.rec.left() }
 
 // at names the instruction that is being executed.
 func (r *record) at() worlds.Site {
+	pc := r.m.cpu.At()
 	if c := r.m.call; c != nil {
-		return worlds.Site(c.Reissue)
+		pc = c.Reissue
 	}
-	return worlds.Site(r.m.cpu.At())
+	if r.sites != nil {
+		return r.sites(r.m, pc)
+	}
+	return worlds.Site(pc)
 }
 
 // undecide is what stops a load that can come out in several ways.

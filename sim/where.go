@@ -40,7 +40,7 @@ func peeker(space *mm.Space) func(addr uint64, buf []byte) int {
 		for done := 0; done < len(buf); {
 			va := addr + uint64(done)
 			v, ok := space.Find(va)
-			if !ok {
+			if !ok || v.Kind == mm.Direct { // neither code nor a stack, and perhaps not decided after a cut
 				return done
 			}
 			off := va & phys.PageMask

@@ -35,18 +35,10 @@ type Options struct {
 	Worlds uint64 // worlds after which exploring stops; 0 for no bound
 	Cuts   int    // power cuts one after the other: 1 leaves the recovery alone; 0 counts as 1
 
-	// Namer gives who names the instructions of a machine; nil: by address alone.
-	Namer func(*sim.Machine) Namer
-
 	// Only is the Failure.World to run, nil for all.
 	Only []uint64
 
 	seen func(acked int, a answer) // for tests: told of every world
-}
-
-// Namer names the instructions of one machine.
-type Namer interface {
-	Name(address uint64) Place
 }
 
 // Place is an instruction in a program's own words.
@@ -55,6 +47,9 @@ type Place struct {
 	Line     int    `json:"line,omitempty"`
 	Function string `json:"function,omitempty"`
 	Address  string `json:"address"`
+	// In is the function of a library at Address, or its file and an offset, where File
+	// and Line are the innermost caller's that has a line.
+	In string `json:"in,omitempty"`
 }
 
 // NoPMEM says that a program never touches persistent memory.
@@ -97,8 +92,8 @@ type explorer struct {
 	path      []uint64 // to the world that runs, see Failure.World
 	first     uint64   // looks of the program
 	blocks    *sim.Machine
-	main      *sim.Machine // runs the program while it is explored
-	stopped   error        // a bound was reached, or the context ended
+	sites     sites // of all machines
+	stopped   error // a bound was reached, or the context ended
 	naive     float64
 	marked    bool
 }

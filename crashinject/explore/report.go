@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path"
 	"strings"
 
 	"zhuque/sim/kernel"
@@ -192,11 +193,15 @@ func (r *Report) Text() string {
 }
 
 func (p Place) String() string {
+	in := ""
+	if p.In != "" {
+		in = ", in " + p.In
+	}
 	switch {
 	case p.File != "" && p.Function != "":
-		return fmt.Sprintf("%s:%d (%s)", p.File, p.Line, p.Function)
+		return fmt.Sprintf("%s:%d (%s)%s", path.Base(p.File), p.Line, p.Function, in)
 	case p.File != "":
-		return fmt.Sprintf("%s:%d", p.File, p.Line)
+		return fmt.Sprintf("%s:%d%s", path.Base(p.File), p.Line, in)
 	case p.Function != "":
 		return fmt.Sprintf("%s (%s)", p.Address, p.Function)
 	}

@@ -24,7 +24,7 @@ func (x *explorer) run() error {
 		domain = worlds.EADR
 	}
 	m.Explore(domain, x)
-	x.main = m
+	m.NumberSites(x.sites.number)
 	stop, err := x.toEnd(m, unlimited)
 	switch {
 	case err != nil:
@@ -46,12 +46,25 @@ func (x *explorer) run() error {
 
 // performance reports what was wasted, the commonest first.
 func (x *explorer) performance(m *sim.Machine) {
-	name := x.namer(m)
+	byLine := map[Finding]*Finding{} // without a count
 	for w, n := range m.Wasted() {
-		x.res.Performance = append(x.res.Performance, Finding{w.Kind.String(), name(w.Site), n})
+		f := Finding{w.Kind.String(), x.sites.place(w.Site), n}
+		k := Finding{Kind: f.Kind, Place: f.Place}
+		if k.File != "" {
+			k.Address, k.In = "", ""
+		}
+		if old := byLine[k]; old != nil {
+			old.Count += n
+			old.Address, old.In = min(old.Address, f.Address), min(old.In, f.In)
+			continue
+		}
+		byLine[k] = &f
+	}
+	for _, f := range byLine {
+		x.res.Performance = append(x.res.Performance, *f)
 	}
 	slices.SortFunc(x.res.Performance, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Address, b.Address))
+		return cmp.Or(cmp.Compare(b.Count, a.Count), strings.Compare(a.Kind, b.Kind), strings.Compare(a.Address, b.Address), strings.Compare(a.String(), b.String()))
 	})
 }
 
@@ -281,21 +294,17 @@ func (x *explorer) judgeCheck(m *sim.Machine, stop sim.Stop, at uint64, cuts int
 // fail reports a world; of those with the same stores and loads one.
 func (x *explorer) fail(kind Kind, what string, m *sim.Machine, at uint64, cuts int) {
 	f := &Failure{Kind: kind, What: what, At: at, Cuts: cuts, Count: 1, World: slices.Clone(x.path)}
-	stores, loads := x.namer(x.main), x.namer(m)
-	if cuts > 1 {
-		stores = loads // of the recovery, or of the program that it is
-	}
 	for _, d := range m.Worlds().Decisions() {
 		c := m.Worlds().Cause(d)
 		if c.Lost.At == 0 {
 			continue // all of the line is there
 		}
-		s := Store{Place: stores(c.Lost.Site), Missing: c.Why.String()}
+		s := Store{Place: x.sites.place(c.Lost.Site), Missing: c.Why.String()}
 		if c.Flush != 0 {
-			at := stores(c.Flush)
+			at := x.sites.place(c.Flush)
 			s.Flush = &at
 		}
-		f.add(s, loads(c.Load))
+		f.add(s, x.sites.place(c.Load))
 	}
 	id := f.identity()
 	if old := x.failures[id]; old != nil {
@@ -304,15 +313,6 @@ func (x *explorer) fail(kind Kind, what string, m *sim.Machine, at uint64, cuts 
 	}
 	x.failures[id] = f
 	x.res.Failures = append(x.res.Failures, f)
-}
-
-// namer names the instructions of a machine.
-func (x *explorer) namer(m *sim.Machine) func(worlds.Site) Place {
-	if x.opt.Namer == nil {
-		return func(s worlds.Site) Place { return Place{Address: fmt.Sprintf("%#x", uint64(s))} }
-	}
-	n := x.opt.Namer(m)
-	return func(s worlds.Site) Place { return n.Name(uint64(s)) }
 }
 
 func isDeadlock(stop sim.Stop) bool { return errors.As(stop.Err, new(*deadlock)) }

@@ -1,0 +1,106 @@
+package explore
+
+import (
+	"fmt"
+	"path"
+
+	"zhuque/cachemodel/worlds"
+	"zhuque/sim"
+	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/symbols"
+)
+
+// sites numbers the instructions of all machines of an exploration. An instruction of a
+// library without lines has a number for each line that it was called from. Its zero
+// value has no numbers.
+type sites struct {
+	cache  symbols.Cache
+	lined  map[code]worlds.Site // instructions with a line of their own
+	called map[caller]worlds.Site
+	places []Place // of each number
+}
+
+// code is a byte of a file: programs at the same address are told apart.
+type code struct {
+	file vfs.NodeID
+	off  uint64
+}
+
+// caller is an instruction and the line that led to it.
+type caller struct {
+	code
+	pc uint64
+	at string
+}
+
+// number implements sim.Sites.
+func (s *sites) number(m *sim.Machine, pc uint64) worlds.Site {
+	tid, regs := m.Held(m.Executing())
+	t := m.Kernel().Thread(tid)
+	if t == nil {
+		return s.add(Place{Address: fmt.Sprintf("%#x", pc)}, caller{pc: pc})
+	}
+	var c code
+	if v, ok := t.Process().MM.Find(pc); ok {
+		c = code{v.Node, pc - v.Start + v.Off}
+	}
+	if n, ok := s.lined[c]; ok {
+		return n
+	}
+	stack := m.Symbols(t.Process(), &s.cache).Unwind(symbols.Registers{R: regs.R, RIP: pc})
+	p := placeOf(stack)
+	n := s.add(p, caller{c, pc, p.String()})
+	if stack[0].HasLine() && c.file != 0 {
+		if s.lined == nil {
+			s.lined = map[code]worlds.Site{}
+		}
+		s.lined[c] = n
+	}
+	return n
+}
+
+// add returns the number of a place.
+func (s *sites) add(p Place, c caller) worlds.Site {
+	if n, ok := s.called[c]; ok {
+		return n
+	}
+	if s.called == nil {
+		s.called = map[caller]worlds.Site{}
+		s.places = append(s.places, Place{}) // 0 is for none
+	}
+	n := worlds.Site(len(s.places))
+	s.places = append(s.places, p)
+	s.called[c] = n
+	return n
+}
+
+// place returns what a number stands for.
+func (s *sites) place(n worlds.Site) Place {
+	if n >= worlds.Site(len(s.places)) {
+		return Place{Address: fmt.Sprintf("%#x", uint64(n))}
+	}
+	return s.places[n]
+}
+
+// placeOf names the innermost frame of a stack that has a line.
+func placeOf(stack symbols.Stack) Place {
+	inner := stack[0]
+	p := Place{Address: fmt.Sprintf("%#x", inner.Addr)}
+	f, ok := stack.Line()
+	if !ok {
+		if inner.Symbol != "" {
+			p.Function = fmt.Sprintf("%s+%#x", inner.Symbol, inner.SymbolOffset)
+		}
+		if inner.Text != "" {
+			p.Address += ": " + inner.Text
+		}
+		return p
+	}
+	p.File, p.Line, p.Function = f.File, f.Line, f.Function
+	if !inner.HasLine() {
+		if p.In = inner.Symbol; p.In == "" {
+			p.In = fmt.Sprintf("%s+%#x", path.Base(inner.Module), inner.Offset)
+		}
+	}
+	return p
+}
