@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -29,10 +31,27 @@ func TestExamples(t *testing.T) {
 			}
 			t.Parallel()
 			dir := t.TempDir()
+			giveLitmus(t, dir)
 			for _, line := range strings.Split(c.Example, "\n") {
 				runExample(t, c, dir, strings.TrimSpace(line))
 			}
 		})
+	}
+}
+
+// giveLitmus puts the test that the examples call my.litmus into a directory.
+func giveLitmus(t *testing.T, dir string) {
+	t.Helper()
+	tests, err := filepath.Glob("../../cachemodel/testdata/*.litmus")
+	if err != nil || len(tests) == 0 {
+		t.Fatalf("no litmus tests: %v", err)
+	}
+	text, err := os.ReadFile(tests[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "my.litmus"), text, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -46,7 +46,7 @@ make a recovery, which starts from every memory that the cut may leave. Conditio
 for locations and for THREAD:REGISTER; prints and done are registers of each thread.
 
 Exit status: 0 when all conditions hold, 10 when one does not, 2 for bad input.`,
-		Example: `  zhuque litmus cachemodel/testdata/*.litmus
+		Example: `  zhuque litmus my.litmus
   zhuque litmus --format json my.litmus`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, files []string) error {

@@ -33,8 +33,8 @@ model and measurement: the geometric mean of each family, its worst row and its 
 listed as absent, and parameters that were fitted to these rows as fitted.
 
 Exit status: 0 when every family reaches its goal, 10 when one does not.`,
-		Example: `  zhuque validate --family 'idle latency'
-  zhuque validate --out validation --format json`,
+		Example: `  zhuque validate --family "write amplification"
+  zhuque validate --family "idle latency" --out validation --format json  # exit status 10`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			json, err := f.json()

@@ -138,13 +138,13 @@ func wantKeys(t *testing.T, text, want string) {
 func TestJSONKeys(t *testing.T) {
 	dir := t.TempDir()
 	r := zhuque(t, dir, "", "campaign", "--format", "json", "--from", "10", "--to", "20", "--", "guest:hello").want(t, 0)
-	wantKeys(t, r.stdout, "campaign detected digest pass points points_per_second seed simbug timeout unsupported violation")
+	wantKeys(t, r.stdout, "campaign detected digest pass points points_per_second redrawn seed simbug timeout unreached unsupported verdict violation")
 	var sum campaignSummary
 	if err := json.Unmarshal([]byte(r.stdout), &sum); err != nil || sum.Points != 11 || sum.Pass != 11 || sum.Digest != sum.Campaign.Digest || sum.Seed != 1 {
 		t.Errorf("%+v, %v", sum, err)
 	}
 	r = zhuque(t, dir, "", "campaign", "--format", "json", "--points", "5", "--mutant", "x87-not-saved", "--out", "bad dir").want(t, 10)
-	wantKeys(t, r.stdout, "campaign detected digest pass points points_per_second seed simbug timeout unsupported violation")
+	wantKeys(t, r.stdout, "campaign detected digest pass points points_per_second redrawn seed simbug timeout unreached unsupported verdict violation")
 	if last := lastLine(r.stderr); last != "zhuque replay 'bad dir/first-violation.case'" {
 		t.Errorf("the last line of standard error is %q", last)
 	}
