@@ -15,10 +15,6 @@ type Decision struct {
 	before *Decision
 }
 
-// Kept and Lost tell whether the decision was that all or none of what was open
-// of the cell is there. Neither is set in between.
-func (d *Decision) none() bool { return len(d.keep) > 0 && d.keep[len(d.keep)-1].hi == 0 }
-
 // Decisions returns the choices that led to this world, the oldest first.
 func (m *Memory) Decisions() (list []Decision) {
 	for d := m.trace; d != nil; d = d.before {

@@ -23,9 +23,8 @@ func (c cell) key() uint64 { return uint64(c.addr)<<cellBits | uint64(c.part) }
 // one line of one past generation that the load cannot tell apart.
 type Choice struct {
 	cell cell
-	keep spans // of the cell's candidates
-	of   int   // how many candidates all choices have together
-	cov  uint64
+	keep spans   // of the cell's candidates
+	of   int     // how many candidates all choices have together
 	load overlay // the bytes asked for that these candidates decide
 }
 

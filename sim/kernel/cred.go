@@ -125,12 +125,6 @@ func (u *cred) in(g uint32) bool {
 	return found
 }
 
-// inEffective is in with the effective group in place of that for files.
-func (u *cred) inEffective(g uint32) bool {
-	v := cred{group: ids{file: u.group.effective}, groups: u.groups}
-	return v.in(g)
-}
-
 // codeCred passes a thread's identity, for which root takes one word.
 func codeCred(c *codec, at **cred) {
 	differs := *at != nil

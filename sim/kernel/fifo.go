@@ -158,16 +158,3 @@ func (c *call) openedFIFO(p *pipe, kind FDKind, flags uint32, alone bool) (uint6
 	c.FS.Ref(d.node)
 	return uint64(num), nil
 }
-
-// inode is node for calls that work on FIFOs and terminals too.
-func (c *call) inode(i int, wrong errno.Errno) (*desc, error) {
-	d, err := c.desc(i)
-	switch {
-	case err != nil:
-	case d.kind != FDNode && (!d.isPipe() && !d.isTerm() || d.node == 0):
-		err = wrong
-	case d.flags&oPath != 0:
-		err = errno.EBADF
-	}
-	return d, err
-}

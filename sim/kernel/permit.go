@@ -147,12 +147,6 @@ func (k *Kernel) signalAllowed(p *Process, sig int) error {
 	return errno.EPERM
 }
 
-// mayLimit reports whether u may see and change the limits of o's process.
-func (u *cred) mayLimit(o *cred) bool {
-	same := func(a uint32, i ids) bool { return a == i.real && a == i.effective && a == i.saved }
-	return same(u.user.real, o.user) && same(u.group.real, o.group) || u.can(capSysResource)
-}
-
 // accessing is who access(2) asks for: the real user, with the capabilities that a
 // program of it would have.
 func (u *cred) accessing() *cred {

@@ -3,7 +3,6 @@ package kernel
 import (
 	"cmp"
 	"slices"
-	"strings"
 
 	"zhuque/sim/kernel/errno"
 )
@@ -84,13 +83,6 @@ func (r *Call) Label() string {
 		return r.State.String() + " " + r.Answer.Name()
 	}
 	return r.State.String()
-}
-
-func (r *Call) argCount() int {
-	if r.Args == "" {
-		return 0
-	}
-	return strings.Count(r.Args, ",") + 1
 }
 
 // SetsAllRegisters reports whether the system call with a number may change the vector and

@@ -7,6 +7,8 @@ import (
 	"testing"
 )
 
+//lint:file-ignore U1000 the plans reach the fields by reflection
+
 type level uint8
 
 type inner struct {
