@@ -59,7 +59,7 @@ type Config struct {
 }
 
 const (
-	targets     = "reference/device_targets.csv " // and the row that holds the value
+	targets     = "internal/reference/device_targets.csv " // and the row that holds the value
 	sourceCores = "about 50 ns with the LLC look-up, the order of published core-to-core tests within a socket"
 )
 

@@ -101,7 +101,7 @@ func (c *Config) Validate() error {
 const (
 	second    = 1_000_000_000 // ns
 	noSource  = "no published figure"
-	deviceCSV = "reference/device_targets.csv "
+	deviceCSV = "internal/reference/device_targets.csv "
 )
 
 // Rows lists every parameter with the place of its value.

@@ -49,7 +49,7 @@ func (c *Config) Rows() []phys.Row {
 		n("pmem.dimms", &c.DIMMs, 1, 64, "DIMMs", phys.Assumed, fast20+"six a socket; eight channels of a third-generation part"),
 		n("pmem.interleave", &c.Interleave, phys.PageSize, 1<<30, "B", phys.Assumed, fast20+"4 KiB, from the paper"),
 		n("pmem.buffer_lines", &c.BufferLines, 1, 4096, "x 256 B", phys.Measured, "fitted: "+fast20+"09-infer_xpbuffer, 68 to 72"),
-		n("pmem.ait_pages", &c.AITPages, 1, 1<<20, "x 4 KiB", phys.Cited, "reference/device_targets.csv vans.param.ait.buffer_entries"),
+		n("pmem.ait_pages", &c.AITPages, 1, 1<<20, "x 4 KiB", phys.Cited, "internal/reference/device_targets.csv vans.param.ait.buffer_entries"),
 		ns("pmem.buffer_read", &c.BufferRead, "LENS read64, up to 16 KiB, less what its loop takes; idle latency in order"),
 		ns("pmem.medium_read", &c.MediumRead, "LENS read64, up to 16 MiB, the same; read bandwidth of one thread"),
 		ns("pmem.ait_miss", &c.AITMiss, "LENS read64, beyond 16 MiB"),

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"zhuque/cachemodel/device"
-	"zhuque/reference"
+	"zhuque/internal/reference"
 	"zhuque/sim/phys"
 )
 

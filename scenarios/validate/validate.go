@@ -13,7 +13,7 @@ import (
 
 	"zhuque/cachemodel"
 	"zhuque/crashinject"
-	"zhuque/reference"
+	"zhuque/internal/reference"
 	"zhuque/scenarios/guests"
 	"zhuque/sim/phys"
 )

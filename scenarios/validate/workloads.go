@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"zhuque/reference"
+	"zhuque/internal/reference"
 	"zhuque/sim"
 )
 

@@ -16,7 +16,7 @@ import (
 	"zhuque/sim/phys"
 )
 
-const file = "reference/device_targets.csv"
+const file = "internal/reference/device_targets.csv"
 
 // target is a row of the file.
 type target struct {
@@ -26,7 +26,7 @@ type target struct {
 
 func targets(t *testing.T) map[string]target {
 	t.Helper()
-	f, err := os.Open("../" + file)
+	f, err := os.Open("../../" + file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,13 +161,13 @@ func check(p phys.Param, rows map[string]target, values map[string]float64) stri
 // A file of this folder, or of one that is none of this repository's, that the sources and the
 // documents name is here.
 func TestCitedFilesAreHere(t *testing.T) {
-	path := regexp.MustCompile(`\b(reference|shared)/[A-Za-z0-9_./-]*[A-Za-z0-9_]`)
+	path := regexp.MustCompile(`\b(internal/reference|shared)/[A-Za-z0-9_./-]*[A-Za-z0-9_]`)
 	found := 0
-	err := filepath.WalkDir("..", func(name string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir("../..", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && name != ".." && strings.HasPrefix(d.Name(), "."):
+		case d.IsDir() && name != "../.." && strings.HasPrefix(d.Name(), "."):
 			return filepath.SkipDir
 		case d.IsDir() || d.Name() == "reference_test.go" || !regexp.MustCompile(`\.(go|md|tmpl|c|h|s|txt|csv|litmus)$`).MatchString(d.Name()):
 			return nil
@@ -178,7 +178,7 @@ func TestCitedFilesAreHere(t *testing.T) {
 		}
 		for _, cited := range path.FindAllString(string(text), -1) {
 			found++
-			if _, err := os.Stat(filepath.Join("..", cited)); err != nil && strings.Contains(filepath.Base(cited), ".") {
+			if _, err := os.Stat(filepath.Join("../..", cited)); err != nil && strings.Contains(filepath.Base(cited), ".") {
 				t.Errorf("%s names %s, which is not in the repository", name, cited)
 			}
 		}
