@@ -64,7 +64,7 @@ func TestRunRefuses(t *testing.T) {
 		{"--no-such-flag -- ./good", 125, "no-such-flag"},
 		{"--seed many -- ./good", 125, "whole number"},
 		{"--memory tape -- ./good", 125, "zhuque, native or pmem"},
-		{"--model half -- ./good", 125, "full or off"},
+		{"--model half -- ./good", 125, "full, timed or off"},
 		{"--domain edar -- ./good", 125, "eadr"},
 		{"--cache none -- ./good", 125, "icx-g2"},
 		{"--preset none -- ./good", 125, "icx-g2"},
