@@ -94,8 +94,8 @@ func CascadeLake() Config {
 	}
 }
 
-// IceLake is eight channels of DDR4-3200 and second-generation Optane memory, of which
-// fewer figures are published: what Intel says, a third more bandwidth, is its services.
+// IceLake is eight channels of DDR4-3200 and second-generation Optane memory. Its services are
+// estimates without a row behind them: the first generation's, a third faster.
 func IceLake() Config {
 	c := CascadeLake()
 	c.DIMMs, c.Channels = 8, 8

@@ -2,6 +2,8 @@ package validate
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -49,5 +51,16 @@ func TestFamiliesHaveRows(t *testing.T) {
 	}
 	if len(list) < 550 || len(absent) == 0 {
 		t.Errorf("%d rows have a counterpart, %d have none", len(list), len(absent))
+	}
+}
+
+// What is said of the guest's overhead is what its source has.
+func TestShapedOverheadIsTheGuests(t *testing.T) {
+	src, err := os.ReadFile("../guests/src/devices.c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := fmt.Sprintf(".rept %v\\nnop", shaped[0].Value); !strings.Contains(string(src), want) {
+		t.Errorf("devices.c does not have %q", want)
 	}
 }
