@@ -336,7 +336,7 @@ func processCalls() []Call {
 		works(146, "sched_get_priority_max", "num", sysSchedPriority).class(Pure),
 		works(147, "sched_get_priority_min", "num", sysSchedPriority).class(Pure),
 		works(148, "sched_rr_get_interval", "num,ptr", sysSchedRRGetInterval).class(Pure),
-		partly(157, "prctl", "num,num,num,num,num", "no seccomp, no PR_SET_MM, PR_SET_VMA, PR_SET_PTRACER and newer options (EINVAL); RDTSC as a fault and memory without huge pages stop the run", sysPrctl),
+		partly(157, "prctl", "num,num,num,num,num", "no seccomp, no PR_SET_MM, PR_SET_VMA, PR_SET_PTRACER, memory without huge pages and newer options (EINVAL); RDTSC as a fault stops the run", sysPrctl),
 		works(158, "arch_prctl", "num,ptr", sysArchPrctl),
 		partly(160, "setrlimit", "num,ptr", "NOFILE, DATA and AS are enforced", sysSetrlimit),
 		works(186, "gettid", "", sysGettid).class(Pure),

@@ -51,7 +51,9 @@ func (fs *FS) put(n *inode, i int64, old *mem.Page, off int64, data []byte) {
 		copy(fs.poke(n, i, old)[off:], data)
 		return
 	}
-	copy(fs.pmem.WritablePage(s.frame)[off:], data)
+	p := *fs.content(s)
+	copy(p[off:], data)
+	fs.pmem.Share(s.frame, &p) // another page: what was decoded from the old one is stale
 	if fs.caches == nil {
 		return
 	}
