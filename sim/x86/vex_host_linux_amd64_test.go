@@ -32,6 +32,7 @@ var beyondV3 = func() map[string]string {
 	list("GFNI", "2 1 CF", "3 1 CE", "3 1 CF")
 	list("AVX-VNNI", "2 1 50", "2 1 51", "2 1 52", "2 1 53")
 	list("AVX-IFMA", "2 1 B4", "2 1 B5")
+	list("AMX", "2 0 49", "2 1 49", "2 2 49", "2 3 49", "2 1 4B", "2 2 4B", "2 3 4B", "2 0 5C", "2 2 5C", "2 3 5C", "2 0 5E", "2 1 5E", "2 2 5E", "2 3 5E")
 	return m
 }()
 

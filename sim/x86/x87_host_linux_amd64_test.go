@@ -281,6 +281,9 @@ var x87Approximate = map[string]bool{"F2XM1": true, "FYL2X": true, "FYL2XP1": tr
 	"FPTAN": true, "FSINCOS": true, "FSIN": true, "FCOS": true}
 
 func TestX87Host(t *testing.T) {
+	if hwtest.Intel() {
+		t.Skip("Intel's processors keep the pointers of every x87 instruction; TestAgainstHost compares these rows without them")
+	}
 	h := newX87Host(t)
 	c, dram := x87CPU()
 	n, perRow := 0, 2000
@@ -335,6 +338,9 @@ func f80Ulps(a, b F80) uint64 {
 // operands that the manual defines, within two units in the last place, and the
 // same exceptions.
 func TestTranscendentalHost(t *testing.T) {
+	if hwtest.Intel() {
+		t.Skip("Intel's processors keep the pointers of every x87 instruction, and their functions are other ones")
+	}
 	h := newX87Host(t)
 	c, dram := x87CPU()
 	n, perRow := 0, 1000
