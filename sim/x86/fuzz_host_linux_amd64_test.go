@@ -1,6 +1,7 @@
 package x86
 
 import (
+	"flag"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,10 +12,13 @@ import (
 // FuzzHost executes up to 15 arbitrary bytes on the host's processor and in the
 // model, in a state drawn from a seed, at the end of mapped code, across a page
 // boundary or in the middle of a page, and compares everything: registers,
-// memory, and the exception with its error code and address.
+// memory, and the exception with its error code and address. A search on a host that is not
+// AMD's finds where makers differ, not the model's faults: there it compares what
+// instructions do that raise no exception, and all of it for the seeds.
 func FuzzHost(f *testing.F) {
 	p := newHWPair(f)
 	steps := newSteps(p)
+	steps.search = flag.Lookup("test.fuzz").Value.String() != ""
 	for i := range forms {
 		if c, ok := p.draw(det.Stream(1, "fuzz "+forms[i].row.key()), &forms[i]); ok {
 			f.Add(c.code, uint64(i), uint8(i))

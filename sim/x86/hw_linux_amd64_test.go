@@ -61,6 +61,7 @@ type hwPair struct {
 	fault *hwFault // of the last single step
 
 	intel  bool           // the host's processor is one of Intel's
+	search bool           // cases come from a search, see FuzzHost
 	makers map[string]int // differences between makers, which are not reported, by what differs
 }
 
@@ -186,11 +187,17 @@ func (p *hwPair) run(c *hwCase) (diff []string, unsupported bool) {
 
 // report is diff without what Intel's processors do otherwise than AMD's.
 func (p *hwPair) report(diff []string, o outcome) []string {
-	if len(diff) == 0 || !p.intel || o.row == nil {
+	if len(diff) == 0 || !p.intel {
 		return diff
 	}
 	o.diff = diff
-	why := o.intels()
+	var why string
+	if o.row != nil {
+		why = o.intels()
+	}
+	if why == "" && p.search && o.exceptional() {
+		why = "exceptions of instructions that nobody has looked at on this maker's processors"
+	}
 	if why == "" {
 		return diff
 	}

@@ -62,7 +62,7 @@ func (o *outcome) same(v Vector) bool {
 func (o *outcome) intels() string {
 	r := o.row
 	name := strings.TrimPrefix(r.Name, "V")
-	wide := r.Feature != "" && strings.ContainsAny(r.Args, "VWPQHM") || r.Feature == "FPU" || hasImage(r)
+	wide := r.Feature != "" && strings.ContainsAny(r.Args, "VWPQHM") || ofX87(r) || hasImage(r)
 	switch {
 	case o.start.RFlags&AC != 0 && o.faulted(AlignmentCheck) && o.faulted(SS, GP):
 		return "whether #AC or an address that is none comes first"
@@ -86,7 +86,7 @@ func (o *outcome) intels() string {
 		return "what a gather has done before it faults"
 	case r.Name == "FSTP" && r.Args == "Mt" && o.same(PageFaultVector):
 		return "what of 80 bits is stored before a page fault"
-	case r.Feature == "FPU" && o.fault == nil && o.faulted(PageFaultVector, GP, SS) && o.want.FPU.SW&(1<<7) != 0:
+	case ofX87(r) && o.fault == nil && o.faulted(PageFaultVector, GP, SS) && o.want.FPU.SW&(1<<7) != 0:
 		return "whether an x87 store that an unmasked exception suppresses touches memory"
 	case name == "CVTPS2PH" && o.fault != nil:
 		return "whether #XM and its flags or #PF come first"
@@ -96,6 +96,19 @@ func (o *outcome) intels() string {
 		return "whether a string instruction that faults cuts RSI, RDI and RCX to 32 bits"
 	}
 	return ""
+}
+
+// ofX87 reports whether the x87 unit executes the instruction, whichever extension it came
+// with (FISTTP came with SSE3): its opcode is one of the eight escapes.
+func ofX87(r *Row) bool {
+	return len(r.Enc) > 1 && r.Enc[0] == 'D' && r.Enc[1] >= '8' && (len(r.Enc) == 2 || r.Enc[2] == ' ')
+}
+
+// exceptional reports whether either side raised an exception, or the x87 unit has one that
+// waits for its next instruction: which of several comes first, and what has been stored by
+// then, is where makers differ most.
+func (o *outcome) exceptional() bool {
+	return o.fault != nil || o.stop.Reason == StopException || (o.want.FPU.SW|o.got.FPU.SW)&(1<<7) != 0
 }
 
 // indices reports whether the sides differ in the upper halves of RSI, RDI and RCX only.

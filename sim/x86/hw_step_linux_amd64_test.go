@@ -1,9 +1,12 @@
 package x86
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
+	"sync"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -258,15 +261,41 @@ func (p *hwPair) guard(va uint64) bool {
 	return va-(p.scratch-phys.PageSize) < phys.PageSize || va-(p.scratch+p.size) < phys.PageSize || va-(p.flow+p.flowLen) < phys.PageSize
 }
 
-// hostMapped reports whether the process has a mapping at va, accessible or not.
+// hostMapped reports whether the process has a mapping at va, accessible or not, or
+// would get one by the access: the first thread's stack grows down to where it is touched.
 func hostMapped(va uint64) bool {
 	if va>>47 != 0 {
 		return false
+	}
+	if stack := hostStack(); va-stack.low < stack.high-stack.low {
+		return true
 	}
 	var vec [1]byte
 	_, _, errno := unix.RawSyscall(unix.SYS_MINCORE, uintptr(va&^uint64(phys.PageMask)), phys.PageSize, uintptr(unsafe.Pointer(&vec)))
 	return errno == 0
 }
+
+// hostStack is where the first thread's stack is or may grow to: from the end of the
+// mapping below it on. How far Linux lets it grow depends on limits and on the gap that it
+// keeps free; the whole room is left alone.
+var hostStack = sync.OnceValue(func() (room struct{ low, high uint64 }) {
+	maps, err := os.ReadFile("/proc/self/maps") // proc_pid_maps(5), in ascending order
+	if err != nil {
+		panic(err)
+	}
+	for line := range strings.Lines(string(maps)) {
+		var low, high uint64
+		if _, err := fmt.Sscanf(line, "%x-%x", &low, &high); err != nil {
+			panic(err)
+		}
+		if strings.Contains(line, "[stack]") {
+			room.high = high
+			return room
+		}
+		room.low = high
+	}
+	return struct{ low, high uint64 }{} // a process without one
+})
 
 // steppedInside reports whether the trap flag can stop an instruction before its
 // end: between the iterations of a repetition, and of a gather between elements.
