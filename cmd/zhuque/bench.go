@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"zhuque/crashinject/result"
 	"zhuque/scenarios/bench"
 )
 
@@ -79,7 +80,7 @@ func (f *benchFlags) run() error {
 	defer stop()
 	cells, err := bench.Measure(ctx, o)
 	if ctx.Err() != nil {
-		return exit(exitInterrupted, "%v", context.Cause(ctx))
+		return exit(result.StatusInterrupted, "%v", context.Cause(ctx))
 	}
 	if err != nil {
 		return classify(err)

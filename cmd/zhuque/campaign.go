@@ -200,7 +200,7 @@ func (f *campaignFlags) run(c *cobra.Command, args []string) error {
 	res, err := camp.Run(ctx)
 	switch {
 	case res == nil && ctx.Err() != nil:
-		return exit(exitInterrupted, "%v before the first point", context.Cause(ctx))
+		return exit(result.StatusInterrupted, "%v before the first point", context.Cause(ctx))
 	case res == nil:
 		return classify(err)
 	}
@@ -212,12 +212,12 @@ func (f *campaignFlags) run(c *cobra.Command, args []string) error {
 // verdict but pass.
 func campaignStatus(ctx context.Context, res *result.Campaign, err, werr error) error {
 	if ctx.Err() != nil {
-		err = exit(exitInterrupted, "%v after %d points", context.Cause(ctx), res.Points)
+		err = exit(result.StatusInterrupted, "%v after %d points", context.Cause(ctx), res.Points)
 	}
 	worst, ok := res.Counts.Worst()
 	var unkept *exitError
 	switch {
-	case err != nil && (!errors.As(err, &unkept) || unkept.status != exitInfrastructure):
+	case err != nil && (!errors.As(err, &unkept) || unkept.status != result.StatusInfrastructure):
 		return errors.Join(classify(err), told(werr))
 	case !ok:
 		return exit(result.SimBug.ExitCode(), "BUG: no point was judged")
@@ -240,7 +240,7 @@ func unwritten(err error) error {
 	if err == nil {
 		return nil
 	}
-	return exit(exitInfrastructure, "%v", err)
+	return exit(result.StatusInfrastructure, "%v", err)
 }
 
 // write shows a campaign on standard output and writes its report.

@@ -102,7 +102,7 @@ func demo(folder *runFolder, workers int) error {
 			doc.Campaigns = append(doc.Campaigns, *res)
 		}
 		if ctx.Err() != nil {
-			return errors.Join(exit(exitInterrupted, "%v in %q", context.Cause(ctx), a.name), told(demoReport(&doc, folder)))
+			return errors.Join(exit(result.StatusInterrupted, "%v in %q", context.Cause(ctx), a.name), told(demoReport(&doc, folder)))
 		}
 		if err != nil {
 			return errors.Join(classify(fmt.Errorf("%s: %w", a.name, err)), told(demoReport(&doc, folder)))

@@ -161,9 +161,9 @@ func (f *exploreFlags) run(c *cobra.Command, args []string) error {
 	var fails *explore.BaselineFails
 	switch {
 	case errors.As(err, &fails):
-		return exit(exitBaseline, "%v", err)
+		return exit(result.StatusBaseline, "%v", err)
 	case ctx.Err() != nil && err != nil:
-		return exit(exitInterrupted, "interrupted")
+		return exit(result.StatusInterrupted, "interrupted")
 	case err != nil:
 		return classify(err)
 	}
@@ -181,7 +181,7 @@ func (f *exploreFlags) run(c *cobra.Command, args []string) error {
 	case len(r.Failures) > 0:
 		return verdict(result.Violation)
 	case ctx.Err() != nil:
-		return exit(exitInterrupted, "interrupted after %d worlds", r.Worlds)
+		return exit(result.StatusInterrupted, "interrupted after %d worlds", r.Worlds)
 	}
 	return classify(r.Err())
 }

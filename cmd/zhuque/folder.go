@@ -180,7 +180,7 @@ func (k *firstCase) attach(ctx context.Context, c *crashinject.Campaign) {
 			small = cs
 		}
 		if err := k.put(small); err != nil {
-			return "", exit(exitInfrastructure, "%v", err)
+			return "", exit(result.StatusInfrastructure, "%v", err)
 		}
 		return command("zhuque", "replay", k.path), nil
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"syscall"
 
+	"zhuque/crashinject/result"
 	"zhuque/sim/kernel/vfs"
 )
 
@@ -16,12 +17,12 @@ var hostFaults = []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, 
 // the host is to blame.
 func badStatus(err error) int {
 	if errors.As(err, new(*vfs.HostError)) {
-		return exitInfrastructure
+		return result.StatusInfrastructure
 	}
 	for _, e := range hostFaults {
 		if errors.Is(err, e) {
-			return exitInfrastructure
+			return result.StatusInfrastructure
 		}
 	}
-	return exitBadInput
+	return result.StatusBadInput
 }

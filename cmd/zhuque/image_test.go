@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"zhuque/crashinject/result"
 	"zhuque/sim/det"
 )
 
@@ -26,7 +27,7 @@ func reheader(b []byte, change func(b []byte)) {
 func halfway(t *testing.T, dir string) (file []byte, line []string) {
 	t.Helper()
 	line = []string{"run", "--image", "image", "--checkpoint", "20000"}
-	zhuque(t, dir, "", append(line, "--max-instructions", "100000", "--", "guest:files")...).want(t, exitSimulator, "instruction limit")
+	zhuque(t, dir, "", append(line, "--max-instructions", "100000", "--", "guest:files")...).want(t, result.StatusSimulator, "instruction limit")
 	file, err := os.ReadFile(filepath.Join(dir, "image"))
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +97,7 @@ func TestDamagedImageIsRefused(t *testing.T) {
 		}{flip(bit), "image refused"}
 	}
 	for what, c := range cases {
-		refuses(t, dir, c.file, "run --image, "+what, exitSimulator, c.says, line...)
+		refuses(t, dir, c.file, "run --image, "+what, result.StatusSimulator, c.says, line...)
 		refuses(t, dir, c.file, "resume, "+what, 11, c.says, "resume", "image")
 		refuses(t, dir, c.file, "image --verify, "+what, 11, c.says, "image", "--verify", "image")
 	}
@@ -135,18 +136,18 @@ func TestImageOfAnotherRunIsRefused(t *testing.T) {
 		"address already in use":                              {"--publish", busy.Addr().String() + ":80", "--", "guest:files"},
 		"expected a number of instructions above zero":        {"--checkpoint", "0", "--", "guest:files"},
 	} {
-		refuses(t, dir, file, says, exitSimulator, says, append(append([]string(nil), head...), more...)...)
+		refuses(t, dir, file, says, result.StatusSimulator, says, append(append([]string(nil), head...), more...)...)
 	}
 	// Nothing is made where the program cannot start.
-	zhuque(t, dir, "", "run", "--image", "new", "--", "guest:none").want(t, exitNotFound)
-	zhuque(t, dir, "", "run", "--image", "no/such/folder/new", "--", "guest:hello").want(t, exitSimulator, "no such file or directory")
-	zhuque(t, dir, "", "run", "--image", "new", "--domain", "adr", "--", "guest:hello").want(t, exitSimulator, "no restart would accept its image")
-	zhuque(t, dir, "", "run", "--image", "new", "--energy", "1", "--", "guest:hello").want(t, exitSimulator, "no restart would accept its image")
+	zhuque(t, dir, "", "run", "--image", "new", "--", "guest:none").want(t, result.StatusNotFound)
+	zhuque(t, dir, "", "run", "--image", "no/such/folder/new", "--", "guest:hello").want(t, result.StatusSimulator, "no such file or directory")
+	zhuque(t, dir, "", "run", "--image", "new", "--domain", "adr", "--", "guest:hello").want(t, result.StatusSimulator, "no restart would accept its image")
+	zhuque(t, dir, "", "run", "--image", "new", "--energy", "1", "--", "guest:hello").want(t, result.StatusSimulator, "no restart would accept its image")
 	flushes := []string{"run", "--image", "adr", "--domain", "adr", "--flush", "power-fail", "--max-instructions"}
-	zhuque(t, dir, "", append(flushes, "20", "--", "guest:hello")...).want(t, exitSimulator, "instruction limit")
+	zhuque(t, dir, "", append(flushes, "20", "--", "guest:hello")...).want(t, result.StatusSimulator, "instruction limit")
 	zhuque(t, dir, "", append(flushes, "100", "--", "guest:hello")...).want(t, 0, "resumed from adr")
-	zhuque(t, dir, "", "run", "--image", dir, "--", "guest:hello").want(t, exitSimulator)
-	zhuque(t, dir, "", "run", "--fsync", "--", "guest:hello").want(t, exitSimulator, "expected --image FILE")
+	zhuque(t, dir, "", "run", "--image", dir, "--", "guest:hello").want(t, result.StatusSimulator)
+	zhuque(t, dir, "", "run", "--fsync", "--", "guest:hello").want(t, result.StatusSimulator, "expected --image FILE")
 	if _, err := os.Stat(filepath.Join(dir, "new")); err == nil {
 		t.Error("an image was made for a program that cannot start")
 	}
@@ -177,7 +178,7 @@ func TestChangedHostFileIsRefused(t *testing.T) {
 	}
 	build()
 	line := []string{"run", "--root", "root", "--image", "image", "--max-instructions", "1000", "--", "/loops"}
-	zhuque(t, dir, "", line...).want(t, exitSimulator, "instruction limit")
+	zhuque(t, dir, "", line...).want(t, result.StatusSimulator, "instruction limit")
 	file, err := os.ReadFile(filepath.Join(dir, "image"))
 	if err != nil {
 		t.Fatal(err)
@@ -195,11 +196,11 @@ func TestChangedHostFileIsRefused(t *testing.T) {
 	} {
 		build()
 		c.change()
-		refuses(t, dir, file, what, exitSimulator, c.says, line...)
+		refuses(t, dir, file, what, result.StatusSimulator, c.says, line...)
 		refuses(t, dir, file, what, 11, c.says, "resume", "image")
 	}
 	build()
-	zhuque(t, dir, "", line...).want(t, exitSimulator, "resumed from image at instruction 1000")
+	zhuque(t, dir, "", line...).want(t, result.StatusSimulator, "resumed from image at instruction 1000")
 }
 
 // The verb image explains an image part by part, and names damage in the tables, which the

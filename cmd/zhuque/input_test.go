@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"zhuque/crashinject/result"
 )
 
 // What run refuses, and with which status: those of env, timeout and container
@@ -163,8 +165,8 @@ func TestBadInput(t *testing.T) {
 		{"nothing", "nothing"},
 	} {
 		r := zhuque(t, dir, "", strings.Fields(tc.args)...)
-		if r.status != exitBadInput || !strings.Contains(r.stderr, tc.says) || strings.Count(r.stderr, "\n") != 1 {
-			t.Errorf("%s: status %d, standard error %q; expected %d and one line with %q", tc.args, r.status, r.stderr, exitBadInput, tc.says)
+		if r.status != result.StatusBadInput || !strings.Contains(r.stderr, tc.says) || strings.Count(r.stderr, "\n") != 1 {
+			t.Errorf("%s: status %d, standard error %q; expected %d and one line with %q", tc.args, r.status, r.stderr, result.StatusBadInput, tc.says)
 		}
 		if r.stdout != "" {
 			t.Errorf("%s: standard output %q", tc.args, r.stdout)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"zhuque/crashinject/result"
 	"zhuque/sim/x86"
 )
 
@@ -22,5 +23,5 @@ func TestIsaSummary(t *testing.T) {
 	if !strings.Contains(text, s.Processors[0]) || !strings.HasPrefix(text, "forms ") {
 		t.Errorf("%s", text)
 	}
-	zhuque(t, t.TempDir(), "", "isa", "--summary", "--format", "xml").want(t, exitBadInput)
+	zhuque(t, t.TempDir(), "", "isa", "--summary", "--format", "xml").want(t, result.StatusBadInput)
 }

@@ -78,6 +78,18 @@ func scenariosVerb() *cobra.Command {
 		}, nil)
 }
 
+func statusesVerb() *cobra.Command {
+	return listVerb("statuses", "List the exit statuses", `Statuses lists what each exit status means, for every verb. A campaign's is that of its
+worst point. Points that were not judged never count as a pass.`,
+		[]string{"STATUS", "VERDICT", "MEANING"},
+		func() (rows [][]string) {
+			for _, s := range result.Statuses() {
+				rows = append(rows, []string{strconv.Itoa(s.Code), s.Verdict, s.Meaning})
+			}
+			return rows
+		}, func() any { return result.Statuses() })
+}
+
 func syscallsVerb() *cobra.Command {
 	return listVerb("syscalls", "List the system calls", `Syscalls prints the kernel's table: state, what is missing, and under CUT what a
 power failure in the call leaves. A call takes effect as a whole when it commits:

@@ -197,7 +197,7 @@ func (r *litmusReport) finish(asJSON bool) error {
 		_, err = fmt.Printf("%d tests, %d not as expected\n", len(r.Tests), failed)
 	}
 	if err == nil && failed > 0 {
-		err = &exitError{status: result.Violation.ExitCode()}
+		err = &exitError{status: result.StatusFound}
 	}
 	return errors.Join(err)
 }

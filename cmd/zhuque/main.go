@@ -20,17 +20,6 @@ import (
 	"zhuque/sim/x86"
 )
 
-// Exit statuses beside those of verdicts (result.Verdict.ExitCode).
-const (
-	exitBadInput       = 2
-	exitInfrastructure = 3  // disk, network
-	exitBaseline       = 16 // what is to judge fails without a power cut
-	exitInterrupted    = 130
-	exitSimulator      = 125 // run only: unsupported, bad flags, simulator bug
-	exitNotExecutable  = 126 // run only
-	exitNotFound       = 127 // run only
-)
-
 // exitError carries an exit status to main. An empty message prints nothing.
 type exitError struct {
 	status  int
@@ -52,7 +41,7 @@ func execute(root *cobra.Command, args []string) (status int) {
 			fmt.Fprintf(os.Stderr, "zhuque: simulator bug: %v\n%s", r, debug.Stack())
 			status = result.SimBug.ExitCode()
 			if len(args) > 0 && args[0] == "run" {
-				status = exitSimulator
+				status = result.StatusSimulator
 			}
 		}
 	}()
@@ -81,10 +70,7 @@ store buffer, caches, eADR and persistent memory, under a whole-process-persiste
 runtime. It cuts the power where you say, restarts from what persistent memory
 holds, and compares the recovered process with one that never failed.
 
-Exit status: 0 pass, 2 bad input, 3 the host's disk or network failed, 10 violation,
-11 detected, 12 unsupported, 13 simulator bug, 14 timeout, 15 unreached (a word of the plan never
-happens), 16 the check fails without a cut, 130 interrupted. The verb run passes on the guest's status; its own
-failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
+zhuque statuses lists the exit statuses. The verb run passes on the guest's status.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -92,7 +78,7 @@ failures are 125 (simulator), 126 (not executable here), 127 (not found).`,
 	c.Version = version().Version
 	c.SetVersionTemplate("zhuque {{.Version}}\n")
 	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), exploreVerb(), replayVerb(), demoVerb(), lockstepVerb(), benchVerb(), resumeVerb(), imageVerb(),
-		scenariosVerb(), mutantsVerb(), litmusVerb(), isaVerb(), syscallsVerb(), paramsVerb(), validateVerb(), versionVerb())
+		scenariosVerb(), mutantsVerb(), litmusVerb(), isaVerb(), syscallsVerb(), paramsVerb(), statusesVerb(), validateVerb(), versionVerb())
 	return c
 }
 
@@ -126,7 +112,7 @@ func classify(err error) error {
 		return err
 	case errors.As(err, &baseline):
 		os.Stderr.Write(baseline.Stderr)
-		return exit(exitBaseline, "%v", err)
+		return exit(result.StatusBaseline, "%v", err)
 	case errors.As(err, &refused):
 		return exit(result.Detected.ExitCode(), "%v", err)
 	case errors.As(err, &unsound) && (unsound.Stop.Limited() || errors.As(unsound.Stop.Err, &deadlock)):

@@ -20,8 +20,8 @@ func mutantsVerb() *cobra.Command {
 runs the campaign named here, which catches it.
 
 With --run the campaigns of all mutants are run, or of those that are named, and
-of each is printed at which of its points it was caught. The exit status is 1 if
-one was not.`,
+of each is printed at which of its points it was caught. The exit status is 10
+if one was not.`,
 		[]string{"NAME", "GUEST", "CORES", "STRATEGY", "POINTS", "BROKEN"},
 		func() (rows [][]string) {
 			for _, m := range wpp.Mutants() {
@@ -91,7 +91,7 @@ func catchMutants(c *cobra.Command, names []string) error {
 	for _, m := range list {
 		row, err := catch(ctx, m)
 		if ctx.Err() != nil {
-			return exit(exitInterrupted, "%v in %q", context.Cause(ctx), m.Name)
+			return exit(result.StatusInterrupted, "%v in %q", context.Cause(ctx), m.Name)
 		}
 		if err != nil {
 			return classify(fmt.Errorf("%s: %w", m.Name, err))
@@ -110,7 +110,7 @@ func catchMutants(c *cobra.Command, names []string) error {
 		err = w.Flush()
 	}
 	if err == nil && missed > 0 {
-		err = exit(1, "%d of %d mutants were not caught", missed, len(rows))
+		err = exit(result.StatusFound, "%d of %d mutants were not caught", missed, len(rows))
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zhuque/crashinject"
+	"zhuque/crashinject/result"
 	"zhuque/sim"
 )
 
@@ -48,7 +49,7 @@ func runPersistent(setup crashinject.Setup, f *runFlags) error {
 	console := p.Console(os.Stdin, os.Stdout, os.Stderr, [3]bool{isTerminal(os.Stdin), isTerminal(os.Stdout), isTerminal(os.Stderr)})
 	outside, unpublish, err := f.ports.open(p.Rest)
 	if err != nil {
-		return exit(exitSimulator, "--publish: %v", err)
+		return exit(result.StatusSimulator, "--publish: %v", err)
 	}
 	defer unpublish()
 	if outside != nil {
@@ -70,15 +71,15 @@ func runPersistent(setup crashinject.Setup, f *runFlags) error {
 	wall := time.Since(begin)
 	switch {
 	case err != nil:
-		return exit(exitSimulator, "%v", err)
+		return exit(result.StatusSimulator, "%v", err)
 	case stop.Reason == sim.Reached:
 		return &exitError{status: leave(p, &asked)}
 	case stop.Reason == sim.OutOfBudget:
-		return exit(exitSimulator, "%v (after %d instructions); it goes on with a higher --max-instructions", stop, p.Retired())
+		return exit(result.StatusSimulator, "%v (after %d instructions); it goes on with a higher --max-instructions", stop, p.Retired())
 	case stop.Reason == sim.OutOfEvents:
-		return exit(exitSimulator, "%v (after %d instructions); it goes on with a higher --max-events", stop, p.Retired())
+		return exit(result.StatusSimulator, "%v (after %d instructions); it goes on with a higher --max-events", stop, p.Retired())
 	case !stop.Ended():
-		return exit(exitSimulator, "%v (after %d instructions); %s holds the last checkpoint", stop, p.Retired(), f.image.file)
+		return exit(result.StatusSimulator, "%v (after %d instructions); %s holds the last checkpoint", stop, p.Retired(), f.image.file)
 	}
 	m := p.Machine()
 	switch {
@@ -87,7 +88,7 @@ func runPersistent(setup crashinject.Setup, f *runFlags) error {
 		fmt.Fprintln(os.Stderr, "zhuque: --stats: the program ended in an earlier run, there is nothing to count")
 	default:
 		if err := writeStats(f.stats, &setup, m, stop, wall); err != nil {
-			return exit(exitSimulator, "--stats: %v", err)
+			return exit(result.StatusSimulator, "--stats: %v", err)
 		}
 	}
 	if stop.ExitCode() != 0 {

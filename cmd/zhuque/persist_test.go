@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"zhuque/crashinject/result"
 	"zhuque/sim/det"
 )
 
@@ -375,11 +376,11 @@ func TestImageInUse(t *testing.T) {
 	dir := t.TempDir()
 	c, _ := inBackground(t, dir, "", "out", "run", "--image", "image", "--", "guest:bench-hashmap", "1000000")
 	awaited(t, "the image", func() bool { return zhuqueImage(t, dir, "image") != "" })
-	zhuque(t, dir, "", "run", "--image", "image", "--", "guest:bench-hashmap", "1000000").want(t, exitSimulator, "in use by another process")
+	zhuque(t, dir, "", "run", "--image", "image", "--", "guest:bench-hashmap", "1000000").want(t, result.StatusSimulator, "in use by another process")
 	if !killed(t, c, filepath.Join(dir, "image"), 1, 0) {
 		t.Error("it ended by itself")
 	}
-	zhuque(t, dir, "", "run", "--image", "image", "--max-instructions", "1", "--", "guest:bench-hashmap", "1000000").want(t, exitSimulator, "resumed from image", "instruction limit")
+	zhuque(t, dir, "", "run", "--image", "image", "--max-instructions", "1", "--", "guest:bench-hashmap", "1000000").want(t, result.StatusSimulator, "resumed from image", "instruction limit")
 }
 
 // What a killed writer had shown of its last output is told by the size of the file.

@@ -94,5 +94,5 @@ func stopStatus(stop sim.Stop) error {
 	case errors.As(stop.Err, &unsup):
 		return verdict(result.Unsupported)
 	}
-	return &exitError{status: exitBadInput}
+	return &exitError{status: result.StatusBadInput}
 }

@@ -54,14 +54,14 @@ sentence says which), 126 found but not executable here, 127 not found.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			setup, err := flags.setup(c, args)
 			if err != nil {
-				return exit(exitSimulator, "%v", err)
+				return exit(result.StatusSimulator, "%v", err)
 			}
 			if err := f.check(c); err != nil {
-				return exit(exitSimulator, "%v", err)
+				return exit(result.StatusSimulator, "%v", err)
 			}
 			release, err := setup.KeepFiles()
 			if err != nil {
-				return exit(exitSimulator, "%v", err)
+				return exit(result.StatusSimulator, "%v", err)
 			}
 			defer release()
 			if f.image.file != "" {
@@ -71,7 +71,7 @@ sentence says which), 126 found but not executable here, 127 not found.`,
 		},
 	}
 	c.Flags().SetInterspersed(false)
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return exit(exitSimulator, "%v", flagError(c, err)) })
+	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return exit(result.StatusSimulator, "%v", flagError(c, err)) })
 	flags.register(c)
 	f.ports.register(c)
 	f.image.register(c)
@@ -135,7 +135,7 @@ func runGuest(setup crashinject.Setup, f *runFlags) error {
 	console, out := streams()
 	unpublish, err := f.ports.attach(console)
 	if err != nil {
-		return exit(exitSimulator, "--publish: %v", err)
+		return exit(result.StatusSimulator, "--publish: %v", err)
 	}
 	defer unpublish()
 	cfg, err := setup.Config(console)
@@ -155,16 +155,16 @@ func runGuest(setup crashinject.Setup, f *runFlags) error {
 	closeErr := m.Close()
 	if f.stats != "" {
 		if err := writeStats(f.stats, &setup, m, stop, wall); err != nil {
-			return exit(exitSimulator, "--stats: %v", err)
+			return exit(result.StatusSimulator, "--stats: %v", err)
 		}
 	}
 	switch {
 	case out.err != nil:
-		return exit(exitSimulator, "standard output: %v", out.err)
+		return exit(result.StatusSimulator, "standard output: %v", out.err)
 	case !stop.Ended():
-		return exit(exitSimulator, "%v (after %d instructions)", stop, m.Retired())
+		return exit(result.StatusSimulator, "%v (after %d instructions)", stop, m.Retired())
 	case closeErr != nil:
-		return exit(exitSimulator, "%v", closeErr)
+		return exit(result.StatusSimulator, "%v", closeErr)
 	case stop.ExitCode() != 0:
 		return &exitError{status: stop.ExitCode()}
 	}
@@ -176,13 +176,13 @@ func startError(err error) error {
 	var notFound *kernel.NotFound
 	switch {
 	case errors.As(err, &notExec):
-		return exit(exitNotExecutable, "%v", err)
+		return exit(result.StatusNotExecutable, "%v", err)
 	case errors.As(err, &notFound) && notFound.Err == errno.EACCES:
-		return exit(exitNotExecutable, "%v", err)
+		return exit(result.StatusNotExecutable, "%v", err)
 	case errors.As(err, &notFound), errors.Is(err, crashinject.ErrNoGuest):
-		return exit(exitNotFound, "%v", err)
+		return exit(result.StatusNotFound, "%v", err)
 	}
-	return exit(exitSimulator, "%v", err)
+	return exit(result.StatusSimulator, "%v", err)
 }
 
 func writeStats(name string, setup *crashinject.Setup, m *sim.Machine, stop sim.Stop, wall time.Duration) error {

@@ -46,9 +46,9 @@ Exit status: 0 when every family reaches its goal, 10 when one does not.`,
 			r, err := validate.Run(ctx, families, runtime.NumCPU(), nil)
 			switch {
 			case errors.Is(err, context.Canceled):
-				return exit(exitInterrupted, "interrupted")
+				return exit(result.StatusInterrupted, "interrupted")
 			case err != nil:
-				return exit(exitBadInput, "%v", err)
+				return exit(result.StatusBadInput, "%v", err)
 			}
 			if out != "" {
 				if err := writeValidation(out, r); err != nil {
@@ -61,7 +61,7 @@ Exit status: 0 when every family reaches its goal, 10 when one does not.`,
 				err = printValidation(os.Stdout, r, rows)
 			}
 			if err == nil && !r.OK() {
-				err = &exitError{status: result.Violation.ExitCode()}
+				err = &exitError{status: result.StatusFound}
 			}
 			return err
 		},

@@ -90,8 +90,8 @@ func TestInterruptedBeforeTheFirstPoint(t *testing.T) {
 		for tick, over := time.NewTicker(time.Millisecond), false; !over; {
 			select {
 			case got := <-status:
-				if over = true; got != exitInterrupted {
-					t.Errorf("%v: status %d, expected %d", args, got, exitInterrupted)
+				if over = true; got != result.StatusInterrupted {
+					t.Errorf("%v: status %d, expected %d", args, got, result.StatusInterrupted)
 				}
 				tick.Stop()
 			case <-tick.C:
