@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"fmt"
 	"maps"
 
 	"zhuque/cachemodel"
@@ -68,6 +69,7 @@ type record struct {
 	retry     *Machine // the machine as it was before the call in flight, nil in user mode
 	undecided []worlds.Choice
 	site      worlds.Site // of the load that asked
+	pc        uint64      // its address
 	sites     Sites
 }
 
@@ -179,6 +181,19 @@ func RestartOff(l *Left, cfg *Config, p Program, blocks *Machine) (*Machine, err
 	return l.restart(d, l.memory.Fork(source{d.PMEM}), cfg, p, nil, blocks)
 }
 
+// Where names a line of memory as FILE+OFFSET, "" where no file has it.
+func (l *Left) Where(line phys.LineAddr) (name string) {
+	fs, f := l.Durable.Files, line.Addr().Frame()
+	fs.EachFrame(func(id vfs.NodeID, index uint64, at phys.Frame) bool {
+		if at == f {
+			path, _ := fs.Path(id)
+			name = fmt.Sprintf("%s+%#x", path, index*phys.PageSize+uint64(line.Addr()&phys.PageMask))
+		}
+		return at != f
+	})
+	return name
+}
+
 // durable is a copy for one machine.
 func (l *Left) durable() *Durable {
 	d := *l.Durable
@@ -252,6 +267,23 @@ func (m *Machine) Split() []*Machine {
 	return all
 }
 
+// Choices are the ways in which the load can come out at which a machine has stopped.
+func (m *Machine) Choices() []worlds.Choice { return m.rec.undecided }
+
+// Asking is the address of the load at which a machine has stopped with the Reason Undecided.
+func (m *Machine) Asking() uint64 { return m.rec.pc }
+
+// Take is Split for one of the ways alone.
+func (m *Machine) Take(i int) *Machine {
+	r, from := m.rec, m
+	if r.retry != nil {
+		from = r.retry
+	}
+	from.rec.memory.Narrow(r.undecided[i], r.site)
+	from.rec.undecided, from.rec.retry = nil, nil
+	return from
+}
+
 // Worlds returns the machine's record, nil where it is not explored.
 func (m *Machine) Worlds() *worlds.Memory {
 	if m.rec == nil {
@@ -267,12 +299,17 @@ func (m *Machine) Acked() int { return m.rec.acked }
 // Left returns what a power cut would leave of an explored machine now.
 func (m *Machine) Left() *Left { return m.rec.left() }
 
+// address is that of the instruction that is being executed.
+func (r *record) address() uint64 {
+	if c := r.m.call; c != nil {
+		return c.Reissue
+	}
+	return r.m.cpu.At()
+}
+
 // at names the instruction that is being executed.
 func (r *record) at() worlds.Site {
-	pc := r.m.cpu.At()
-	if c := r.m.call; c != nil {
-		pc = c.Reissue
-	}
+	pc := r.address()
 	if r.sites != nil {
 		return r.sites(r.m, pc)
 	}
@@ -400,7 +437,7 @@ func (r *record) inCall(f func()) (stop Stop) {
 
 // stop makes a load that is undecided a reason to stop.
 func (r *record) stop(u *mem.Undecided) Stop {
-	r.undecided, r.site = u.Choices.([]worlds.Choice), r.at()
+	r.undecided, r.site, r.pc = u.Choices.([]worlds.Choice), r.at(), r.address()
 	return Stop{Reason: Undecided}
 }
 

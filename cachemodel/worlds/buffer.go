@@ -143,7 +143,7 @@ func (m *Memory) Commit(id int) {
 		c.strong--
 		m.clflush(id, b.line, b.site)
 	case bufferedFence:
-		m.barrier(id, true)
+		m.barrier(id, true, b.site)
 	default:
 		panic("BUG: a flush with nothing to wait for is in a store buffer")
 	}

@@ -31,6 +31,31 @@ func (m *Memory) decided(c Choice, ln *line, load Site) {
 	p.instants = p.instants.and(ln.instants(c.cell.part, c.keep))
 }
 
+// Guarantee is what made a store durable: the flush, 0 for none that was needed, and the
+// fence, 0 where none was.
+type Guarantee struct{ Flush, Fence Site }
+
+// guarantees is, by store, what made it durable first; nil: not kept.
+type guarantees map[Site]Guarantee
+
+func (g guarantees) note(store Site, by Guarantee) {
+	if g == nil {
+		return
+	}
+	if _, ok := g[store]; !ok {
+		g[store] = by
+	}
+}
+
+// KeepGuarantees keeps, from here on, what makes stores durable, for Guaranteed; forks do not.
+func (m *Memory) KeepGuarantees() { m.guarantees = guarantees{} }
+
+// Guaranteed returns what made a store durable the first time that anything did.
+func (m *Memory) Guaranteed(store Site) (g Guarantee, ok bool) {
+	g, ok = m.guarantees[store]
+	return g, ok
+}
+
 // Ref names a store.
 type Ref struct {
 	Site Site
@@ -54,6 +79,7 @@ func (w Missing) String() string {
 
 // Cause says what a decision means in the program's words.
 type Cause struct {
+	Cut   int // the power cut that left it open, from 0
 	Line  phys.LineAddr
 	Kept  Ref     // the youngest store of the line that is there for certain
 	Lost  Ref     // the oldest that may not be; At 0 when all are there
@@ -66,7 +92,7 @@ type Cause struct {
 func (m *Memory) Cause(d Decision) Cause {
 	ln := m.pasts[d.cell.gen].lines.get(uint64(d.cell.addr))
 	width := ln.width(d.cell.part)
-	c := Cause{Line: ln.addr, Load: d.Load, Kept: Ref{ln.baseSite, ln.baseAt}}
+	c := Cause{Cut: d.cell.gen, Line: ln.addr, Load: d.Load, Kept: Ref{ln.baseSite, ln.baseAt}}
 	lo, hi := math.MaxInt, 0
 	for _, s := range d.keep {
 		for i := s.lo; i <= s.hi; i++ {
@@ -172,6 +198,46 @@ func (ln *line) instants(part int, keep spans) (all spans) {
 		}
 	})
 	return all
+}
+
+// Causes explains what this world has decided, each part of a line once: its last decision.
+func (m *Memory) Causes() (list []Cause) {
+	seen := map[cell]bool{}
+	for d := m.trace; d != nil; d = d.before {
+		if !seen[d.cell] {
+			seen[d.cell] = true
+			list = append(list, m.Cause(*d))
+		}
+	}
+	slices.Reverse(list)
+	return list
+}
+
+// Reordered names, for a world that is not Robust, two stores that are to blame: lost was
+// made before kept, which is there. At the cuts that are robust nothing is to blame.
+func (m *Memory) Reordered() (lost, kept Cause, ok bool) {
+	all := m.Causes()
+	for gen := range m.pasts {
+		if len(m.pasts[gen].instants) > 0 {
+			continue
+		}
+		lost, kept = Cause{}, Cause{}
+		for _, c := range all {
+			switch {
+			case c.Cut != gen:
+				continue
+			case c.Lost.At > 0 && (lost.Lost.At == 0 || c.Lost.At < lost.Lost.At):
+				lost = c
+			}
+			if c.Kept.At > kept.Kept.At {
+				kept = c
+			}
+		}
+		if lost.Lost.At > 0 && lost.Lost.At < kept.Kept.At {
+			return lost, kept, true
+		}
+	}
+	return lost, kept, false
 }
 
 // has reports whether the span has a number that leaves i when divided by width.

@@ -134,12 +134,13 @@ func (ln *line) noteOf(id int) int {
 	return -1
 }
 
-// raise guarantees the stores up to seq: they become part of the base. It reports
-// whether there were any.
-func (m *Memory) raise(ln *line, seq uint64) bool {
+// raise guarantees the stores up to seq, by the flush: they become part of the base. It
+// reports whether there were any.
+func (m *Memory) raise(ln *line, seq uint64, flush Site) bool {
 	n := 0
 	for n < len(ln.list) && ln.list[n].seq <= seq {
 		e := &ln.list[n]
+		m.guarantees.note(e.site, Guarantee{flush, m.fencing})
 		ln.put(int(e.off), ln.bytesOf(e))
 		ln.baseAt, ln.baseSite = e.at, e.site
 		n++

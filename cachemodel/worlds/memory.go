@@ -98,8 +98,11 @@ type Memory struct {
 	unseen  bool   // something beside stores has changed since then
 	ntNew   uint64 // non-temporal stores since the last look
 
-	digest digests
-	trace  *Decision
+	fencing Site // while a barrier acts: the fence
+
+	digest     digests
+	trace      *Decision
+	guarantees guarantees
 }
 
 // core is what is a core's own.
@@ -128,7 +131,7 @@ func New(cfg Config, src Source) *Memory {
 // costs the same whatever has been stored, and what is in store buffers.
 func (m *Memory) Fork(src Source) *Memory {
 	f := *m
-	f.src, f.Look, f.last = src, nil, nil
+	f.src, f.Look, f.last, f.guarantees = src, nil, nil, nil
 	m.own, m.last = new(owner), nil
 	f.own = new(owner)
 	f.cores = make([]core, len(m.cores))
@@ -270,7 +273,7 @@ func (m *Memory) clflush(id int, l phys.LineAddr, site Site) {
 	m.before()
 	ln = m.mine(ln)
 	ln.flushed = note{core: uint8(id), seq: m.seq, site: site}
-	m.raise(ln, m.seq)
+	m.raise(ln, m.seq, site)
 	m.closeIfDone(ln)
 }
 
@@ -314,11 +317,11 @@ func (m *Memory) Fence(id int, k FenceKind, site Site) (lines int) {
 		return 0
 	}
 	m.Drain(id)
-	return m.barrier(id, k.completes())
+	return m.barrier(id, k.completes(), site)
 }
 
 // barrier completes the core's flushes and lets its write-combining buffers out.
-func (m *Memory) barrier(id int, flushes bool) (lines int) {
+func (m *Memory) barrier(id int, flushes bool, site Site) (lines int) {
 	c := &m.cores[id]
 	if len(c.combining) == 0 && (!flushes || len(c.noted) == 0) {
 		return 0
@@ -326,6 +329,8 @@ func (m *Memory) barrier(id int, flushes bool) (lines int) {
 	if len(c.combining) > 0 || m.promises(id) {
 		m.before()
 	}
+	m.fencing = site
+	defer func() { m.fencing = 0 }()
 	for flushes && len(c.noted) > 0 {
 		l := c.noted[0]
 		c.noted = c.noted[1:]
@@ -335,7 +340,7 @@ func (m *Memory) barrier(id int, flushes bool) (lines int) {
 		}
 		ln = m.mine(ln)
 		i := ln.noteOf(id)
-		if m.raise(ln, ln.notes[i].seq) {
+		if m.raise(ln, ln.notes[i].seq, ln.notes[i].site) {
 			lines++
 		}
 		if i = ln.noteOf(id); i >= 0 {
@@ -433,7 +438,7 @@ func (m *Memory) Write(a phys.Addr, data []byte, site Site) {
 	m.before()
 	m.retired++
 	ln := m.open(l)
-	m.raise(ln, m.seq)
+	m.raise(ln, m.seq, site)
 	ln.put(int(a%phys.LineSize), data)
 	ln.baseAt, ln.baseSite = m.retired, site
 	m.changed(ln)
@@ -451,6 +456,9 @@ func (m *Memory) Unguaranteed(fn func(l phys.LineAddr, store Ref, why Missing)) 
 		return true
 	})
 }
+
+// Retired returns how many stores have retired: the next one is Ref.At that and one more.
+func (m *Memory) Retired() uint64 { return m.retired }
 
 // String says how much is open.
 func (m *Memory) String() string {

@@ -55,7 +55,7 @@ func (m *Memory) combine(id int, l phys.LineAddr, off int, data []byte, site Sit
 	})
 	if ln := m.open(l); len(ln.list) > 0 {
 		m.before()
-		m.raise(m.mine(ln), m.seq)
+		m.raise(m.mine(ln), m.seq, site)
 	}
 	ln := m.open(l)
 	m.retired++
@@ -110,7 +110,7 @@ func (m *Memory) Pieces(id int, l phys.LineAddr) (mask uint8) {
 func (m *Memory) leavePiece(id int, l phys.LineAddr, piece int) {
 	m.before()
 	ln := m.open(l)
-	m.raise(ln, m.seq)
+	m.raise(ln, m.seq, m.fencing)
 	i := ln.combines(id)
 	w := &ln.nt[i]
 	var rest []ntEntry
@@ -121,6 +121,7 @@ func (m *Memory) leavePiece(id int, l phys.LineAddr, piece int) {
 			continue
 		}
 		ln.put(int(e.off), e.data[:e.size])
+		m.guarantees.note(e.site, Guarantee{0, m.fencing})
 		if e.at > ln.baseAt {
 			ln.baseAt, ln.baseSite = e.at, e.site
 		}

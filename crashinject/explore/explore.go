@@ -85,6 +85,7 @@ type explorer struct {
 	empty     answer   // of the recovery where there is nothing
 	known     []answer // after each acknowledgement, the first before any
 	pending   []*finding
+	waiting   map[alike]bool // those that are in pending
 	failures  map[string]*Failure
 	seen      map[key]bool
 	tree      *vfs.FS // of the last look
@@ -93,6 +94,8 @@ type explorer struct {
 	first     uint64   // looks of the program
 	blocks    *sim.Machine
 	sites     sites // of all machines
+	domain    worlds.Domain
+	remade    int   // machines that were run to find smallest sets
 	stopped   error // a bound was reached, or the context ended
 	naive     float64
 	marked    bool
@@ -107,12 +110,9 @@ type key struct {
 
 // finding is an answer that cannot be judged before the next acknowledgement.
 type finding struct {
+	wrong
 	acked  int
 	answer answer
-	m      *sim.Machine
-	at     uint64
-	cuts   int
-	path   []uint64
 }
 
 // errBound stops an exploration.
@@ -121,7 +121,7 @@ var errBound = errors.New("the bound on worlds was reached")
 // Explore explores. Errors: *BaselineFails, *NoPMEM, *crashinject.Unsound, those of
 // starting the program.
 func Explore(ctx context.Context, opt *Options) (*Report, error) {
-	x := &explorer{ctx: ctx, opt: opt, failures: map[string]*Failure{}, seen: map[key]bool{}, res: newReport(opt)}
+	x := &explorer{ctx: ctx, opt: opt, failures: map[string]*Failure{}, seen: map[key]bool{}, waiting: map[alike]bool{}, res: newReport(opt)}
 	if err := x.configure(); err != nil {
 		return nil, err
 	}

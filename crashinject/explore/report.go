@@ -1,12 +1,16 @@
 package explore
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"path"
+	"regexp"
 	"strings"
 
+	"zhuque/cachemodel/worlds"
+	"zhuque/sim"
 	"zhuque/sim/kernel"
 )
 
@@ -81,27 +85,55 @@ type Baseline struct {
 	RecoveryInstructions uint64 `json:"recovery_instructions"`
 }
 
-// Store is a store that a failing world lacks.
+// State says what became of a store in a failing world.
+type State string
+
+// The states.
+const (
+	LostStore State = "lost"
+	KeptStore State = "kept" // were it lost, too, the world would be right
+)
+
+// Store is a store that must be lost, or be there, for a world to be wrong.
 type Store struct {
 	Place
-	Missing string `json:"missing"`         // why it could be lost
-	Flush   *Place `json:"flush,omitempty"` // that did not do
+	State   State    `json:"state"`
+	Memory  string   `json:"memory,omitempty"`  // its line: FILE+OFFSET
+	Missing string   `json:"missing,omitempty"` // why it could be lost
+	Flush   *Place   `json:"flush,omitempty"`   // that came too early, too late or without a fence
+	Fence   *Place   `json:"fence,omitempty"`   // that came too late
+	Stack   []string `json:"stack,omitempty"`   // innermost first
+
+	cause worlds.Cause
+}
+
+// Load is the load of a recovery that saw what became of a store.
+type Load struct {
+	Place
+	Memory string   `json:"memory,omitempty"`
+	Stack  []string `json:"stack,omitempty"`
 }
 
 // Failure is a kind of world that is wrong.
 type Failure struct {
 	Kind   Kind    `json:"kind"`
+	Also   []Kind  `json:"also,omitempty"` // other ways in which worlds of the same cause are wrong
 	What   string  `json:"what"`
-	Stores []Store `json:"stores"`
-	Loads  []Place `json:"loads"` // in the recovery, that miss the stores
+	Stores []Store `json:"stores"` // the smallest set: those lost first, then those kept
+	Loads  []Load  `json:"loads"`  // in the recovery, one for each store
 	Replay string  `json:"replay"`
 	At     uint64  `json:"at"`   // instructions before the cut
 	Cuts   int     `json:"cuts"` // power cuts
 	Count  uint64  `json:"worlds"`
+	// Larger: the set may have stores that need not be lost; there were too many worlds to find out.
+	Larger bool `json:"not_minimal,omitempty"`
 
 	// World leads to the first world: the number of the look from 1, the way in which each
 	// load came out from 0; where the recovery was cut, the instruction there, and so on.
 	World []uint64 `json:"world"`
+
+	left *sim.Left // what the last cut left
+	wish worlds.Wish
 }
 
 func newReport(opt *Options) *Report {
@@ -109,25 +141,6 @@ func newReport(opt *Options) *Report {
 }
 
 func (r *Report) note(s string) { r.Notes = append(r.Notes, s) }
-
-func (f *Failure) add(s Store, load Place) {
-	for i := range f.Stores {
-		if f.Stores[i].Place == s.Place && f.Loads[i] == load {
-			return
-		}
-	}
-	f.Stores, f.Loads = append(f.Stores, s), append(f.Loads, load)
-}
-
-// identity is equal for failures that are one.
-func (f *Failure) identity() string {
-	var b strings.Builder
-	fmt.Fprint(&b, f.Kind)
-	for i := range f.Stores {
-		fmt.Fprint(&b, f.Stores[i].Place, f.Loads[i])
-	}
-	return b.String()
-}
 
 // report completes the record.
 func (x *explorer) report() {
@@ -173,21 +186,7 @@ func (r *Report) Text() string {
 		fmt.Fprintf(&b, "performance: %s, %d times, at %s\n", f.Kind, f.Count, f.Place)
 	}
 	for i, f := range r.Failures {
-		fmt.Fprintf(&b, "\nfailure %d, %s, in %d worlds: %s\n", i+1, f.Kind, f.Count, f.What)
-		for k := range f.Stores {
-			s := &f.Stores[k]
-			fmt.Fprintf(&b, "  lost: the store at %s, %s", s.Place, s.Missing)
-			if s.Flush != nil {
-				fmt.Fprintf(&b, " (flush at %s)", *s.Flush)
-			}
-			fmt.Fprintf(&b, "; missed by the load at %s\n", f.Loads[k])
-		}
-		if f.Replay != "" {
-			fmt.Fprintf(&b, "  %s\n", f.Replay)
-		}
-		if len(f.Stores) == 0 {
-			fmt.Fprintf(&b, "  with every store persisted, after instruction %d\n", f.At)
-		}
+		f.text(&b, i+1)
 	}
 	return b.String()
 }
@@ -206,4 +205,86 @@ func (p Place) String() string {
 		return fmt.Sprintf("%s (%s)", p.Address, p.Function)
 	}
 	return p.Address
+}
+
+// text writes the n-th failure.
+func (f *Failure) text(b *strings.Builder, n int) {
+	kinds := string(f.Kind)
+	for _, k := range f.Also {
+		kinds += " and " + string(k)
+	}
+	fmt.Fprintf(b, "\nfailure %d, %s, in %d worlds: %s\n", n, kinds, f.Count, f.What)
+	if f.lost() == 0 {
+		fmt.Fprintf(b, "  nothing is lost: every store up to instruction %d, where the power is cut, is persisted\n", f.At)
+	}
+	if f.Larger {
+		fmt.Fprintln(b, "  the set of stores may be larger than it need be")
+	}
+	for i := range f.Stores {
+		s, l := &f.Stores[i], &f.Loads[i]
+		fmt.Fprintf(b, "  %s: stored at %s to %s", s.State, s.Place, cmp.Or(s.Memory, "memory without a file"))
+		if s.State == LostStore {
+			fmt.Fprintf(b, ", %s", s.why())
+		} else if f.lost() > 0 {
+			fmt.Fprint(b, ", may be written back before")
+		}
+		fmt.Fprintf(b, "; seen by the load at %s\n", l.Place)
+		writeStack(b, "stored", s.Stack)
+		writeStack(b, "loaded", l.Stack)
+	}
+	if f.Replay != "" {
+		fmt.Fprintf(b, "  %s\n", f.Replay)
+	}
+}
+
+// writeStack writes the callers that have lines, the innermost first, where there are any
+// beside the frame that is named already.
+func writeStack(b *strings.Builder, what string, stack []string) {
+	var lines []string
+	for _, frame := range stack {
+		if hasLine.MatchString(frame) {
+			lines = append(lines, frame)
+		}
+		if strings.HasSuffix(frame, " (main)") {
+			break // what called it is the C library's
+		}
+	}
+	if len(lines) > 1 {
+		fmt.Fprintf(b, "    %s by %s\n", what, strings.Join(lines, ", called by "))
+	}
+}
+
+// hasLine is the form of a frame with a source line.
+var hasLine = regexp.MustCompile(`^[^ ]+:[0-9]+( \(|$)`)
+
+// why says what a lost store lacks.
+func (s *Store) why() string {
+	flush, fence := "", ""
+	if s.Flush != nil {
+		flush = " at " + s.Flush.String()
+	}
+	if s.Fence != nil {
+		fence = " at " + s.Fence.String()
+	}
+	switch s.cause.Why {
+	case worlds.NoFlush:
+		switch {
+		case s.Flush == nil:
+			return "never flushed"
+		case s.Fence == nil:
+			return "flushed too late" + flush
+		}
+		return "flushed too late" + flush + ", fenced" + fence
+	case worlds.FlushedBefore:
+		return "flushed" + flush + " before the store"
+	case worlds.NoFence:
+		if fence != "" {
+			return "flushed" + flush + ", fenced too late" + fence
+		}
+		return "flushed" + flush + ", not fenced"
+	}
+	if fence != "" {
+		return "in a buffer of the processor until the fence" + fence
+	}
+	return "in a buffer of the processor, not fenced"
 }

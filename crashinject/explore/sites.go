@@ -59,6 +59,22 @@ func (s *sites) number(m *sim.Machine, pc uint64) worlds.Site {
 	return n
 }
 
+// stack returns the stack of an instruction of a machine that executes it, in words.
+func (s *sites) stack(m *sim.Machine, pc uint64) (list []string) {
+	tid, regs := m.Held(m.Executing())
+	t := m.Kernel().Thread(tid)
+	if t == nil {
+		return nil
+	}
+	for i, f := range m.Symbols(t.Process(), &s.cache).Unwind(symbols.Registers{R: regs.R, RIP: pc}) {
+		if i > 0 {
+			f.Text = "" // it follows a call
+		}
+		list = append(list, f.Location.String())
+	}
+	return list
+}
+
 // add returns the number of a place.
 func (s *sites) add(p Place, c caller) worlds.Site {
 	if n, ok := s.called[c]; ok {

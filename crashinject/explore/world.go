@@ -23,7 +23,9 @@ func (x *explorer) run() error {
 	if x.cfg.Power.Domain.Detected() == "cpu_cache" {
 		domain = worlds.EADR
 	}
+	x.domain = domain
 	m.Explore(domain, x)
+	m.Worlds().KeepGuarantees()
 	m.NumberSites(x.sites.number)
 	stop, err := x.toEnd(m, unlimited)
 	switch {
@@ -41,7 +43,12 @@ func (x *explorer) run() error {
 	}
 	x.res.Unexplored = m.Durable().Files.Writes()
 	x.performance(m)
-	return nil
+	x.merge()
+	x.flushes(m)
+	if x.stopped != nil {
+		return nil
+	}
+	return x.stacks()
 }
 
 // performance reports what was wasted, the commonest first.
@@ -91,7 +98,6 @@ func (x *explorer) Acknowledged(m *sim.Machine, a sim.Ack) {
 func (x *explorer) judgePending(now answer) {
 	before := x.known[len(x.known)-1]
 	for _, f := range x.pending {
-		x.path = f.path
 		if f.answer == now || f.answer == before {
 			continue
 		}
@@ -101,9 +107,16 @@ func (x *explorer) judgePending(now answer) {
 				kind = Lost
 			}
 		}
-		x.fail(kind, fmt.Sprintf("after %d acknowledgements the recovery answers as neither before nor after the operation that was in flight: %q", f.acked, clip(f.answer.stdout)), f.m, f.at, f.cuts)
+		f.kind = kind
+		f.what = fmt.Sprintf("after %d acknowledgements the recovery answers as neither before nor after the operation that was in flight: %q", f.acked, clip(f.answer.stdout))
+		f.again = func(m *sim.Machine, stop sim.Stop) bool {
+			a := answerOf(m, stop)
+			k, _ := x.symptom(m, stop, a)
+			return k == "" && a != now && a != before
+		}
+		x.fail(&f.wrong)
 	}
-	x.pending = nil
+	x.pending, x.waiting = nil, map[alike]bool{}
 }
 
 // Look implements sim.Observer: of the program.
@@ -161,7 +174,7 @@ func (x *explorer) look(left *sim.Left, n int) {
 	if err != nil {
 		panic(fmt.Sprintf("BUG: the recovery cannot be started: %v", err))
 	}
-	x.worlds(m, left.At, n)
+	x.worlds(m, left, n)
 }
 
 // logAdd returns the logarithm of a sum.
@@ -187,7 +200,7 @@ type branch struct {
 }
 
 // worlds runs a machine and all that it splits into, depth first.
-func (x *explorer) worlds(m *sim.Machine, at uint64, cuts int) {
+func (x *explorer) worlds(m *sim.Machine, left *sim.Left, cuts int) {
 	todo := []branch{{m, false, slices.Clone(x.path)}}
 	defer func(path []uint64) { x.path = path }(x.path)
 	for len(todo) > 0 && x.stopped == nil {
@@ -213,14 +226,14 @@ func (x *explorer) worlds(m *sim.Machine, at uint64, cuts int) {
 			continue
 		}
 		if b.check {
-			x.judgeCheck(b.m, stop, at, cuts)
+			x.judgeCheck(b.m, stop, left, cuts)
 			continue
 		}
 		if b.m.Worlds().Fresh() && stop.Ended() {
 			b.m.Worlds().Looked()
 		}
 		x.res.Worlds++
-		if x.judge(b.m, stop, at, cuts) && x.opt.Check != nil {
+		if x.judge(b.m, stop, left, cuts) && x.opt.Check != nil {
 			todo = append(todo, branch{x.checker(b.m), true, b.path})
 		}
 		if x.opt.Worlds != 0 && x.res.Worlds+x.res.Before.Worlds >= x.opt.Worlds {
@@ -230,45 +243,78 @@ func (x *explorer) worlds(m *sim.Machine, at uint64, cuts int) {
 }
 
 // judge judges a world by itself, and reports whether the recovery ended well.
-func (x *explorer) judge(m *sim.Machine, stop sim.Stop, at uint64, cuts int) bool {
+func (x *explorer) judge(m *sim.Machine, stop sim.Stop, left *sim.Left, cuts int) bool {
 	a := answerOf(m, stop)
 	acked := m.Acked()
 	if x.opt.seen != nil {
 		x.opt.seen(acked, a)
 	}
-	switch {
+	w := wrong{m: m, left: left, at: left.At, cuts: cuts, path: slices.Clone(x.path)}
+	switch w.kind, w.what = x.symptom(m, stop, a); {
 	case acked == 0 && a == x.empty && stop.Ended() && (a.status != x.opt.Status || x.opt.Output != nil):
 		x.res.NoPool++
 		return false
-	case stop.Reason == sim.Killed:
-		x.fail(Signal, fmt.Sprintf("the recovery was %v%s", stop, lastLine(m)), m, at, cuts)
-	case stop.Reason == sim.Reached || stop.Limited():
-		x.fail(Hang, fmt.Sprintf("the recovery still runs after %d instructions; without a cut it takes %d", x.budget, x.res.Baseline.RecoveryInstructions), m, at, cuts)
-	case stop.Reason == sim.Stuck && isDeadlock(stop):
-		x.fail(Hang, fmt.Sprintf("the recovery waits for ever: %v", stop), m, at, cuts)
+	case w.kind != "":
+		w.again = func(m *sim.Machine, stop sim.Stop) bool {
+			k, _ := x.symptom(m, stop, answerOf(m, stop))
+			return k == w.kind
+		}
+		x.fail(&w)
+		return false
 	case !stop.Ended():
 		x.stopped = stop.Err
-	case a.status != x.opt.Status:
-		x.fail(Exit, fmt.Sprintf("the recovery %v, expected exit status %d%s", stop, x.opt.Status, lastLine(m)), m, at, cuts)
-	case x.opt.Output != nil && a.stdout != string(x.opt.Output):
-		x.fail(Output, fmt.Sprintf("the recovery writes %q", clip(a.stdout)), m, at, cuts)
-	default:
-		if x.operation {
-			x.wait(a, acked, m, at, cuts)
-		}
-		return true
+		return false
 	}
-	return false
+	if x.operation {
+		x.wait(&finding{wrong: w, acked: acked, answer: a})
+	}
+	return true
 }
 
-// wait keeps an answer until it can be judged; of those that are alike the first.
-func (x *explorer) wait(a answer, acked int, m *sim.Machine, at uint64, cuts int) {
-	for _, f := range x.pending {
-		if f.answer == a && f.acked == acked {
-			return
+// symptom says how a world is wrong by itself, "" for not at all.
+func (x *explorer) symptom(m *sim.Machine, stop sim.Stop, a answer) (Kind, string) {
+	switch {
+	case stop.Reason == sim.Killed:
+		return Signal, fmt.Sprintf("the recovery was %v%s", stop, lastLine(m))
+	case stop.Reason == sim.Reached || stop.Limited():
+		return Hang, fmt.Sprintf("the recovery still runs after %d instructions; without a cut it takes %d", x.budget, x.res.Baseline.RecoveryInstructions)
+	case stop.Reason == sim.Stuck && isDeadlock(stop):
+		return Hang, fmt.Sprintf("the recovery waits for ever: %v", stop)
+	case !stop.Ended():
+		return "", ""
+	case a.status != x.opt.Status:
+		return Exit, fmt.Sprintf("the recovery %v, expected exit status %d%s", stop, x.opt.Status, lastLine(m))
+	case x.opt.Output != nil && a.stdout != string(x.opt.Output):
+		return Output, fmt.Sprintf("the recovery writes %q", clip(a.stdout))
+	}
+	return "", ""
+}
+
+// wait keeps an answer until it can be judged; of those that are alike and have lost the
+// same the first.
+func (x *explorer) wait(f *finding) {
+	if f.answer == x.known[len(x.known)-1] {
+		return // as before the operation in flight
+	}
+	var lost strings.Builder
+	for _, c := range f.m.Worlds().Causes() {
+		if c.Lost.At > 0 {
+			fmt.Fprint(&lost, c.Lost.Site, c.Load, " ")
 		}
 	}
-	x.pending = append(x.pending, &finding{acked, a, m, at, cuts, slices.Clone(x.path)})
+	k := alike{f.answer, f.acked, lost.String()}
+	if x.waiting[k] {
+		return
+	}
+	x.waiting[k] = true
+	x.pending = append(x.pending, f)
+}
+
+// alike are answers of which one waits.
+type alike struct {
+	answer
+	acked int
+	lost  string
 }
 
 // checker is the machine that runs the check on what a recovery leaves.
@@ -285,34 +331,27 @@ func (x *explorer) checker(rec *sim.Machine) *sim.Machine {
 	return rec
 }
 
-func (x *explorer) judgeCheck(m *sim.Machine, stop sim.Stop, at uint64, cuts int) {
-	if !stop.Ended() || stop.ExitCode() != x.opt.Check.Status {
-		x.fail(Check, fmt.Sprintf("the check %v, expected exit status %d%s", stop, x.opt.Check.Status, lastLine(m)), m, at, cuts)
+func (x *explorer) judgeCheck(m *sim.Machine, stop sim.Stop, left *sim.Left, cuts int) {
+	if what := x.checked(m, stop); what != "" {
+		w := wrong{kind: Check, what: what, m: m, left: left, at: left.At, cuts: cuts, path: slices.Clone(x.path)}
+		like := m.Worlds().Like()
+		w.again = func(rec *sim.Machine, stop sim.Stop) bool {
+			if k, _ := x.symptom(rec, stop, answerOf(rec, stop)); k != "" || !stop.Ended() {
+				return false
+			}
+			m, stop, ok := x.steer(x.checker(rec), like, unlimited, nil)
+			return ok && x.checked(m, stop) != ""
+		}
+		x.fail(&w)
 	}
 }
 
-// fail reports a world; of those with the same stores and loads one.
-func (x *explorer) fail(kind Kind, what string, m *sim.Machine, at uint64, cuts int) {
-	f := &Failure{Kind: kind, What: what, At: at, Cuts: cuts, Count: 1, World: slices.Clone(x.path)}
-	for _, d := range m.Worlds().Decisions() {
-		c := m.Worlds().Cause(d)
-		if c.Lost.At == 0 {
-			continue // all of the line is there
-		}
-		s := Store{Place: x.sites.place(c.Lost.Site), Missing: c.Why.String()}
-		if c.Flush != 0 {
-			at := x.sites.place(c.Flush)
-			s.Flush = &at
-		}
-		f.add(s, x.sites.place(c.Load))
+// checked says what is wrong with the end of a check, "" for nothing.
+func (x *explorer) checked(m *sim.Machine, stop sim.Stop) string {
+	if stop.Ended() && stop.ExitCode() == x.opt.Check.Status {
+		return ""
 	}
-	id := f.identity()
-	if old := x.failures[id]; old != nil {
-		old.Count++
-		return
-	}
-	x.failures[id] = f
-	x.res.Failures = append(x.res.Failures, f)
+	return fmt.Sprintf("the check %v, expected exit status %d%s", stop, x.opt.Check.Status, lastLine(m))
 }
 
 func isDeadlock(stop sim.Stop) bool { return errors.As(stop.Err, new(*deadlock)) }
