@@ -121,4 +121,9 @@
 //	11 socket, A identity: in the order of socket.code in sim/kernel
 //	12 mark, A inotify instance, B number of the watch: node, events
 //	13 terminal, A identity: in the order of terminal.code in sim/kernel
+//	14 segment, A identity: key, user, group, creator's user, group, mode, time of change, node, size, times of attaching, detaching, creator, last process
+//	15 semaphores, A identity: in the order of semSet.code in sim/kernel
+//	16 messages, A identity: in the order of msgQueue.code in sim/kernel
+//	17 queue, A identity: in the order of mqueue.code in sim/kernel
+//	18 message, A kind of the queue << 32 | queue, B number among all that it has had: type or priority, bytes
 package wpp

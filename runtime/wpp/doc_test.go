@@ -93,7 +93,7 @@ func TestDocumentedPayloads(t *testing.T) {
 		}
 	}
 	times := regexp.MustCompile(` ×(\d+)$`)
-	for kind := kernel.KindSystem; kind <= kernel.KindTerminal; kind++ {
+	for kind := kernel.KindSystem; kind <= kernel.KindMessage; kind++ {
 		key, list, _ := strings.Cut(rows[uint64(kind)], ": ")
 		if name, _, _ := strings.Cut(key, ","); name != kind.String() {
 			t.Errorf("kind %d is %v, the comment says %q", kind, kind, key)
@@ -113,7 +113,7 @@ func TestDocumentedPayloads(t *testing.T) {
 			t.Errorf("%v: no guest has one", kind)
 		}
 	}
-	if next := kernel.KindTerminal + 1; !strings.HasPrefix(next.String(), "RecordKind(") {
+	if next := kernel.KindMessage + 1; !strings.HasPrefix(next.String(), "RecordKind(") {
 		t.Errorf("kind %v is not documented", next)
 	}
 }

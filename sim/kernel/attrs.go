@@ -53,6 +53,8 @@ func (c *call) attrsOf(d *desc) (*attrs, func()) {
 		return nil, nil
 	case d.isPipe() && d.pipe != 0:
 		return &c.files.pipe(d.pipe).attrs, func() { c.touchPipe(d.pipe) }
+	case d.kind == FDQueue:
+		return &c.files.ipc.mqueue(d.socket).attrs, func() { c.touch(mqKey(d.socket)) }
 	case d.kind == FDSocket:
 		s := c.sockOf(d)
 		return &s.attrs, func() { c.touchSock(s) }

@@ -94,6 +94,7 @@ func (cl *call) syscall(nr uint64) Outcome {
 // end is the end of every entry into the kernel: a thread that is gone or stopped
 // leaves the core to another.
 func (c *call) end() Outcome {
+	c.attachedAnew()
 	c.tellAsync()
 	if (c.gone || c.proc.stopped != 0) && !c.out.Stops() {
 		c.reschedule()

@@ -20,6 +20,7 @@ const (
 	capNetAdmin       = 12
 	capNetRaw         = 13
 	capIpcLock        = 14
+	capIpcOwner       = 15
 	capSysRawio       = 17
 	capSysPtrace      = 19
 	capSysAdmin       = 21

@@ -60,6 +60,7 @@ const (
 	FDInotify
 	FDMaster   // of a pseudoterminal, whose identity stands in the offset
 	FDTerminal // what its programs have open, likewise
+	FDQueue    // a POSIX message queue
 	fdKinds
 )
 
@@ -79,7 +80,7 @@ type desc struct {
 	flags uint32
 	pipe  int
 
-	socket  int
+	socket  int      // or POSIX message queue
 	timer   schedule // of a timer descriptor
 	watches watchSet // of an epoll instance
 	news    news     // of an eventfd
@@ -160,13 +161,14 @@ type files struct {
 
 	marks []mark // ascending by instance and number
 	terms []terminal
+	ipc   ipcObjects
 }
 
 func (f *files) fork() files {
 	f.watchers.shared = true
 	c := files{descs: f.descs.fork(), pipes: slices.Clone(f.pipes), socks: make([]*socket, len(f.socks)),
 		timers: slices.Clone(f.timers), asyncs: slices.Clone(f.asyncs), watchers: f.watchers, changes: f.changes,
-		marks: slices.Clone(f.marks), terms: slices.Clone(f.terms)}
+		marks: slices.Clone(f.marks), terms: slices.Clone(f.terms), ipc: f.ipc.fork()}
 	for i, s := range f.socks {
 		c.socks[i] = s.fork()
 	}
@@ -279,6 +281,7 @@ func (k *Kernel) closeFD(num int) error {
 	k.touchFD(num)
 	d := k.files.desc(id)
 	k.dropLocks(d, d.refs == 1)
+	k.mqForget(d)
 	k.unrefDesc(id)
 	return nil
 }
@@ -297,6 +300,8 @@ func (k *Kernel) unrefDesc(id int) {
 		k.closeInotify(d)
 	case FDMaster, FDTerminal:
 		k.closeTerm(d)
+	case FDQueue:
+		k.closeMqueue(d)
 	case FDPipeRead, FDPipeWrite, FDPipeBoth:
 		if d.node != 0 {
 			k.unref = append(k.unref, d.node)

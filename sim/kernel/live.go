@@ -55,6 +55,8 @@ var unlike = []same.Row{
 	{Type: "kernel.wait", Field: "lock", As: same.Shared, Why: "never changed in place"},
 	{Type: "kernel.wait", Field: "on", As: same.Shared, Why: "never changed in place"},
 
+	{Type: "kernel.wait", Field: "ipc", As: same.Shared, Why: "never changed in place"},
+
 	{Type: "kernel.Process", Field: "held", As: same.Skipped, Why: "that it may be worth a look whether a handler holds others up; the look clears it"},
 	{Type: "kernel.Process", Field: "last", As: same.Shared, Why: "never changed in place"},
 	{Type: "kernel.Thread", Field: "cred", As: same.Shared, Why: "never changed in place"},
@@ -72,6 +74,10 @@ var unlike = []same.Row{
 	{Type: "kernel.socket", Field: "options", As: same.Shared, Why: "never changed in place"},
 	{Type: "kernel.socket", Field: "messages", As: same.Shared, Why: "never changed in place"},
 	{Type: "kernel.message", Field: "rights", As: same.Shared, Why: "never changed in place"},
+
+	{Type: "kernel.segment", Field: "attached", As: same.Derived, Why: "how many mappings lead to it"},
+	{Type: "kernel.mqueue", Field: "refs", As: same.Derived, Why: "how many descriptions lead to it"},
+	{Type: "kernel.mailbox", Field: "messages", As: same.Shared, Why: "never changed in place"},
 
 	{Type: "kernel.files", Field: "timers", As: same.Derived, Why: "the descriptions that are timers"},
 	{Type: "kernel.files", Field: "asyncs", As: same.Derived, Why: "the descriptions with O_ASYNC"},

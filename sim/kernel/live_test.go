@@ -60,6 +60,7 @@ func (r *rig) shadowed() shadow {
 	if n := r.objects(); n > fewObjects && r.calls%(n/4) != 0 || r.calls > manyCalls && r.calls%5 != 0 && !r.always {
 		return nil
 	}
+	r.k.dirty = r.k.TakeDirty() // what calls without a check have mapped and unmapped again is no change of this one
 	s := shadow{}
 	for _, rec := range r.k.Records() {
 		s[rec.Key] = rec
@@ -149,7 +150,10 @@ func zoo(t *testing.T) *rig {
 	r.want(0, "mknod", "/tmp/fifo", vfs.ModeFIFO|0o600, 0)
 	r.want(14, "open", "/tmp/locked", oRdwr|oCreat, 0o600)
 	r.want(0, "fcntl", 14, fSetlk, flockBytes(1, 0, 0, 9))
+	set, messages := r.ipcZoo()
 	for _, c := range [][]any{
+		{"semop", set, []byte{1, 0, 0xfd, 0xff, 0, 0x10}, 1},
+		{"msgrcv", messages, scratch, 100, 7, 0},
 		{"open", "/tmp/fifo", 0, 0},
 		{"fcntl", 14, fSetlkw, flockBytes(1, 0, 5, 9)},
 		{"poll", []byte{12, 0, 0, 0, 1, 0, 0, 0}, 1, -1},
@@ -199,7 +203,7 @@ func recordable(l same.Leaf) bool {
 	case l.As&same.Derived != 0, strings.HasPrefix(l.Field, "kernel.Config."), strings.HasPrefix(l.Field, "mm.Config."), strings.HasPrefix(l.Field, "mm.Placement."):
 		return false // the machine's settings come back with the machine
 	case l.Value.Kind() == reflect.Pointer:
-		return l.Field == "kernel.Thread.wait" || l.Field == "kernel.wait.lock"
+		return l.Field == "kernel.Thread.wait" || l.Field == "kernel.wait.lock" || l.Field == "kernel.wait.ipc"
 	}
 	return !unrecorded[l.Field]
 }
@@ -220,6 +224,7 @@ var unrecorded = map[string]bool{
 	"kernel.socket.outside": true, // a restart resets connections to the host, which saw the failure
 	"kernel.Kernel.procs":   true, "kernel.Kernel.threads": true, "kernel.files.pipes": true, "kernel.files.socks": true,
 	"kernel.files.marks": true, "kernel.files.terms": true, "kernel.ordered.n": true, "kernel.ordered.pieces": true, "kernel.Process.timers": true,
+	"kernel.ipcObjects.segments": true, "kernel.ipcObjects.sets": true, "kernel.ipcObjects.queues": true, "kernel.ipcObjects.mqueues": true, "kernel.mailbox.messages": true,
 	"kernel.Console.pos": true, "kernel.Console.ahead": true, "kernel.Console.tty": true, // the world's, which does not fail
 	"kernel.Kernel.deferring": true, "kernel.Kernel.noBarrier": true, // the machine's settings
 }
@@ -264,6 +269,7 @@ func TestEveryFieldIsRecorded(t *testing.T) {
 var isKey = map[string]bool{
 	"kernel.Process.pid": true, "kernel.Process.space": true, "kernel.Thread.tid": true, "kernel.desc.id": true, "kernel.slot.num": true, "kernel.slot.desc": true,
 	"kernel.pipe.id": true, "kernel.socket.id": true, "kernel.socket.in": true, "kernel.terminal.id": true, "kernel.mark.desc": true, "kernel.mark.wd": true,
+	"kernel.segment.id": true, "kernel.semSet.id": true, "kernel.msgQueue.id": true, "kernel.mqueue.id": true, "kernel.ipcMessage.serial": true,
 	"kernel.timer.id": true, "kernel.Watch.FD": true, "kernel.Watch.Desc": true,
 }
 

@@ -21,13 +21,34 @@ type lockWait struct {
 	order  uint64 // of that thread's wait: it may be in another one since
 }
 
+// codeRare passes what is waited for rarely, and only if it is.
+func (w *wait) codeRare(c *codec) {
+	const lock, ipc = 1, 2
+	what := uint8(0)
+	switch {
+	case w.lock != nil:
+		what = lock
+	case w.ipc != nil:
+		what = ipc
+	}
+	switch code(c, &what); what {
+	case 0:
+	case lock:
+		w.codeLock(c)
+	case ipc:
+		i := ipcWait{}
+		if w.ipc != nil {
+			i = *w.ipc
+		}
+		i.code(c)
+		w.ipc = &i
+	default:
+		c.fail("a wait for a lock or the like of kind %d", what)
+	}
+}
+
 // codeLock passes the lock that is waited for.
 func (w *wait) codeLock(c *codec) {
-	waits := w.lock != nil
-	c.flag(&waits)
-	if !waits {
-		return
-	}
 	l := lockWait{}
 	if w.lock != nil {
 		l = *w.lock

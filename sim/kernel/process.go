@@ -12,15 +12,16 @@ import (
 
 // Resource numbers of setrlimit(2).
 const (
-	rlimitData    = 2
-	rlimitStack   = 3
-	rlimitCore    = 4
-	rlimitNproc   = 6
-	rlimitNofile  = 7
-	rlimitMemlock = 8
-	rlimitAS      = 9
-	rlimitNice    = 13
-	rlimitCount   = 16
+	rlimitData     = 2
+	rlimitStack    = 3
+	rlimitCore     = 4
+	rlimitNproc    = 6
+	rlimitNofile   = 7
+	rlimitMemlock  = 8
+	rlimitAS       = 9
+	rlimitMsgqueue = 12
+	rlimitNice     = 13
+	rlimitCount    = 16
 
 	rlimInfinity = ^uint64(0)
 )
@@ -186,6 +187,7 @@ func newProcess(cfg Config) *Process {
 	p.rlimits[rlimitStack] = [2]uint64{stackSize, rlimInfinity}
 	p.rlimits[rlimitNice] = [2]uint64{0, 0}
 	p.rlimits[rlimitMemlock] = [2]uint64{usualMemlock, usualMemlock}
+	p.rlimits[rlimitMsgqueue] = [2]uint64{mqUsualLimit, mqUsualLimit}
 	p.rlimits[rlimitCore] = [2]uint64{0, rlimInfinity}
 	p.rlimits[rlimitNproc] = [2]uint64{maxThreads, maxThreads}
 	p.rlimits[rlimitNofile] = [2]uint64{cfg.OpenFiles, max(cfg.OpenFiles, 4096)}

@@ -37,6 +37,10 @@ func (k *Kernel) hooks() vfs.Hooks {
 			"/proc/sys/kernel/random/boot_id": always(func() []byte { return []byte(uuid(k.cfg.Seed, "boot") + "\n") }),
 			"/proc/sys/kernel/random/uuid":    always(func() []byte { return []byte(uuid(k.cfg.Seed, "uuid") + "\n") }),
 
+			"/proc/sysvipc/shm": always(k.procSegments),
+			"/proc/sysvipc/sem": always(k.procSets),
+			"/proc/sysvipc/msg": always(k.procQueues),
+
 			"/proc/self/exe":     k.link(func(p *Process) vfs.NodeID { return p.exe }),
 			"/proc/self/cwd":     k.link(func(p *Process) vfs.NodeID { return p.cwd }),
 			"/proc/self/maps":    k.of(view.procMaps),

@@ -293,6 +293,11 @@ func (k *Kernel) targetOf(d *desc) string {
 		return "anon_inode:[signalfd]"
 	case FDInotify:
 		return "anon_inode:inotify"
+	case FDQueue:
+		if name := k.files.ipc.mqueue(d.socket).name; name != "" {
+			return "/" + name
+		}
+		return "/ (deleted)"
 	case FDSocket:
 		return fmt.Sprintf("socket:[%d]", d.socket)
 	}

@@ -221,6 +221,9 @@ func (k *restorer) restore(r Record) error {
 			}
 		}
 	default:
+		if r.Key.Kind < recordKinds && kinds[r.Key.Kind] != nil {
+			return kinds[r.Key.Kind].restore(k, &r)
+		}
 		return bad("a record of unknown kind %d", uint8(r.Key.Kind))
 	}
 	return nil
@@ -280,6 +283,14 @@ func (k *Kernel) consistent() error {
 	}
 	if err := k.checkTerms(); err != nil {
 		return err
+	}
+	for _, row := range kinds {
+		if row == nil || row.check == nil {
+			continue
+		}
+		if err := row.check(k); err != nil {
+			return err
+		}
 	}
 	for _, m := range k.files.marks {
 		if d := k.files.find(m.desc); d == nil || d.kind != FDInotify || int64(m.wd) > d.off {

@@ -102,6 +102,8 @@ func (k *Kernel) newsOf(d *desc) news {
 		return k.sockOf(d).news
 	case FDEvent, FDSemaphore:
 		return d.news
+	case FDQueue:
+		return k.files.ipc.mqueue(d.socket).news
 	case FDTimer:
 		return news{in: uint64(d.timer.next) + k.expired(&d.timer)}
 	case FDSignal: // nobody counts signals: an edge too many rather than none

@@ -14,25 +14,33 @@ type RecordKind uint8
 
 // The kinds of records, with what A and B of their keys mean.
 const (
-	KindSystem   RecordKind = 1 + iota // counters, virtual time, the thread that runs
-	KindProcess                        // A: process
-	KindThread                         // A: thread
-	KindAction                         // A: process, B: signal
-	KindFD                             // A: process, B: descriptor number
-	KindDesc                           // A: open file description
-	KindPipe                           // A: pipe
-	KindWatch                          // A: description of an epoll instance, B: description watched << 32 | descriptor number
-	KindMapping                        // A: address space, B: first address
-	KindTimer                          // A: process, B: identity of the timer
-	KindSocket                         // A: socket
-	KindMark                           // A: description of an inotify instance, B: number of the watch
-	KindTerminal                       // A: pseudoterminal
+	KindSystem     RecordKind = 1 + iota // counters, virtual time, the thread that runs
+	KindProcess                          // A: process
+	KindThread                           // A: thread
+	KindAction                           // A: process, B: signal
+	KindFD                               // A: process, B: descriptor number
+	KindDesc                             // A: open file description
+	KindPipe                             // A: pipe
+	KindWatch                            // A: description of an epoll instance, B: description watched << 32 | descriptor number
+	KindMapping                          // A: address space, B: first address
+	KindTimer                            // A: process, B: identity of the timer
+	KindSocket                           // A: socket
+	KindMark                             // A: description of an inotify instance, B: number of the watch
+	KindTerminal                         // A: pseudoterminal
+	KindSegment                          // A: segment of shared memory
+	KindSemaphores                       // A: set of semaphores
+	KindMessages                         // A: queue of messages
+	KindMQueue                           // A: POSIX message queue
+	KindMessage                          // A: kind of the queue << 32 | queue, B: which of all that it has had
 	recordKinds
 )
 
 func (k RecordKind) String() string {
 	if k < KindSystem || k >= recordKinds {
 		return fmt.Sprintf("RecordKind(%d)", uint8(k))
+	}
+	if row := kinds[k]; row != nil {
+		return row.name
 	}
 	return [...]string{"system", "process", "thread", "action", "descriptor", "description", "pipe", "watch", "mapping", "timer", "socket", "mark", "terminal"}[k-KindSystem]
 }
@@ -61,6 +69,8 @@ func (k Key) String() string {
 		return fmt.Sprintf("watch %d of inotify instance %d", k.B, k.A)
 	case KindMapping:
 		return fmt.Sprintf("mapping at %#x in memory %d", k.B, k.A)
+	case KindMessage:
+		return fmt.Sprintf("message %d of %v %d", k.B, RecordKind(k.A>>32), uint32(k.A))
 	}
 	return fmt.Sprintf("%v %d", k.Kind, k.A)
 }
@@ -131,8 +141,36 @@ type object interface {
 	code(c *codec)
 }
 
+// kindOf is what the kernel's state must know of a kind of object whose records are each
+// about one, and which belong to no process.
+type kindOf struct {
+	name    string
+	make    func() object                      // an empty one
+	find    func(k *Kernel, key Key) object    // nil when there is none
+	keys    func(k *Kernel, add func(Key))     // of all that there are
+	restore func(k *restorer, r *Record) error // comes behind the kinds before it
+	check   func(k *Kernel) error              // when all are restored; may be nil
+}
+
+// kinds has a row for each such kind.
+var kinds = [recordKinds]*kindOf{KindSegment: &segmentKind, KindSemaphores: &setKind, KindMessages: &queueKind, KindMQueue: &mqueueKind, KindMessage: &messageKind}
+
+// found makes nil of an object that is not there.
+func found[T any, P interface {
+	*T
+	object
+}](o P) object {
+	if o == nil {
+		return nil
+	}
+	return o
+}
+
 // newObject returns an empty object of a kind, nil for an unknown one.
 func newObject(k RecordKind) object {
+	if k < recordKinds && kinds[k] != nil {
+		return kinds[k].make()
+	}
 	switch k {
 	case KindSystem:
 		return &system{}
@@ -317,6 +355,12 @@ const usualWords = 64
 
 // record is Record with words of c.
 func (k *Kernel) record(c *codec, key Key) (r Record, ok bool) {
+	if key.Kind < recordKinds && kinds[key.Kind] != nil {
+		if o := kinds[key.Kind].find(k, key); o != nil {
+			return c.encode(key, o), true
+		}
+		return r, false
+	}
 	switch key.Kind {
 	case KindSystem:
 		return c.encode(key, &k.sys), true
@@ -471,6 +515,11 @@ func (k *Kernel) Objects() []Record {
 	}
 	for i := range k.files.marks {
 		add(k.files.marks[i].key())
+	}
+	for _, row := range kinds {
+		if row != nil {
+			row.keys(k, add)
+		}
 	}
 	slices.SortFunc(out, func(a, b Record) int { return a.Key.Compare(b.Key) })
 	return out

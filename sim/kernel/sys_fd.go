@@ -444,6 +444,8 @@ func (k *Kernel) ready(d *desc) uint16 {
 		return 0
 	case FDMaster, FDTerminal:
 		return k.termReady(d)
+	case FDQueue:
+		return k.mqReady(d)
 	case FDSocket:
 		return k.socketReady(k.sockOf(d))
 	}

@@ -32,6 +32,8 @@ func (c *call) peek(d *desc, n int, off int64) ([]byte, error) {
 		return c.peekEvents(d, n)
 	case FDMaster, FDTerminal:
 		return c.peekTerm(d, n)
+	case FDQueue:
+		return c.peekMqueue(d, n), nil
 	case FDEpoll:
 		return nil, errno.EINVAL
 	case FDNode:
@@ -98,6 +100,9 @@ func (c *call) consume(d *desc, n int) {
 		c.takeEvents(d, n)
 	case FDMaster, FDTerminal:
 		c.takeTerm(d, n)
+	case FDQueue:
+		d.off += int64(n)
+		c.touchDesc(d.id)
 	case FDNode:
 		if n > 0 {
 			c.notify(inAccess, d.node)

@@ -139,6 +139,7 @@ func (c *call) endProcess(status, sig int) {
 	for _, t := range c.members(p) {
 		c.removeThread(t)
 	}
+	c.undoSems(p)
 	c.dropTimers(p, func(*timer) bool { return true })
 	open := p.slots.fork() // closing changes the list
 	for s := range open.all() {

@@ -51,6 +51,9 @@ func (c *call) statOf(d *desc) (vfs.Stat, uint64, error) {
 	switch {
 	case d.kind == FDSocket:
 		return c.sockOf(d).attrs.stat(vfs.Stat{ID: vfs.NodeID(d.socket), Mode: vfs.ModeSocket, Nlink: 1}), socketDev, nil
+	case d.kind == FDQueue:
+		q := c.files.ipc.mqueue(d.socket)
+		return q.attrs.stat(vfs.Stat{ID: vfs.NodeID(q.id), Mode: vfs.ModeFile, Nlink: uint32(min(1, len(q.name))), Size: mqNodeSize}), mqDev, nil
 	case d.kind.anonymous():
 		return vfs.Stat{ID: 1, Mode: 0o600, Nlink: 1}, anonDev, nil
 	}

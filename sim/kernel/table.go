@@ -106,7 +106,7 @@ const maxNr = 512
 var rowIndex = indexCalls(calls)
 
 func sortedCalls() []Call {
-	all := slices.Concat(fileCalls(), memoryCalls(), processCalls(), signalCalls(), socketCalls(), absentCalls(), rarerFileCalls())
+	all := slices.Concat(fileCalls(), memoryCalls(), processCalls(), signalCalls(), socketCalls(), shmCalls(), semCalls(), msgCalls(), mqueueCalls(), absentCalls(), rarerFileCalls())
 	slices.SortFunc(all, func(a, b Call) int { return cmp.Compare(a.Nr, b.Nr) })
 	return all
 }

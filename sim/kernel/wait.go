@@ -29,6 +29,7 @@ type wait struct {
 	signals  uint64     // any of these is pending, blocked or not
 	lock     *lockWait  // a lock that others hold
 	fifo     fifoWait   // the other end is opened
+	ipc      *ipcWait   // what somebody does for it who wakes it
 	deadline phys.Nanos // virtual time at which the wait is over, forever for never
 	order    uint64     // waits begin in this order
 
@@ -77,7 +78,7 @@ func (w *wait) code(c *codec) {
 	code(c, &w.options)
 	code(c, &w.vfork)
 	code(c, &w.signals)
-	w.codeLock(c)
+	w.codeRare(c)
 	w.fifo.code(c)
 	code(c, &w.deadline)
 	code(c, &w.order)
@@ -104,6 +105,9 @@ func (w *wait) String() string {
 		what = w.lock.String()
 	case w.fifo.pipe != 0:
 		what = fmt.Sprintf("the other end of pipe %d, a FIFO", w.fifo.pipe)
+	}
+	if w.ipc != nil {
+		what = w.ipc.String()
 	}
 	if w.deadline != forever {
 		what += fmt.Sprintf(" until %d ns", w.deadline)

@@ -143,6 +143,8 @@ func (k *Kernel) keysOf(d *desc) []Key {
 		return append(keys, pipeKey(d.pipe))
 	case d.kind == FDSocket:
 		return append(keys, sockKey(d.socket))
+	case d.kind == FDQueue:
+		return append(keys, mqKey(d.socket))
 	case d.isTerm():
 		t := k.termOf(d)
 		return append(keys, termKey(t.id), pipeKey(t.in), pipeKey(t.out))
@@ -188,7 +190,7 @@ func (k *Kernel) unwatched(closed *desc) {
 // stir notes that a record changes: those who wait for what it is about look again.
 func (k *Kernel) stir(key Key) {
 	switch key.Kind {
-	case KindDesc, KindPipe, KindSocket, KindTerminal, KindWatch:
+	case KindDesc, KindPipe, KindSocket, KindTerminal, KindWatch, KindMQueue:
 		k.files.changes++
 	}
 	for _, by := range k.files.watchers.of[key] {

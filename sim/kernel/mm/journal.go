@@ -163,5 +163,8 @@ func (e *BadMapping) Error() string {
 	return "mapping at " + hex(e.VMA.Start) + ": " + e.Why
 }
 
+// Mappings returns how many mappings of a file there are.
+func (s *Space) Mappings(id vfs.NodeID) int { return s.uses.count[id].all }
+
 // maps reports whether any mapping is of the file id.
 func (s *Space) maps(id vfs.NodeID) bool { return s.uses.count[id].all > 0 }

@@ -7,8 +7,11 @@ const maxHollow = 1 << 47
 
 // Hollow makes a regular file that has no name and reads as zero, of size bytes, and takes a
 // reference: memory of which a program reserves more than it touches.
-func (fs *FS) Hollow(size int64) (NodeID, error) {
-	id, err := fs.Anonymous("memory", 0)
+func (fs *FS) Hollow(size int64) (NodeID, error) { return fs.Memory("memory", size) }
+
+// Memory is Hollow with what the file's path shows.
+func (fs *FS) Memory(label string, size int64) (NodeID, error) {
+	id, err := fs.Anonymous(label, 0)
 	if err != nil {
 		return 0, err
 	}
