@@ -41,6 +41,7 @@ var all = []Info{
 	{"fpu", "x87 and SSE state live over long loops", 658_774},
 	{"handlers", "threads that handle SIGPWR on stacks of their own, and look where the others are", 0},
 	{"hello", "one line of output, position-independent", 37},
+	{"ipc", "shared memory, semaphores and messages of System V, and POSIX message queues, between processes", 0},
 	{"list", "linked list with nodes from brk and mmap", 1_420_540},
 	{"litmus", "two threads with the classic tests of a memory model, for cuts that lose store buffers", 0},
 	{"maps", "mmap, munmap, mprotect and mremap at random", 1_207_966},
