@@ -18,7 +18,9 @@ func TestNoExtendedAttributes(t *testing.T) {
 	r.want(0, "listxattr", "/etc/motd", 0, 0)
 	r.want(0, "flistxattr", int(fd), 0, 0)
 	r.want(errno.ENOENT, "getxattr", "/tmp/dangling", "user.a", 0, 0)
-	r.want(errno.EOPNOTSUPP, "lgetxattr", "/tmp/dangling", "user.a", 0, 0)
+	r.want(errno.ENODATA, "lgetxattr", "/tmp/dangling", "user.a", 0, 0)
+	r.want(errno.EPERM, "lsetxattr", "/tmp/dangling", "user.a", "value", 5, 0)
+	r.want(errno.EOPNOTSUPP, "lgetxattr", "/tmp/dangling", "security.selinux", 0, 0)
 	r.want(errno.EBADF, "fgetxattr", 77, "user.a", 0, 0)
 }
 

@@ -86,7 +86,10 @@ func (c *call) asyncOwner(d *desc, cmd int32) (uint64, error) {
 	case fGetown:
 		return uint64(who), nil
 	case fSetsig:
-		if c.a[2] != 0 {
+		switch {
+		case c.a[2] >= NSIG:
+			return 0, errno.EINVAL
+		case c.a[2] != 0:
 			return 0, c.lacks("another signal than SIGIO")
 		}
 		return 0, nil

@@ -35,16 +35,6 @@ func (a *attrs) stat(st vfs.Stat) vfs.Stat {
 	return st
 }
 
-// usable returns the description of the descriptor in argument i, unless it is only a place
-// in the file tree (O_PATH).
-func (c *call) usable(i int) (*desc, error) {
-	d, err := c.desc(i)
-	if err == nil && d.flags&oPath != 0 {
-		err = errno.EBADF
-	}
-	return d, err
-}
-
 // attrsOf returns the attributes of what a description is open on, and what marks them
 // as changed; nil where it is a node of the file tree or has none of its own.
 func (c *call) attrsOf(d *desc) (*attrs, func()) {

@@ -190,6 +190,7 @@ func (c *call) run(nr uint64) (uint64, error) {
 	case c.row.State == Refused:
 		return 0, c.unsupported(fmt.Sprintf("system call %s: %s", c.row.Name, c.row.Reason))
 	}
+	c.proc.limitSpace()
 	return c.row.run(c)
 }
 
@@ -252,6 +253,16 @@ func (c *call) path(va uint64) (string, error) {
 
 // desc returns the description of the descriptor in argument i.
 func (c *call) desc(i int) (*desc, error) {
+	d, err := c.place(i)
+	if err == nil && d.flags&oPath != 0 {
+		return nil, errno.EBADF
+	}
+	return d, err
+}
+
+// place is desc for the few calls that also take what only names a place in the file tree
+// (O_PATH); open(2) lists them.
+func (c *call) place(i int) (*desc, error) {
 	if d := c.get(c.fd(i)); d != nil {
 		return d, nil
 	}

@@ -103,6 +103,16 @@ func (k *Kernel) find(name string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	if task, num, ok := k.FS.FDLink(id); ok {
+		d := k.descAt(task, num)
+		switch {
+		case d == nil:
+			return nil, &NotFound{name, errno.ENOENT}
+		case d.node == 0:
+			return nil, &loader.NotExecutable{Path: name, Reason: "it is no regular file"}
+		}
+		id = d.node
+	}
 	st, err := k.FS.Stat(id)
 	switch {
 	case err != nil:

@@ -21,6 +21,7 @@ const (
 	rlimitAS       = 9
 	rlimitMsgqueue = 12
 	rlimitNice     = 13
+	rlimitRtprio   = 14
 	rlimitCount    = 16
 
 	rlimInfinity = ^uint64(0)
@@ -186,6 +187,7 @@ func newProcess(cfg Config) *Process {
 	}
 	p.rlimits[rlimitStack] = [2]uint64{stackSize, rlimInfinity}
 	p.rlimits[rlimitNice] = [2]uint64{0, 0}
+	p.rlimits[rlimitRtprio] = [2]uint64{0, 0}
 	p.rlimits[rlimitMemlock] = [2]uint64{usualMemlock, usualMemlock}
 	p.rlimits[rlimitMsgqueue] = [2]uint64{mqUsualLimit, mqUsualLimit}
 	p.rlimits[rlimitCore] = [2]uint64{0, rlimInfinity}

@@ -162,7 +162,8 @@ func (v view) procStatus() []byte {
 		v.threadCount(), len(v.p.queue), maxQueued, own, set(v.p.queue), mask, ignored, caught, u.inheritable, u.permitted, u.effective, u.bounding, u.ambient, flagWord(u.noNewPrivs), cores, coreRanges(cores))
 }
 
-// tableSize is how many descriptors the process's table has room for, as Linux grows it.
+// tableSize is how many descriptors the process's table has room for, as Linux grows it: for
+// those that are open now, as Linux's never shrinks. Of what is beyond it select(2) is blind.
 func (p *Process) tableSize() int {
 	size := 64
 	for s := p.slots.last(); s != nil && s.num >= size; {

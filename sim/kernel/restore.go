@@ -44,7 +44,6 @@ func (k *Kernel) Restore(records []Record, space func() *mm.Space, saved Schedul
 		return err
 	}
 	for _, p := range k.procs {
-		p.MM.SetAddressLimit(finite(p.rlimits[rlimitAS][0]))
 		p.MM.TakeChanges()
 		p.held = true
 		if p.dead {

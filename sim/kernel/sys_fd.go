@@ -32,12 +32,17 @@ func sysCloseRange(c *call) (uint64, error) {
 }
 
 func sysLseek(c *call) (uint64, error) {
-	d, err := c.node(0, errno.ESPIPE)
-	if err != nil {
+	const most = 4 // SEEK_HOLE
+	d, err := c.desc(0)
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if d.flags&oPath != 0 {
-		return 0, errno.EBADF
+	case uint32(c.a[2]) > most:
+		return 0, errno.EINVAL
+	case d.kind.anonymous(), d.kind == FDNode && c.FS.Device(d.node) != vfs.NoDevice:
+		return 0, nil // the offset stays where it is, at the beginning
+	case d.kind != FDNode:
+		return 0, errno.ESPIPE
 	}
 	st, err := c.FS.Stat(d.node)
 	if err != nil {
@@ -58,17 +63,12 @@ func sysLseek(c *call) (uint64, error) {
 		if int32(c.a[2]) == 4 {
 			off = st.Size
 		}
-	default:
-		return 0, errno.EINVAL
 	}
 	if off > 0 && base+off < base {
 		return 0, errno.EOVERFLOW
 	}
 	if base+off < 0 {
 		return 0, errno.EINVAL
-	}
-	if c.FS.Device(d.node) != vfs.NoDevice {
-		return 0, nil
 	}
 	if d.off != base+off {
 		d.off = base + off
@@ -81,7 +81,7 @@ func sysDup(c *call) (uint64, error) { return c.dupFrom(0, false) }
 
 // dupFrom duplicates argument 0 under the lowest free number from low up.
 func (c *call) dupFrom(low int, cloexec bool) (uint64, error) {
-	d, err := c.desc(0)
+	d, err := c.place(0)
 	if err != nil {
 		return 0, err
 	}
@@ -94,7 +94,7 @@ func (c *call) dupFrom(low int, cloexec bool) (uint64, error) {
 }
 
 func sysDup2(c *call) (uint64, error) {
-	if _, err := c.desc(0); err != nil {
+	if _, err := c.place(0); err != nil {
 		return 0, err
 	}
 	if c.fd(0) == c.fd(1) {
@@ -111,7 +111,7 @@ func sysDup3(c *call) (uint64, error) {
 }
 
 func (c *call) dupTo(num int, cloexec bool) (uint64, error) {
-	d, err := c.desc(0)
+	d, err := c.place(0)
 	if err != nil {
 		return 0, err
 	}
@@ -130,7 +130,7 @@ func (c *call) dupTo(num int, cloexec bool) (uint64, error) {
 
 func sysFcntl(c *call) (uint64, error) {
 	const settable = oAppend | oNonblock | oDirect | oNoatime
-	d, err := c.desc(0)
+	d, err := c.place(0)
 	if err != nil {
 		return 0, err
 	}
@@ -153,7 +153,15 @@ func sysFcntl(c *call) (uint64, error) {
 		return 0, nil
 	case 3: // F_GETFL
 		return uint64(d.flags), nil
+	}
+	if d.flags&oPath != 0 {
+		return 0, errno.EBADF
+	}
+	switch cmd := int32(c.a[1]); cmd {
 	case 4: // F_SETFL
+		if c.a[2]&oDirect != 0 && !c.direct(d) {
+			return 0, errno.EINVAL
+		}
 		c.setAsync(d, d.kind.asyncs() && c.a[2]&oAsync != 0)
 		d.flags = d.flags&^settable | uint32(c.a[2])&settable
 		c.touchDesc(d.id)
@@ -165,19 +173,35 @@ func sysFcntl(c *call) (uint64, error) {
 	case 1031: // F_SETPIPE_SZ
 		return c.resizePipe(d, uint32(c.a[2]))
 	case 1032: // F_GETPIPE_SZ
-		if d.isPipe() && d.flags&oPath == 0 {
+		if d.isPipe() {
 			return uint64(c.files.pipe(d.pipe).capacity()), nil
 		}
 		return 0, errno.EBADF
+	case 1025: // F_GETLEASE: nobody has one
+		return fUnlck, nil
+	case 1026: // F_NOTIFY: of nothing, which ends what there was
+		if c.a[2]&0x7fff_ffff == 0 {
+			return 0, nil
+		}
+	case 1033: // F_ADD_SEALS
+		if !d.writable() {
+			return 0, errno.EPERM
+		}
 	}
 	return 0, errno.EINVAL
+}
+
+// direct reports whether a description can be read and written past the page cache: files of
+// the file tree that are on a disk, and pipes, whose writes are packets then.
+func (c *call) direct(d *desc) bool {
+	return d.isPipe() || d.kind == FDNode && c.FS.Device(d.node) == vfs.NoDevice && !c.isDir(d.node)
 }
 
 // resizePipe gives a pipe another capacity, which it returns: a power of two of pages.
 // More than MaxPipe is not to be had.
 func (c *call) resizePipe(d *desc, want uint32) (uint64, error) {
 	const most = 1 << 31
-	if !d.isPipe() || d.flags&oPath != 0 {
+	if !d.isPipe() {
 		return 0, errno.EBADF
 	}
 	size := uint64(phys.PageSize)
@@ -207,9 +231,6 @@ func sysIoctl(c *call) (uint64, error) {
 	d, err := c.desc(0)
 	if err != nil {
 		return 0, err
-	}
-	if d.flags&oPath != 0 {
-		return 0, errno.EBADF
 	}
 	if c.console.isTerminal(d.kind) {
 		switch uint32(c.a[1]) {
@@ -343,11 +364,14 @@ func cookie(name string) int64 {
 }
 
 func sysFtruncate(c *call) (uint64, error) {
-	d, err := c.opened(0, errno.EINVAL)
+	if int64(c.a[1]) < 0 {
+		return 0, errno.EINVAL
+	}
+	d, err := c.node(0, errno.EINVAL)
 	if err != nil {
 		return 0, err
 	}
-	if int64(c.a[1]) < 0 || !d.writable() {
+	if !d.writable() {
 		return 0, errno.EINVAL
 	}
 	return 0, c.truncate(d.node, int64(c.a[1]))
@@ -367,7 +391,10 @@ func (c *call) truncate(id vfs.NodeID, size int64) error {
 // sysFsync is also fdatasync. Without a page cache the file tree is durable when
 // any call commits.
 func sysFsync(c *call) (uint64, error) {
-	d, err := c.opened(0, errno.EINVAL)
+	d, err := c.node(0, errno.EINVAL)
+	if err == nil && c.FS.Device(d.node) != vfs.NoDevice {
+		err = errno.EINVAL
+	}
 	if err == nil {
 		c.FS.SyncNode(d.node)
 	}
@@ -375,7 +402,7 @@ func sysFsync(c *call) (uint64, error) {
 }
 
 func sysSyncfs(c *call) (uint64, error) {
-	_, err := c.opened(0, errno.EINVAL)
+	_, err := c.desc(0)
 	if err == nil {
 		c.FS.SyncAll()
 	}
@@ -582,7 +609,7 @@ func sysSelect(c *call) (uint64, error) {
 	if n < 0 {
 		return 0, errno.EINVAL
 	}
-	n = min(n, 1024)
+	n = min(n, 1024, c.proc.tableSize())
 	timeout, err := c.selectTimeout()
 	if err != nil {
 		return 0, err
@@ -678,10 +705,13 @@ func (c *call) selectMask() error {
 }
 
 func sysFadvise64(c *call) (uint64, error) {
-	if _, err := c.opened(0, errno.ESPIPE); err != nil {
+	d, err := c.desc(0)
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if uint32(c.a[3]) > 5 {
+	case d.isPipe():
+		return 0, errno.ESPIPE
+	case int64(c.a[2]) < 0 || uint32(c.a[3]) > 5:
 		return 0, errno.EINVAL
 	}
 	return 0, nil

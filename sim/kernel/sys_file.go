@@ -2,20 +2,12 @@ package kernel
 
 import (
 	"slices"
+	"strings"
 
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/phys"
 )
-
-// opened is node for calls that need more of a descriptor than its place.
-func (c *call) opened(i int, wrong errno.Errno) (*desc, error) {
-	d, err := c.node(i, wrong)
-	if err == nil && d.flags&oPath != 0 {
-		err = errno.EBADF
-	}
-	return d, err
-}
 
 // Modes of fallocate(2).
 const (
@@ -25,7 +17,7 @@ const (
 )
 
 func sysFallocate(c *call) (uint64, error) {
-	d, err := c.opened(0, errno.ESPIPE)
+	d, err := c.desc(0)
 	if err != nil {
 		return 0, err
 	}
@@ -39,13 +31,15 @@ func sysFallocate(c *call) (uint64, error) {
 		return 0, errno.EOPNOTSUPP
 	case !d.writable():
 		return 0, errno.EBADF
+	case d.isPipe():
+		return 0, errno.ESPIPE
+	case d.kind != FDNode:
+		return 0, errno.ENODEV
 	}
 	st, err := c.FS.Stat(d.node)
 	switch {
 	case err != nil:
 		return 0, err
-	case st.Mode&vfs.ModeType == vfs.ModeFIFO:
-		return 0, errno.ESPIPE
 	case !st.Regular():
 		return 0, errno.ENODEV
 	case off+n < off || off+n > int64(vfs.MaxFile):
@@ -74,19 +68,25 @@ const (
 )
 
 // vectorFlags checks the flags and the offset of preadv2 and pwritev2.
-func (c *call) vectorFlags(allowed uint64) (off int64, err error) {
-	if c.a[5]&0xffff_ffff&^allowed != 0 {
-		return 0, errno.EOPNOTSUPP
+func (c *call) vectorFlags(write bool, allowed uint64) (off int64, err error) {
+	var d *desc
+	if off = int64(c.a[3]); off == ownOffset {
+		d, err = c.desc(0)
+	} else {
+		d, off, err = c.seekable()
 	}
-	if off = int64(c.a[3]); off == -1 {
-		return ownOffset, nil
+	switch {
+	case err != nil:
+	case write && !d.writable(), !write && !d.readable():
+		err = errno.EBADF
+	case c.a[5]&0xffff_ffff&^allowed != 0:
+		err = errno.EOPNOTSUPP
 	}
-	_, off, err = c.seekable()
 	return off, err
 }
 
 func sysPreadv2(c *call) (uint64, error) {
-	off, err := c.vectorFlags(rwfHipri | rwfNowait)
+	off, err := c.vectorFlags(false, rwfHipri|rwfNowait)
 	if err != nil {
 		return 0, err
 	}
@@ -94,7 +94,7 @@ func sysPreadv2(c *call) (uint64, error) {
 }
 
 func sysPwritev2(c *call) (uint64, error) {
-	off, err := c.vectorFlags(rwfHipri | rwfDsync | rwfSync | rwfNowait | rwfAppend)
+	off, err := c.vectorFlags(true, rwfHipri|rwfDsync|rwfSync|rwfNowait|rwfAppend)
 	if err != nil {
 		return 0, err
 	}
@@ -116,12 +116,14 @@ func sysPwritev2(c *call) (uint64, error) {
 }
 
 func sysReadahead(c *call) (uint64, error) {
-	d, err := c.node(0, errno.EINVAL)
-	if err != nil {
+	d, err := c.desc(0)
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if !d.readable() {
+	case !d.readable():
 		return 0, errno.EBADF
+	case d.kind != FDNode:
+		return 0, errno.EINVAL
 	}
 	if st, err := c.FS.Stat(d.node); err != nil || !st.Regular() {
 		return 0, errnoFirst(err, errno.EINVAL)
@@ -132,12 +134,14 @@ func sysReadahead(c *call) (uint64, error) {
 func sysSyncFileRange(c *call) (uint64, error) {
 	const flags = 7
 	off, n := int64(c.a[1]), int64(c.a[2])
-	d, err := c.opened(0, errno.ESPIPE)
+	d, err := c.desc(0)
 	switch {
 	case err != nil:
 		return 0, err
 	case c.a[3]&^flags != 0 || off < 0 || n < 0 || off+n < off:
 		return 0, errno.EINVAL
+	case d.kind != FDNode:
+		return 0, errno.ESPIPE
 	}
 	if st, err := c.FS.Stat(d.node); err != nil || !st.Regular() && !st.Dir() {
 		return 0, errnoFirst(err, errno.ESPIPE)
@@ -173,7 +177,7 @@ func sysGetdents64(c *call) (uint64, error) {
 // getdents lists a directory from the description's offset on, each entry as
 // encode has it.
 func (c *call) getdents(encode func(e vfs.Dirent, at int64) []byte) (uint64, error) {
-	d, err := c.opened(0, errno.ENOTDIR)
+	d, err := c.node(0, errno.ENOTDIR)
 	if err != nil {
 		return 0, err
 	}
@@ -221,10 +225,11 @@ func sysXattrPath(c *call) (uint64, error)  { return c.noXattr(true) }
 func sysXattrLpath(c *call) (uint64, error) { return c.noXattr(false) }
 
 func (c *call) noXattr(follow bool) (uint64, error) {
-	if _, err := c.existing(-1, 0, follow); err != nil {
+	id, err := c.existing(-1, 0, follow)
+	if err != nil {
 		return 0, err
 	}
-	return c.xattrAnswer()
+	return c.xattrAnswer(id)
 }
 
 func sysXattrFd(c *call) (uint64, error) {
@@ -232,17 +237,20 @@ func sysXattrFd(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if d.flags&oPath != 0 {
-		return 0, errno.EBADF
-	}
-	return c.xattrAnswer()
+	return c.xattrAnswer(d.node)
 }
 
-// xattrAnswer is an empty list for the list calls, EOPNOTSUPP for the others once
-// the name is read.
-func (c *call) xattrAnswer() (uint64, error) {
-	if slices.Contains([]string{"listxattr", "llistxattr", "flistxattr"}, c.row.Name) {
+// xattrAnswer is an empty list for the list calls, and EOPNOTSUPP for the others once their
+// arguments are read; the attributes of users are known not to be on anything but files and
+// directories (xattr(7)).
+func (c *call) xattrAnswer(node vfs.NodeID) (uint64, error) {
+	const replaceOrCreate, most = 3, 65536
+	list, set := strings.Contains(c.row.Name, "list"), strings.Contains(c.row.Name, "set")
+	switch {
+	case list:
 		return 0, nil
+	case set && c.a[4]&^replaceOrCreate != 0:
+		return 0, errno.EINVAL
 	}
 	name, ended, err := c.str(c.a[1], vfs.MaxName+1)
 	switch {
@@ -250,11 +258,36 @@ func (c *call) xattrAnswer() (uint64, error) {
 		return 0, err
 	case !ended || name == "":
 		return 0, errno.ERANGE
+	case set && c.a[3] > most:
+		return 0, errno.E2BIG
+	}
+	st := vfs.Stat{}
+	if node != 0 {
+		if st, err = c.FS.Stat(node); err != nil {
+			return 0, err
+		}
+	}
+	user, get := strings.HasPrefix(name, "user."), strings.Contains(c.row.Name, "get")
+	switch privileged := c.thread.who().can(capSysAdmin); {
+	case user && !st.Regular() && !st.Dir(), strings.HasPrefix(name, "trusted.") && !privileged:
+		if get {
+			return 0, errno.ENODATA
+		}
+		return 0, errno.EPERM
+	case strings.HasPrefix(name, "security.") && !get && !privileged:
+		return 0, errno.EPERM
+	case user && get:
+		return 0, errnoFirst(c.FS.Permit(node, vfs.MayRead), errno.EOPNOTSUPP)
+	case user:
+		return 0, errnoFirst(c.FS.Permit(node, vfs.MayWrite), errno.EOPNOTSUPP)
 	}
 	return 0, errno.EOPNOTSUPP
 }
 
 func sysNameToHandleAt(c *call) (uint64, error) {
+	if c.a[4]&^(atSymlinkFollow|atEmptyPath) != 0 {
+		return 0, errno.EINVAL
+	}
 	flags := c.a[4] & atEmptyPath
 	if c.a[4]&atSymlinkFollow == 0 {
 		flags |= atSymlinkNofollow
@@ -267,6 +300,10 @@ func sysNameToHandleAt(c *call) (uint64, error) {
 
 // sysFutimesat is utimes relative to a directory; a null path is the descriptor.
 func sysFutimesat(c *call) (uint64, error) {
+	t, err := c.secondsAt(c.a[2], 16)
+	if err != nil {
+		return 0, err
+	}
 	var id vfs.NodeID
 	if c.a[1] == 0 {
 		d, err := c.node(0, errno.EINVAL)
@@ -274,43 +311,45 @@ func sysFutimesat(c *call) (uint64, error) {
 			return 0, err
 		}
 		id = d.node
-	} else {
-		var err error
-		if id, err = c.existing(0, 1, true); err != nil {
-			return 0, err
-		}
+	} else if id, err = c.existing(0, 1, true); err != nil {
+		return 0, err
 	}
-	return 0, c.setTimes(id, c.a[2], 16)
+	return 0, c.setTimes(id, t, c.a[2] == 0)
 }
 
-// setTimes sets the times of a node to two seconds of 8 bytes or two timevals of
-// 16 bytes, to now when there are none.
-func (c *call) setTimes(id vfs.NodeID, va, size uint64) error {
+// secondsAt reads two seconds of 8 bytes or two timevals of 16 bytes; they are now when
+// there are none.
+func (c *call) secondsAt(va, size uint64) (t [2]phys.Nanos, err error) {
 	now := c.Now()
-	t := [2]phys.Nanos{now, now}
+	t = [2]phys.Nanos{now, now}
 	for i := range t {
 		if va == 0 {
 			break
 		}
 		sec, err := c.u64(va + size*uint64(i))
 		if err != nil {
-			return err
+			return t, err
 		}
 		t[i] = phys.Nanos(min(sec, maxSleep)) * second
 		if size == 16 {
 			us, err := c.u64(va + size*uint64(i) + 8)
 			if err != nil {
-				return err
+				return t, err
 			}
 			if us >= 1e6 {
-				return errno.EINVAL
+				return t, errno.EINVAL
 			}
 			t[i] += phys.Nanos(us) * 1000
 		}
 	}
+	return t, nil
+}
+
+// setTimes sets the times of a node; present tells that they are now's.
+func (c *call) setTimes(id vfs.NodeID, t [2]phys.Nanos, present bool) error {
 	st, err := c.FS.Stat(id)
 	if err == nil {
-		err = c.mayTime(st, [2]*phys.Nanos{&t[0], &t[1]}, va == 0)
+		err = c.mayTime(st, [2]*phys.Nanos{&t[0], &t[1]}, present)
 	}
 	if err != nil {
 		return err

@@ -160,6 +160,10 @@ func (c *call) readInto(d *desc, va, n uint64, off int64) (uint64, error) {
 		pos = d.off
 	}
 	n = min(n, maxCount)
+	if n == 0 && d.kind.anonymous() { // whose reads are of a size
+		_, err := c.peek(d, 0, pos)
+		return 0, err
+	}
 	for n > done {
 		want := int(min(n-done, chunk))
 		data, err := c.peek(d, want, pos)
@@ -285,10 +289,24 @@ func (c *call) sinkPipe(d *desc, data []byte) (int, error) {
 
 // writeFrom writes n bytes of guest memory at va to d.
 func (c *call) writeFrom(d *desc, va, n uint64, off int64) (uint64, error) {
-	if !d.writable() {
+	switch {
+	case !d.writable():
 		return 0, errno.EBADF
+	case d.kind == FDEpoll, d.kind == FDTimer, d.kind == FDSignal:
+		return 0, errno.EINVAL // before the memory is looked at
+	case n == 0 && d.kind.anonymous():
+		_, err := c.sink(d, nil, 0)
+		return 0, err
 	}
 	n = min(n, maxCount)
+	if d.kind == FDNode {
+		switch c.FS.Device(d.node) {
+		case vfs.DevNull, vfs.DevZero:
+			return n, nil // whatever the memory holds, if it is any
+		case vfs.DevFull:
+			return 0, errno.ENOSPC
+		}
+	}
 	pos := off
 	if off == ownOffset {
 		pos = d.off
@@ -332,6 +350,9 @@ func sysRead(c *call) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if d.kind == FDSocket && c.a[2] == 0 {
+		return 0, nil // whatever the socket's state (sock_read_iter in net/socket.c)
+	}
 	if d.kind == FDSocket {
 		return c.receiveOn(d, []span{{c.a[1], min(c.a[2], maxCount)}})
 	}
@@ -352,10 +373,10 @@ func sysWrite(c *call) (uint64, error) {
 
 // seekable returns the description of argument 0 and the offset in argument 3.
 func (c *call) seekable() (*desc, int64, error) {
-	d, err := c.node(0, errno.ESPIPE)
-	if err == nil && int64(c.a[3]) < 0 {
-		err = errno.EINVAL
+	if int64(c.a[3]) < 0 {
+		return nil, 0, errno.EINVAL
 	}
+	d, err := c.node(0, errno.ESPIPE)
 	return d, int64(c.a[3]), err
 }
 
@@ -423,15 +444,17 @@ func sysWritev(c *call) (uint64, error) { return c.writeVector(ownOffset) }
 
 func (c *call) readVector(off int64) (uint64, error) {
 	d, err := c.desc(0)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if !d.readable() {
+	case !d.readable():
 		return 0, errno.EBADF
+	case d.kind == FDEpoll:
+		return 0, errno.EINVAL
 	}
 	if d.kind == FDSocket {
-		to, _, err := c.spans(c.a[1], c.a[2])
-		if err != nil {
+		to, n, err := c.spans(c.a[1], c.a[2])
+		if err != nil || n == 0 {
 			return 0, iovecError(err)
 		}
 		return c.receiveOn(d, to)
@@ -471,15 +494,17 @@ func (c *call) more(d *desc) bool {
 
 func (c *call) writeVector(off int64) (uint64, error) {
 	d, err := c.desc(0)
-	if err != nil {
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if !d.writable() {
+	case !d.writable():
 		return 0, errno.EBADF
+	case d.kind == FDEpoll, d.kind == FDTimer, d.kind == FDSignal:
+		return 0, errno.EINVAL
 	}
 	if d.kind == FDSocket {
-		from, _, err := c.spans(c.a[1], c.a[2])
-		if err != nil {
+		from, n, err := c.spans(c.a[1], c.a[2])
+		if err != nil || n == 0 {
 			return 0, iovecError(err)
 		}
 		return c.sendOn(d, from)
@@ -511,7 +536,7 @@ func (c *call) transfer(in, out *desc, inOff, outOff int64, n uint64) (uint64, e
 	if !in.readable() || !out.writable() {
 		return 0, errno.EBADF
 	}
-	if err := c.notDir(in); err != nil {
+	if err := c.notDir(in); err != nil || in.kind == FDNode && c.FS.Device(in.node) == vfs.DevNull {
 		return 0, errno.EINVAL
 	}
 	from, to := inOff, outOff
@@ -565,15 +590,22 @@ func (c *call) offsetArg(va uint64) (int64, error) {
 }
 
 func sysSendfile(c *call) (uint64, error) {
+	off, wrong := c.offsetArg(c.a[2])
+	if wrong != nil && wrong != errno.EINVAL {
+		return 0, wrong
+	}
+	in, err := c.desc(1)
+	switch {
+	case err != nil:
+		return 0, err
+	case !in.readable():
+		return 0, errno.EBADF
+	case off != ownOffset && in.kind != FDNode:
+		return 0, errno.ESPIPE
+	case in.kind != FDNode, wrong != nil:
+		return 0, errno.EINVAL
+	}
 	out, err := c.desc(0)
-	if err != nil {
-		return 0, err
-	}
-	in, err := c.opened(1, errno.EINVAL)
-	if err != nil {
-		return 0, err
-	}
-	off, err := c.offsetArg(c.a[2])
 	if err != nil {
 		return 0, err
 	}
@@ -589,7 +621,13 @@ func sysSendfile(c *call) (uint64, error) {
 
 // copyable checks the two ends of copy_file_range.
 func (c *call) copyable(in, out *desc, inOff, outOff int64) error {
+	if c.a[5] != 0 { // flags
+		return errno.EINVAL
+	}
 	for _, d := range []*desc{in, out} {
+		if d.kind != FDNode {
+			return errno.EINVAL
+		}
 		st, err := c.FS.Stat(d.node)
 		switch {
 		case err != nil:
@@ -608,8 +646,6 @@ func (c *call) copyable(in, out *desc, inOff, outOff int64) error {
 	}
 	n := int64(min(c.a[4], maxCount))
 	switch {
-	case c.a[5] != 0:
-		return errno.EINVAL
 	case !in.readable() || !out.writable() || out.flags&oAppend != 0:
 		return errno.EBADF
 	case inOff+n < inOff || outOff+n < outOff:
@@ -622,11 +658,11 @@ func (c *call) copyable(in, out *desc, inOff, outOff int64) error {
 }
 
 func sysCopyFileRange(c *call) (uint64, error) {
-	in, err := c.opened(0, errno.EINVAL)
+	in, err := c.desc(0)
 	if err != nil {
 		return 0, err
 	}
-	out, err := c.opened(2, errno.EINVAL)
+	out, err := c.desc(2)
 	if err != nil {
 		return 0, err
 	}

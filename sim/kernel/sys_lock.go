@@ -31,6 +31,8 @@ func lockKey(d *desc) vfs.NodeID {
 	switch {
 	case d.node != 0:
 		return d.node
+	case d.kind.anonymous(): // all share one inode, and so its locks
+		return vfs.NodeID(noNode)
 	case d.isPipe():
 		return vfs.NodeID(noNode | isPipe | d.pipe)
 	}
@@ -54,16 +56,17 @@ func (k *Kernel) dropLocks(d *desc, last bool) {
 }
 
 func sysFlock(c *call) (uint64, error) {
+	const mandatory = 32 // LOCK_MAND, which Linux ignores since 5.18
 	op := int32(c.a[1])
+	if op&mandatory != 0 {
+		return 0, nil
+	}
 	if op&^lockNb != lockSh && op&^lockNb != lockEx && op&^lockNb != lockUn {
 		return 0, errno.EINVAL
 	}
 	d, err := c.desc(0)
-	switch {
-	case err != nil:
+	if err != nil {
 		return 0, err
-	case d.flags&oPath != 0:
-		return 0, errno.EBADF
 	}
 	l := vfs.Lock{Owner: lockOwner(vfs.WholeFile, d.id), Write: op&lockEx != 0, To: vfs.LockEnd}
 	key := lockKey(d)
@@ -82,19 +85,14 @@ const sizeofFlock = 32
 
 // fileLock is fcntl with one of the commands above.
 func (c *call) fileLock(d *desc, cmd int32) (uint64, error) {
-	if d.flags&oPath != 0 {
-		return 0, errno.EBADF
-	}
 	b := make([]byte, sizeofFlock)
 	if err := c.load(c.a[2], b); err != nil {
 		return 0, err
 	}
 	typ := int16(le.Uint16(b))
 	owner := lockOwner(vfs.Process, int(c.proc.pid))
+	named := cmd >= fOfdGetlk && le.Uint32(b[24:]) != 0 // a process, though a description owns the lock
 	if cmd >= fOfdGetlk {
-		if le.Uint32(b[24:]) != 0 {
-			return 0, errno.EINVAL
-		}
 		owner = lockOwner(vfs.Description, d.id)
 	}
 	get := cmd == fGetlk || cmd == fOfdGetlk
@@ -107,12 +105,15 @@ func (c *call) fileLock(d *desc, cmd int32) (uint64, error) {
 		return 0, err
 	}
 	key := lockKey(d)
-	if get {
-		return 0, c.putObstacle(key, l)
-	}
 	switch {
+	case get && named:
+		return 0, errno.EINVAL
+	case get:
+		return 0, c.putObstacle(key, l)
 	case typ == fRdlck && !d.readable(), typ == fWrlck && !d.writable():
 		return 0, errno.EBADF
+	case named:
+		return 0, errno.EINVAL
 	case typ == fUnlck:
 		c.FS.Unlock(key, owner, l.From, l.To)
 		return 0, nil

@@ -21,18 +21,19 @@ const (
 	madvPopulateRead   = 22
 	madvPopulateWrite  = 23
 	madvDontneedLocked = 24
+	madvCollapse       = 25 // into huge pages
 
 	// madvHarmless is advice that changes nothing a program can rely on: NORMAL, RANDOM,
 	// SEQUENTIAL, WILLNEED, MERGEABLE to DODUMP.
 	madvHarmless = 1<<0 | 1<<1 | 1<<2 | 1<<madvWillneed | 0x3f<<12
-	madvKnown    = madvHarmless | 1<<madvDontneed | 1<<madvFree | 1<<madvRemove | 1<<madvDontfork | 1<<madvDofork | 0x7f<<madvWipeonfork
+	madvKnown    = madvHarmless | 1<<madvDontneed | 1<<madvFree | 1<<madvRemove | 1<<madvDontfork | 1<<madvDofork | 0xff<<madvWipeonfork
 )
 
 func sysMadvise(c *call) (uint64, error) {
 	at, n, advice := c.a[0], c.a[1], int32(c.a[2])
 	size := (n + phys.PageMask) &^ phys.PageMask
 	switch {
-	case advice < 0 || advice > madvDontneedLocked || madvKnown>>advice&1 == 0,
+	case advice < 0 || advice > madvCollapse || madvKnown>>advice&1 == 0,
 		at&phys.PageMask != 0, size < n, at+size < at:
 		return 0, errno.EINVAL
 	case size == 0:
@@ -90,6 +91,11 @@ func (c *call) advise(at, end uint64, advice int32) error {
 		case madvRemove:
 			if err := c.punch(&v); err != nil {
 				return err
+			}
+		case madvCollapse:
+			const huge = 2 << 20
+			if first := (v.Start + huge - 1) &^ (huge - 1); first+huge > v.End {
+				return errno.EINVAL
 			}
 		case madvCold, madvPageout:
 			if locked {

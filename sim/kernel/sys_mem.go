@@ -126,8 +126,6 @@ func (c *call) mapped(flags uint64) (*desc, error) {
 		d, err := c.desc(4)
 		switch {
 		case err != nil:
-		case d.flags&oPath != 0:
-			err = errno.EBADF
 		case flags&mapHugetlb != 0:
 			err = errno.EINVAL
 		}

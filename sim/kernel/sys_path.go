@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"strings"
+
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/kernel/vfs"
 	"zhuque/sim/phys"
@@ -21,9 +23,12 @@ func (c *call) dir(i int, path string) (vfs.NodeID, error) {
 	if path != "" && path[0] == '/' || c.fd(i) == atFdcwd {
 		return c.proc.cwd, nil
 	}
-	d, err := c.node(i, errno.ENOTDIR)
-	if err != nil {
+	d, err := c.place(i)
+	switch {
+	case err != nil:
 		return 0, err
+	case d.kind != FDNode:
+		return 0, errno.ENOTDIR
 	}
 	return d.node, nil
 }
@@ -31,20 +36,34 @@ func (c *call) dir(i int, path string) (vfs.NodeID, error) {
 // locate resolves the path in argument p; dirfd is the argument with the
 // directory's descriptor, or negative for the working directory.
 func (c *call) locate(dirfd, p int, follow bool) (vfs.Place, error) {
-	path, err := c.path(c.a[p])
+	dir, path, err := c.begin(dirfd, p)
 	if err != nil {
 		return vfs.Place{}, err
 	}
-	if path == "" {
-		return vfs.Place{}, errno.ENOENT
-	}
-	dir := c.proc.cwd
-	if dirfd >= 0 {
-		if dir, err = c.dir(dirfd, path); err != nil {
-			return vfs.Place{}, err
-		}
-	}
 	return c.FS.Locate(dir, path, follow)
+}
+
+// parent is locate for calls that make, remove or move the name at the end of a path.
+func (c *call) parent(dirfd, p int) (vfs.Place, error) {
+	dir, path, err := c.begin(dirfd, p)
+	if err != nil {
+		return vfs.Place{}, err
+	}
+	return c.FS.Parent(dir, path)
+}
+
+// begin returns the path in argument p and the directory that it starts from.
+func (c *call) begin(dirfd, p int) (dir vfs.NodeID, path string, err error) {
+	if path, err = c.path(c.a[p]); err != nil {
+		return 0, "", err
+	}
+	if path == "" {
+		return 0, "", errno.ENOENT
+	}
+	if dir = c.proc.cwd; dirfd >= 0 {
+		dir, err = c.dir(dirfd, path)
+	}
+	return dir, path, err
 }
 
 // existing is locate for a node that must exist.
@@ -76,7 +95,7 @@ func (c *call) target(dirfd, p int, flags uint64) (id vfs.NodeID, d *desc, err e
 			return c.proc.cwd, nil, nil
 		}
 		if empty {
-			if d, err = c.desc(dirfd); err != nil || d.node == 0 {
+			if d, err = c.place(dirfd); err != nil || d.node == 0 {
 				return 0, d, err
 			}
 			return d.node, nil, nil
@@ -135,6 +154,9 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 		flags &= oPath | oDirectory | oNofollow | oCloexec
 	}
 	write := flags&oAccmode != 0
+	if flags&(oTmpfile&^oDirectory) == 0 && flags&(oCreat|oDirectory) == oCreat|oDirectory {
+		return 0, errno.EINVAL
+	}
 	if flags&(oTmpfile&^oDirectory) != 0 {
 		if flags&oDirectory == 0 || !write {
 			return 0, errno.EINVAL
@@ -143,7 +165,15 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 	}
 	excl := flags&(oCreat|oExcl) == oCreat|oExcl
 	follow := flags&oNofollow == 0 && !excl
-	pl, err := c.locate(dirfd, p, follow)
+	dir, path, err := c.begin(dirfd, p)
+	if err != nil {
+		return 0, err
+	}
+	if flags&oCreat != 0 && strings.HasSuffix(path, "/") { // whatever there is
+		_, err := c.FS.Parent(dir, path)
+		return 0, errnoFirst(err, errno.EISDIR)
+	}
+	pl, err := c.FS.Locate(dir, path, follow)
 	if err != nil {
 		return 0, err
 	}
@@ -163,7 +193,7 @@ func (c *call) open(dirfd, p int, flags, mode uint32) (uint64, error) {
 		return 0, errno.ENOTDIR
 	case st.Link() && flags&oPath == 0:
 		return 0, errno.ELOOP
-	case st.Dir() && (write || flags&oCreat != 0):
+	case st.Dir() && (write || flags&(oCreat|oTrunc) != 0):
 		return 0, errno.EISDIR
 	}
 	if flags&oPath == 0 && !created {
@@ -299,7 +329,7 @@ func sysMkdir(c *call) (uint64, error)   { return c.mkdir(-1, 0, c.a[1]) }
 func sysMkdirat(c *call) (uint64, error) { return c.mkdir(0, 1, c.a[2]) }
 
 func (c *call) mkdir(dirfd, p int, mode uint64) (uint64, error) {
-	pl, err := c.vacant(dirfd, p)
+	pl, err := c.vacant(dirfd, p, true)
 	if err != nil {
 		return 0, err
 	}
@@ -315,11 +345,16 @@ func (c *call) created(pl vfs.Place, id vfs.NodeID, err error) error {
 	return err
 }
 
-// vacant resolves a path at which something is to be made.
-func (c *call) vacant(dirfd, p int) (vfs.Place, error) {
-	pl, err := c.locate(dirfd, p, false)
-	if err == nil && pl.Node != 0 {
+// vacant resolves a path at which something is to be made; a slash may end that of a
+// directory alone.
+func (c *call) vacant(dirfd, p int, dir bool) (vfs.Place, error) {
+	pl, err := c.parent(dirfd, p)
+	switch {
+	case err != nil:
+	case pl.Node != 0:
 		err = errno.EEXIST
+	case pl.DirOnly && !dir:
+		err = errno.ENOENT
 	}
 	return pl, err
 }
@@ -328,7 +363,14 @@ func sysMknod(c *call) (uint64, error)   { return c.mknod(-1, 0, uint32(c.a[1]))
 func sysMknodat(c *call) (uint64, error) { return c.mknod(0, 1, uint32(c.a[2])) }
 
 func (c *call) mknod(dirfd, p int, mode uint32) (uint64, error) {
-	pl, err := c.vacant(dirfd, p)
+	switch mode & vfs.ModeType {
+	case 0, vfs.ModeFile, vfs.ModeFIFO, vfs.ModeSocket, vfs.ModeChar, vfs.ModeBlock:
+	case vfs.ModeDir:
+		return 0, errno.EPERM
+	default:
+		return 0, errno.EINVAL
+	}
+	pl, err := c.vacant(dirfd, p, false)
 	if err != nil {
 		return 0, err
 	}
@@ -347,14 +389,14 @@ func sysUnlinkat(c *call) (uint64, error) {
 }
 
 func (c *call) remove(dirfd, p int, dir bool) (uint64, error) {
-	pl, err := c.locate(dirfd, p, false)
+	pl, err := c.parent(dirfd, p)
 	switch {
 	case err != nil:
 		return 0, err
 	case pl.Node == 0:
 		return 0, errno.ENOENT
 	case !dir:
-		if pl.DirOnly {
+		if pl.DirOnly && !c.isDir(pl.Node) {
 			return 0, errno.ENOTDIR
 		}
 		return 0, c.unlink(pl)
@@ -387,33 +429,43 @@ func sysRenameat(c *call) (uint64, error)  { return c.rename(0, 1, 2, 3, 0) }
 func sysRenameat2(c *call) (uint64, error) { return c.rename(0, 1, 2, 3, uint32(c.a[4])) }
 
 func (c *call) rename(oldDir, oldPath, newDir, newPath int, flags uint32) (uint64, error) {
-	from, err := c.locate(oldDir, oldPath, false)
+	how := vfs.RenameFlags(flags)
+	exchange, keep := how&vfs.RenameExchange != 0, how&vfs.RenameNoReplace != 0
+	if how&^(vfs.RenameExchange|vfs.RenameNoReplace) != 0 || exchange && keep {
+		return 0, errno.EINVAL
+	}
+	from, err := c.parent(oldDir, oldPath)
 	if err != nil {
 		return 0, err
 	}
-	to, err := c.locate(newDir, newPath, false)
-	if err != nil {
+	to, err := c.parent(newDir, newPath)
+	switch {
+	case err != nil:
 		return 0, err
-	}
-	if from.Node == 0 {
+	case !ordinary(from.Name), !ordinary(to.Name) && !keep:
+		return 0, errno.EBUSY
+	case !ordinary(to.Name):
+		return 0, errno.EEXIST
+	case from.Node == 0:
 		return 0, errno.ENOENT
+	case keep && to.Node != 0:
+		return 0, errno.EEXIST
+	case exchange && to.Node == 0:
+		return 0, errno.ENOENT
+	case exchange && to.DirOnly && !c.isDir(to.Node):
+		return 0, errno.ENOTDIR
+	case !c.isDir(from.Node) && (from.DirOnly || to.DirOnly && !exchange):
+		return 0, errno.ENOTDIR
 	}
-	for _, pl := range []vfs.Place{from, to} {
-		if pl.Name == "" || pl.Name == "." || pl.Name == ".." {
-			return 0, errno.EBUSY
-		}
-	}
-	if from.DirOnly || to.DirOnly {
-		if st, err := c.FS.Stat(from.Node); err != nil || !st.Dir() {
-			return 0, errnoFirst(err, errno.ENOTDIR)
-		}
-	}
-	err = c.FS.Rename(from.Dir, from.Name, to.Dir, to.Name, vfs.RenameFlags(flags))
+	err = c.FS.Rename(from.Dir, from.Name, to.Dir, to.Name, how)
 	if err == nil && from.Node != to.Node {
-		c.renamed(from, to, vfs.RenameFlags(flags)&vfs.RenameExchange != 0)
+		c.renamed(from, to, exchange)
 	}
 	return 0, err
 }
+
+// ordinary reports whether the last component of a path is a name of its own.
+func ordinary(name string) bool { return name != "" && name != "." && name != ".." }
 
 // renamed tells of a name that has become another one.
 func (c *call) renamed(from, to vfs.Place, exchange bool) {
@@ -457,12 +509,9 @@ func (c *call) link(oldDir, oldPath, newDir, newPath int, flags uint64) (uint64,
 	if err != nil {
 		return 0, err
 	}
-	pl, err := c.vacant(newDir, newPath)
+	pl, err := c.vacant(newDir, newPath, false)
 	if err != nil {
 		return 0, err
-	}
-	if pl.DirOnly {
-		return 0, errno.ENOENT
 	}
 	if err = c.FS.Link(id, pl.Dir, pl.Name); err == nil {
 		c.notifySelf(inAttrib, id)
@@ -481,12 +530,9 @@ func (c *call) symlink(dirfd, p int) (uint64, error) {
 	if text == "" {
 		return 0, errno.ENOENT
 	}
-	pl, err := c.vacant(dirfd, p)
+	pl, err := c.vacant(dirfd, p, false)
 	if err != nil {
 		return 0, err
-	}
-	if pl.DirOnly {
-		return 0, errno.ENOENT
 	}
 	id, err := c.FS.Symlink(pl.Dir, pl.Name, text)
 	return 0, c.created(pl, id, err)
@@ -500,7 +546,7 @@ func (c *call) readlink(dirfd, p int, buf, size uint64) (uint64, error) {
 	if int32(size) <= 0 {
 		return 0, errno.EINVAL
 	}
-	id, err := c.existing(dirfd, p, false)
+	id, err := c.linkAt(dirfd, p)
 	if err != nil {
 		return 0, err
 	}
@@ -510,6 +556,28 @@ func (c *call) readlink(dirfd, p int, buf, size uint64) (uint64, error) {
 	}
 	n := min(uint64(len(text)), size)
 	return n, c.store(buf, []byte(text[:n]))
+}
+
+// linkAt finds the symbolic link that readlink(2) is about: with an empty path it is what the
+// descriptor names, and without one ENOENT.
+func (c *call) linkAt(dirfd, p int) (vfs.NodeID, error) {
+	path, err := c.path(c.a[p])
+	if err != nil || path != "" || dirfd < 0 || c.fd(dirfd) == atFdcwd {
+		return c.existing(dirfd, p, false)
+	}
+	d, err := c.place(dirfd)
+	if err == nil && (d.kind != FDNode || !c.isLink(d.node)) {
+		err = errno.ENOENT
+	}
+	if err != nil {
+		return 0, err
+	}
+	return d.node, nil
+}
+
+func (c *call) isLink(id vfs.NodeID) bool {
+	st, err := c.FS.Stat(id)
+	return err == nil && st.Link()
 }
 
 func sysChmod(c *call) (uint64, error)    { return c.chmod(-1, 0, c.a[1], 0) }
@@ -533,7 +601,7 @@ func (c *call) chmod(dirfd, p int, mode, flags uint64) (uint64, error) {
 }
 
 func sysFchmod(c *call) (uint64, error) {
-	d, err := c.usable(0)
+	d, err := c.desc(0)
 	switch {
 	case err != nil:
 		return 0, err
@@ -650,7 +718,7 @@ func (c *call) setOwner(id vfs.NodeID, uid, gid uint64) error {
 }
 
 func sysFchown(c *call) (uint64, error) {
-	d, err := c.usable(0)
+	d, err := c.desc(0)
 	switch {
 	case err != nil:
 		return 0, err
@@ -661,12 +729,12 @@ func sysFchown(c *call) (uint64, error) {
 }
 
 func sysTruncate(c *call) (uint64, error) {
+	if int64(c.a[1]) < 0 {
+		return 0, errno.EINVAL
+	}
 	id, err := c.existing(-1, 0, true)
 	if err != nil {
 		return 0, err
-	}
-	if int64(c.a[1]) < 0 {
-		return 0, errno.EINVAL
 	}
 	if st, err := c.FS.Stat(id); err == nil && st.Regular() {
 		if err := c.FS.Permit(id, vfs.MayWrite); err != nil {
@@ -680,28 +748,29 @@ func sysTruncate(c *call) (uint64, error) {
 }
 
 func sysUtimensat(c *call) (uint64, error) {
-	times, present, err := c.utimesAt(c.a[2])
-	if err != nil {
-		return 0, err
+	times, present, wrong := c.utimesAt(c.a[2])
+	if wrong != nil && wrong != errno.EINVAL { // which is told once the file is found
+		return 0, wrong
 	}
-	if times[0] == nil && times[1] == nil {
+	if wrong == nil && times[0] == nil && times[1] == nil {
 		return 0, nil // nothing is looked at
 	}
 	var id vfs.NodeID
 	var d *desc
+	var err error
 	switch {
 	case c.a[1] == 0 && c.fd(0) != atFdcwd && c.a[3] != 0, c.a[3]&^(atSymlinkNofollow|atEmptyPath) != 0:
 		return 0, errno.EINVAL
 	case c.a[1] == 0 && c.fd(0) == atFdcwd:
 		return 0, errno.EFAULT
 	case c.a[1] == 0:
-		if d, err = c.usable(0); err == nil && d.node != 0 {
+		if d, err = c.desc(0); err == nil && d.node != 0 {
 			id, d = d.node, nil
 		}
 	default:
 		id, d, err = c.target(0, 1, c.a[3])
 	}
-	switch {
+	switch err = errnoFirst(err, wrong); {
 	case err != nil:
 		return 0, err
 	case d != nil:
@@ -790,11 +859,15 @@ func sysUtimes(c *call) (uint64, error) { return c.utimesPath(16) }
 
 // utimesPath is utime (two seconds of 8 bytes) and utimes (two timevals).
 func (c *call) utimesPath(size uint64) (uint64, error) {
+	t, err := c.secondsAt(c.a[1], size)
+	if err != nil {
+		return 0, err
+	}
 	id, err := c.existing(-1, 0, true)
 	if err != nil {
 		return 0, err
 	}
-	return 0, c.setTimes(id, c.a[1], size)
+	return 0, c.setTimes(id, t, c.a[1] == 0)
 }
 
 func sysChdir(c *call) (uint64, error) {
@@ -806,9 +879,12 @@ func sysChdir(c *call) (uint64, error) {
 }
 
 func sysFchdir(c *call) (uint64, error) {
-	d, err := c.node(0, errno.ENOTDIR)
-	if err != nil {
+	d, err := c.place(0)
+	switch {
+	case err != nil:
 		return 0, err
+	case d.kind != FDNode:
+		return 0, errno.ENOTDIR
 	}
 	return 0, c.chdir(d.node)
 }

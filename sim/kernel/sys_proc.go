@@ -129,51 +129,77 @@ func sysGetRobustList(c *call) (uint64, error) {
 }
 
 func sysPrlimit64(c *call) (uint64, error) {
-	if p := int32(c.a[0]); p != 0 && c.processWith(p) != c.proc {
-		return 0, errno.ESRCH
+	p := c.proc
+	if id := int32(c.a[0]); id != 0 {
+		if p = c.processWith(id); p == nil {
+			return 0, errno.ESRCH
+		}
 	}
-	return c.rlimit(c.a[1], c.a[2], c.a[3])
+	return c.rlimit(p, c.a[1], c.a[2], c.a[3])
 }
 
 func sysGetrlimit(c *call) (uint64, error) {
 	if uint32(c.a[0]) < rlimitCount && c.a[1] == 0 {
 		return 0, errno.EFAULT
 	}
-	return c.rlimit(c.a[0], 0, c.a[1])
+	return c.rlimit(c.proc, c.a[0], 0, c.a[1])
 }
 
 func sysSetrlimit(c *call) (uint64, error) {
 	if c.a[1] == 0 {
 		return 0, errno.EFAULT
 	}
-	return c.rlimit(c.a[0], c.a[1], 0)
+	return c.rlimit(c.proc, c.a[0], c.a[1], 0)
 }
 
-func (c *call) rlimit(res, set, get uint64) (uint64, error) {
-	if uint32(res) >= rlimitCount {
+// limitSpace gives the address space the limits of the process that is about to change it:
+// processes that share one have limits of their own.
+func (p *Process) limitSpace() {
+	p.MM.SetLimits(finite(p.rlimits[rlimitAS][0]), finite(p.rlimits[rlimitData][0]))
+}
+
+// limitable reports whether the caller may see and set the limits of p (getrlimit(2)).
+func (c *call) limitable(p *Process) bool {
+	me := c.thread.who()
+	if p == c.proc || me.can(capSysResource) {
+		return true
+	}
+	t := c.threadOf(p.pid, p.pid)
+	if t == nil {
+		return false
+	}
+	it, u, g := t.who(), me.user.real, me.group.real
+	return it.user == ids{u, u, u, it.user.file} && it.group == ids{g, g, g, it.group.file}
+}
+
+// rlimit is prlimit(2): set and get are pointers that may be NULL.
+func (c *call) rlimit(p *Process, res, set, get uint64) (uint64, error) {
+	var soft, hard uint64
+	var err error
+	if set != 0 {
+		if soft, err = c.u64(set); err != nil {
+			return 0, err
+		}
+		if hard, err = c.u64(set + 8); err != nil {
+			return 0, err
+		}
+	}
+	switch {
+	case !c.limitable(p):
+		return 0, errno.EPERM
+	case uint32(res) >= rlimitCount:
 		return 0, errno.EINVAL
 	}
-	old := c.proc.rlimits[uint32(res)]
+	old := p.rlimits[uint32(res)]
 	if set != 0 {
-		soft, err := c.u64(set)
-		if err != nil {
-			return 0, err
-		}
-		hard, err := c.u64(set + 8)
-		if err != nil {
-			return 0, err
-		}
 		switch {
 		case soft > hard:
 			return 0, errno.EINVAL
 		case uint32(res) == rlimitNofile && hard > 1<<20, hard > old[1] && !c.thread.who().can(capSysResource):
 			return 0, errno.EPERM
 		}
-		c.proc.rlimits[uint32(res)] = [2]uint64{soft, hard}
-		c.touchProcess(c.proc)
-		if uint32(res) == rlimitAS {
-			c.MM.SetAddressLimit(finite(soft))
-		}
+		p.rlimits[uint32(res)] = [2]uint64{soft, hard}
+		c.touchProcess(p)
 	}
 	if get == 0 {
 		return 0, nil

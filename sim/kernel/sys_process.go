@@ -4,6 +4,8 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"zhuque/sim/kernel/errno"
 	"zhuque/sim/kernel/mm"
@@ -46,6 +48,11 @@ func (c *call) forkProcess(a cloneArgs) (uint64, error) {
 	f := a.flags
 	if w := c.thread.wait; w != nil && w.vfork != 0 {
 		return c.vforked(w.vfork) // issued again
+	}
+	const fs, newNS, sighand, newUser, newPID = 0x200, 0x20000, 0x800, 0x10000000, 0x20000000 // of clone(2)
+	switch {
+	case f&sighand != 0 && f&cloneVM == 0, f&fs != 0 && f&(newNS|newUser) != 0, f&(newUser|newPID) != 0 && f&cloneThread != 0:
+		return 0, errno.EINVAL
 	}
 	const known = cloneVM | cloneVfork | cloneSettls | cloneParentSettid | cloneChildCleartid | cloneChildSettid | cloneDetached | cloneUntraced | cloneIO
 	shares := f&cloneVM != 0
@@ -304,7 +311,7 @@ func sysWait4(c *call) (uint64, error) {
 		}
 	}
 	if c.a[3] != 0 {
-		if err := c.store(c.a[3], make([]byte, 144)); err != nil {
+		if err := c.store(c.a[3], make([]byte, sizeofRusage)); err != nil {
 			return 0, err
 		}
 	}
@@ -312,8 +319,11 @@ func sysWait4(c *call) (uint64, error) {
 }
 
 func sysWaitid(c *call) (uint64, error) {
-	const all, one, group = 0, 1, 2
-	which := int32(anyChild)
+	const all, one, group, descriptor = 0, 1, 2, 3
+	which, options := int32(anyChild), c.a[3]&0xffff_ffff
+	if options&^(waitNohang|waitUntraced|waitExited|waitContinued|waitNowait|waitNothread|waitAll|waitClone) != 0 || options&(waitExited|waitUntraced|waitContinued) == 0 {
+		return 0, errno.EINVAL
+	}
 	switch c.a[0] {
 	case all:
 	case one:
@@ -324,18 +334,19 @@ func sysWaitid(c *call) (uint64, error) {
 		if which = -int32(c.a[1]); which > 0 {
 			return 0, errno.EINVAL
 		}
+	case descriptor:
+		if int32(c.a[1]) < 0 {
+			return 0, errno.EINVAL
+		}
+		return 0, errno.EBADF // nothing makes descriptors of processes
 	default:
-		return 0, errno.EINVAL
-	}
-	options := c.a[3] & 0xffff_ffff
-	if options&^(waitNohang|waitUntraced|waitExited|waitContinued|waitNowait|waitNothread|waitAll|waitClone) != 0 || options&(waitExited|waitUntraced|waitContinued) == 0 {
 		return 0, errno.EINVAL
 	}
 	p, err := c.await(which, options)
 	if err != nil {
 		return 0, err
 	}
-	info := make([]byte, 128)
+	info := make([]byte, 28)
 	if p != nil {
 		q, _ := p.changed(options)
 		info = siginfo(q)
@@ -343,10 +354,18 @@ func sysWaitid(c *call) (uint64, error) {
 			c.toldOf(p)
 		}
 	}
+	if p != nil && c.a[4] != 0 {
+		if err := c.store(c.a[4], make([]byte, sizeofRusage)); err != nil {
+			return 0, err
+		}
+	}
 	if c.a[2] == 0 {
 		return 0, nil
 	}
-	return 0, c.store(c.a[2], info)
+	if err := c.store(c.a[2], info[:12]); err != nil { // si_signo, si_errno, si_code
+		return 0, err
+	}
+	return 0, c.store(c.a[2]+16, info[16:28]) // si_pid, si_uid, si_status
 }
 
 // obituary is the signal that tells of a process's end.
@@ -397,6 +416,42 @@ func sysExecve(c *call) (uint64, error) {
 		return 0, err
 	}
 	env, err := c.strings(c.a[2])
+	if err != nil {
+		return 0, err
+	}
+	return c.exec(path, args, env)
+}
+
+// sysExecveat runs what a descriptor, or a path that begins there, names. The program knows
+// itself as /dev/fd/N, as in Linux.
+func sysExecveat(c *call) (uint64, error) {
+	flags := c.a[4]
+	path, err := c.path(c.a[1])
+	switch {
+	case err != nil:
+		return 0, err
+	case flags&^(atEmptyPath|atSymlinkNofollow) != 0:
+		return 0, errno.EINVAL
+	case path == "" && flags&atEmptyPath == 0:
+		return 0, errno.ENOENT
+	case path == "" || path[0] != '/' && c.fd(0) != atFdcwd:
+		if _, err := c.place(0); err != nil {
+			return 0, err
+		}
+		path = strings.TrimSuffix("/dev/fd/"+strconv.Itoa(c.fd(0))+"/"+path, "/")
+	}
+	if flags&atSymlinkNofollow != 0 {
+		if id, err := c.FS.Walk(c.proc.cwd, path, false); err == nil && c.isLink(id) && path != "" && c.a[1] != 0 {
+			if _, _, own := c.FS.FDLink(id); !own {
+				return 0, errno.ELOOP
+			}
+		}
+	}
+	args, err := c.strings(c.a[2])
+	if err != nil {
+		return 0, err
+	}
+	env, err := c.strings(c.a[3])
 	if err != nil {
 		return 0, err
 	}

@@ -135,6 +135,8 @@ func (c *call) apply(t *Thread, to change) error {
 		return errno.EINVAL
 	case to.flags&schedFlagClamp != 0:
 		return errno.EOPNOTSUPP
+	case !c.mayApply(t, &to, reset):
+		return errno.EPERM
 	case to.policy == schedDeadline && c.allowed(t) != c.coreMask():
 		return errno.EPERM
 	}
@@ -153,6 +155,24 @@ func (c *call) apply(t *Thread, to change) error {
 	t.sched = s
 	c.touchThread(t)
 	return nil
+}
+
+// mayApply reports whether the caller may make a change, as sched(7) has it: without
+// CAP_SYS_NICE only to threads of its own user, and no further up than the limits go.
+func (c *call) mayApply(t *Thread, to *change, reset bool) bool {
+	limit := func(l int) uint64 { return t.proc.rlimits[l][0] }
+	rt := limit(rlimitRtprio)
+	switch u, o := c.thread.who(), t.who(); {
+	case u.can(capSysNice):
+		return true
+	case u.user.effective != o.user.real && u.user.effective != o.user.effective,
+		to.policy == schedDeadline, t.sched.reset && !reset,
+		isFair(to.policy) && to.nice < t.sched.nice && uint64(20-to.nice) > limit(rlimitNice),
+		t.sched.policy == schedIdle && to.policy != schedIdle && uint64(20-t.sched.nice) > limit(rlimitNice),
+		isRealTime(to.policy) && (to.policy != t.sched.policy && rt == 0 || int32(to.rtPrio) > t.sched.rtPrio && uint64(to.rtPrio) > rt):
+		return false
+	}
+	return true
 }
 
 // deadlines reports whether the parameters of SCHED_DEADLINE fit together.

@@ -156,8 +156,6 @@ func (c *call) socket() (*desc, *socket, error) {
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case d.flags&oPath != 0:
-		return nil, nil, errno.EBADF
 	case d.kind != FDSocket:
 		return nil, nil, errno.ENOTSOCK
 	}
@@ -433,12 +431,16 @@ func sysAccept(c *call) (uint64, error) { return c.accept(0) }
 func sysAccept4(c *call) (uint64, error) { return c.accept(uint32(c.a[3])) }
 
 func (c *call) accept(flags uint32) (uint64, error) {
+	if _, err := c.desc(0); err != nil {
+		return 0, err
+	}
+	if flags&^(oNonblock|oCloexec) != 0 {
+		return 0, errno.EINVAL
+	}
 	d, l, err := c.socket()
 	switch {
 	case err != nil:
 		return 0, err
-	case flags&^(oNonblock|oCloexec) != 0:
-		return 0, errno.EINVAL
 	case l.kind == sockDgram:
 		return 0, errno.EOPNOTSUPP
 	case l.state != sockListening:

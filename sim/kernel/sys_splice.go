@@ -35,6 +35,12 @@ func (c *call) pipeFilled(d *desc, nonblock bool) error {
 }
 
 func sysSplice(c *call) (uint64, error) {
+	switch {
+	case c.a[4] == 0:
+		return 0, nil
+	case c.a[5]&^spliceFlags != 0:
+		return 0, errno.EINVAL
+	}
 	in, err := c.desc(0)
 	if err != nil {
 		return 0, err
@@ -46,25 +52,21 @@ func sysSplice(c *call) (uint64, error) {
 	n, nonblock := min(c.a[4], chunk), c.a[5]&spliceNonblock != 0
 	fromPipe, toPipe := in.pipeReader(), out.pipeWriter()
 	switch {
-	case c.a[5]&^spliceFlags != 0:
-		return 0, errno.EINVAL
-	case c.a[4] == 0:
-		return 0, nil
+	case in.isPipe() && c.a[1] != 0, out.isPipe() && c.a[3] != 0:
+		return 0, errno.ESPIPE
 	case !in.readable() || !out.writable():
 		return 0, errno.EBADF
-	case fromPipe && c.a[1] != 0, toPipe && c.a[3] != 0:
-		return 0, errno.ESPIPE
 	case !fromPipe && !toPipe, fromPipe && toPipe && in.pipe == out.pipe:
 		return 0, errno.EINVAL
 	case !toPipe && out.flags&oAppend != 0:
 		return 0, errno.EINVAL
 	}
 	for i, d := range []*desc{in, out} {
-		if d.kind == FDSocket && !c.sockOf(d).stream() {
+		switch {
+		case d.kind.anonymous(), d.kind == FDSocket && (!c.sockOf(d).stream() || c.a[1+2*i] != 0):
 			return 0, errno.EINVAL
-		}
-		if d.kind != FDSocket && d.kind != FDNode && !d.isPipe() {
-			return 0, c.lacks("splice with what is neither a pipe, a file nor a socket")
+		case d.kind != FDSocket && d.kind != FDNode && !d.isPipe():
+			return 0, c.lacks("splice with a terminal")
 		}
 		if st := (vfs.Stat{}); d.kind == FDNode {
 			if st, err = c.FS.Stat(d.node); err != nil || st.Dir() {
@@ -114,6 +116,12 @@ func (c *call) between(in, out *desc, inPtr, outPtr, n uint64) (uint64, error) {
 
 // sysTee copies from one pipe to another and consumes nothing.
 func sysTee(c *call) (uint64, error) {
+	switch {
+	case c.a[3]&^spliceFlags != 0:
+		return 0, errno.EINVAL
+	case c.a[2] == 0:
+		return 0, nil
+	}
 	in, err := c.desc(0)
 	if err != nil {
 		return 0, err
@@ -123,10 +131,8 @@ func sysTee(c *call) (uint64, error) {
 	switch {
 	case err != nil:
 		return 0, err
-	case c.a[3]&^spliceFlags != 0:
-		return 0, errno.EINVAL
-	case c.a[2] == 0:
-		return 0, nil
+	case !in.readable() || !out.writable():
+		return 0, errno.EBADF
 	case !in.pipeReader() || !out.pipeWriter() || in.pipe == out.pipe:
 		return 0, errno.EINVAL
 	}
@@ -150,12 +156,13 @@ func sysTee(c *call) (uint64, error) {
 
 // sysVmsplice is writev to a pipe, or readv from one.
 func sysVmsplice(c *call) (uint64, error) {
+	if c.a[3]&^spliceFlags != 0 {
+		return 0, errno.EINVAL
+	}
 	d, err := c.desc(0)
 	switch {
 	case err != nil:
 		return 0, err
-	case c.a[3]&^spliceFlags != 0:
-		return 0, errno.EINVAL
 	case d.kind.reads() && !d.kind.writes():
 		return c.readVector(ownOffset)
 	case d.pipeWriter():

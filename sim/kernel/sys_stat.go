@@ -106,7 +106,7 @@ func (c *call) statPath(follow bool) (uint64, error) {
 }
 
 func sysFstat(c *call) (uint64, error) {
-	d, err := c.desc(0)
+	d, err := c.place(0)
 	if err != nil {
 		return 0, err
 	}
@@ -189,7 +189,7 @@ func sysStatfs(c *call) (uint64, error) {
 
 func sysFstatfs(c *call) (uint64, error) {
 	const pipeMagic = 0x50495045
-	d, err := c.desc(0)
+	d, err := c.place(0)
 	if err != nil {
 		return 0, err
 	}

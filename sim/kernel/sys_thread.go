@@ -165,6 +165,9 @@ func sysSetpgid(c *call) (uint64, error) {
 	if pid != 0 {
 		p = c.processWith(pid)
 	}
+	if pgid == 0 {
+		pgid = pid
+	}
 	switch {
 	case pgid < 0, p != nil && pid != 0 && p.pid != pid:
 		return 0, errno.EINVAL

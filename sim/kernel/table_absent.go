@@ -55,7 +55,6 @@ func absentCalls() (list []Call) {
 		{"the clock is the machine's", []row{{159, "adjtimex"}, {164, "settimeofday"}, {227, "clock_settime"}, {305, "clock_adjtime"}}},
 		{"there is no machine beside this one to start", []row{{169, "reboot"}}},
 		{"pages of a mapping are in the order of the file", []row{{216, "remap_file_pages"}}},
-		{"use of execveat is rare", []row{{322, "execveat"}}},
 	} {
 		for _, r := range group.rows {
 			list = append(list, refused(r.nr, r.name, group.why))

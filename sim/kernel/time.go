@@ -127,14 +127,15 @@ func sysNanosleep(c *call) (uint64, error) {
 
 func sysClockNanosleep(c *call) (uint64, error) {
 	const timerAbstime = 1
-	if err := c.sleeps(int32(c.a[0])); err != nil {
+	why := c.sleeps(int32(c.a[0]))
+	if id := int32(c.a[0]); why != nil && (id == clockThread || id >= 0 && why == errno.EINVAL || c.timed(id) == errno.EOPNOTSUPP && !alarms(id)) {
+		return 0, why // nobody sleeps by such a clock, whatever the time
+	}
+	t, err := c.timespecAt(c.a[2])
+	if err = errnoFirst(err, why); err != nil {
 		return 0, err
 	}
 	now, _ := c.clockNow(c.a[0])
-	t, err := c.timespecAt(c.a[2])
-	if err != nil {
-		return 0, err
-	}
 	if c.a[1]&timerAbstime != 0 {
 		return c.nap(c.after(t-min(t, now)), 0)
 	}
@@ -167,6 +168,9 @@ func sysTimes(c *call) (uint64, error) {
 	return uint64(c.mono() / ticks), nil
 }
 
+// sizeofRusage is the size of struct rusage.
+const sizeofRusage = 144
+
 func sysGetrusage(c *call) (uint64, error) {
 	switch int32(c.a[0]) {
 	case 0, 1: // RUSAGE_SELF, RUSAGE_THREAD
@@ -174,7 +178,7 @@ func sysGetrusage(c *call) (uint64, error) {
 		le.PutUint64(b[32:], c.MM.Mapped()>>10) // ru_maxrss
 		return 0, c.store(c.a[1], b)
 	case -1: // RUSAGE_CHILDREN
-		return 0, c.store(c.a[1], make([]byte, 144))
+		return 0, c.store(c.a[1], make([]byte, sizeofRusage))
 	}
 	return 0, errno.EINVAL
 }

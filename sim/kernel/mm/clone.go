@@ -157,7 +157,6 @@ func (s *Space) CloneTo(d *Space) error {
 	}
 	d.journal = list{}
 	d.SetBrk(s.brkStart, s.brkEnd)
-	d.cfg.AddressLimit = s.cfg.AddressLimit
 	return nil
 }
 

@@ -170,6 +170,9 @@ func (s *Space) afford(r *MapRequest, size, replaced uint64) error {
 		return errno.ENOMEM
 	}
 	v := VMA{Kind: r.Kind, Prot: r.Prot, Shared: r.Shared}
+	if v.data() && !s.affordData(size-replaced) {
+		return errno.ENOMEM
+	}
 	m := s.medium(v)
 	sparse := r.Kind == Sparse || r.Kind == Anon && !r.Shared && size >= SparseSize
 	switch {
@@ -185,6 +188,24 @@ func (s *Space) afford(r *MapRequest, size, replaced uint64) error {
 		return errno.ENOMEM // Linux's heuristic refuses what can never be filled
 	}
 	return nil
+}
+
+// data reports whether a mapping counts for RLIMIT_DATA (getrlimit(2)): it is private and
+// writable, and no stack.
+func (v *VMA) data() bool { return v.Prot&Write != 0 && !v.Shared && v.Kind != Stack && !v.Grows }
+
+// affordData reports whether more bytes of data are within RLIMIT_DATA. Only where there is
+// such a limit are they counted.
+func (s *Space) affordData(more uint64) bool {
+	if s.cfg.DataLimit == 0 {
+		return true
+	}
+	for v := range s.vmas.from(0) {
+		if v.data() {
+			more += v.Size()
+		}
+	}
+	return more <= s.cfg.DataLimit
 }
 
 // copies reports whether a mapping copies a page of its file when it is written.
@@ -316,7 +337,7 @@ func (s *Space) Protect(addr, length uint64, prot Prot) error {
 			break
 		}
 		after, ok := s.reprotect(v, prot)
-		if !ok {
+		if !ok || after.data() && !v.data() && !s.affordData(v.Size()) {
 			break
 		}
 		at = v.End

@@ -216,6 +216,7 @@ type Config struct {
 
 	DRAMSize, PMEMSize phys.Bytes // what may be touched; zero: no limit
 	AddressLimit       uint64     // RLIMIT_AS in bytes; zero: none
+	DataLimit          uint64     // RLIMIT_DATA in bytes, of private writable mappings; zero: none
 
 	MmapTop uint64 // end of the highest mapping that Map chooses; zero: DefaultMmapTop
 }
@@ -596,8 +597,8 @@ func (s *Space) SharedFiles(addr, length uint64) (pages []SharedPages) {
 	return pages
 }
 
-// SetAddressLimit changes RLIMIT_AS, in bytes; zero for none.
-func (s *Space) SetAddressLimit(limit uint64) { s.cfg.AddressLimit = limit }
+// SetLimits changes RLIMIT_AS and RLIMIT_DATA, in bytes; zero for none.
+func (s *Space) SetLimits(address, data uint64) { s.cfg.AddressLimit, s.cfg.DataLimit = address, data }
 
 // Peek copies memory as the process would read it, past the cache model and the
 // protections, and returns how many bytes were mapped from va on.

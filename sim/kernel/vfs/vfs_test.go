@@ -132,6 +132,9 @@ func act(fs *FS, f []string) error {
 	case "symlink":
 		_, err = fs.Symlink(p.Dir, p.Name, f[2])
 	case "unlink":
+		if n, nerr := fs.node(p.Node); p.DirOnly && nerr == nil && !n.isDir() {
+			return errno.ENOTDIR
+		}
 		err = fs.Unlink(p.Dir, p.Name)
 	case "rmdir":
 		err = fs.Rmdir(p.Dir, p.Name)
@@ -158,7 +161,14 @@ func actTwo(fs *FS, f []string, p Place) error {
 	if err != nil {
 		return err
 	}
-	if n, err := fs.node(from.Node); to.DirOnly && f[0] != "swap" && (err != nil || !n.isDir()) {
+	isDir := func(id NodeID) bool { n, err := fs.node(id); return err == nil && n.isDir() }
+	swap := f[0] == "swap"
+	switch {
+	case f[0] == "mvnew" && to.Node != 0:
+		return errno.EEXIST
+	case swap && to.Node == 0:
+		return errno.ENOENT
+	case swap && to.DirOnly && !isDir(to.Node), !isDir(from.Node) && (from.DirOnly || to.DirOnly && !swap):
 		return errno.ENOTDIR
 	}
 	flags := map[string]RenameFlags{"mvnew": RenameNoReplace, "swap": RenameExchange}[f[0]]

@@ -20,7 +20,8 @@ func (fs *FS) Locate(cwd NodeID, path string, follow bool) (Place, error) {
 }
 
 // Parent is Locate for calls that make, remove or move a name: a symbolic link in
-// the last place is never followed, whatever comes after it.
+// the last place is never followed, whatever comes after it, and a slash after what is no
+// directory is up to the call: which error it has depends on what the call is.
 func (fs *FS) Parent(cwd NodeID, path string) (Place, error) {
 	return fs.locate(cwd, path, followNever)
 }
@@ -82,7 +83,7 @@ func (fs *FS) locate(cwd NodeID, path string, mode following) (Place, error) {
 			dir, rest = n.id, tail
 			continue
 		}
-		if place.DirOnly && !n.isDir() {
+		if place.DirOnly && !n.isDir() && mode != followNever {
 			return Place{}, errno.ENOTDIR
 		}
 		place.Node = n.id
