@@ -55,7 +55,7 @@ func readStdin(name string) ([]byte, error) {
 
 // Input is something outside a case that its verdict depends on.
 type Input struct {
-	Name   string // program, interpreter, stdin, pmem-dir or preset
+	Name   string // program, interpreter, libraries, stdin, pmem-dir, overlay or preset
 	Digest string // of its content
 }
 
@@ -66,8 +66,8 @@ func (e *Stale) Error() string {
 	return fmt.Sprintf("the case is stale: its input %q has changed since it was judged (digest %.12s, now %.12s)", e.Name, e.Was, e.Is)
 }
 
-// inputs digests what a run of the setup depends on beside the setup. Shared libraries
-// are left out.
+// inputs digests what a run of the setup depends on beside the setup. Files that a program
+// opens by itself below --root are left out: they may be a whole system's.
 func (s *Setup) inputs() (list []Input, err error) {
 	add := func(name string, digest []byte) { list = append(list, Input{name, hex.EncodeToString(digest)}) }
 	if name, ok := strings.CutPrefix(s.Program, GuestPrefix); ok {
@@ -84,6 +84,12 @@ func (s *Setup) inputs() (list []Input, err error) {
 		if sum, err := fileDigest(filepath.Join(s.Root, interpreter(filepath.Join(s.Root, s.Program)))); err == nil {
 			add("interpreter", sum)
 		}
+		if sum, err = libraries(s.Root, s.Program); err != nil {
+			return nil, err
+		}
+		if sum != nil {
+			add("libraries", sum)
+		}
 	}
 	if s.Stdin != "" {
 		text, err := readStdin(s.Stdin)
@@ -93,12 +99,15 @@ func (s *Setup) inputs() (list []Input, err error) {
 		sum := sha256.Sum256(text)
 		add("stdin", sum[:])
 	}
-	if s.PMEMDir != "" {
-		sum, err := treeDigest(s.PMEMDir)
-		if err != nil {
-			return nil, fmt.Errorf("pmem-dir: %w", err)
+	for _, dir := range []struct{ name, path string }{{"pmem-dir", s.PMEMDir}, {"overlay", s.Overlay}} {
+		if dir.path == "" {
+			continue
 		}
-		add("pmem-dir", sum)
+		sum, err := treeDigest(dir.path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", dir.name, err)
+		}
+		add(dir.name, sum)
 	}
 	rows, err := usual(s.Preset, s.Domain)
 	if err != nil {

@@ -1,6 +1,7 @@
 package crashinject
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -50,6 +51,52 @@ func TestStaleCasesAreSaidToBe(t *testing.T) {
 	c.Setup.Preset = "clx-g1"
 	if err := c.Setup.check([]Input{inputs[len(inputs)-1]}); err == nil {
 		t.Error("a case of another preset is not stale")
+	}
+}
+
+// So is the directory with file changes that a run continues.
+func TestOverlayIsAnInput(t *testing.T) {
+	s := guestSetup(t, "hello")
+	s.Overlay = t.TempDir()
+	was, err := s.inputs()
+	must(err)
+	must(os.WriteFile(filepath.Join(s.Overlay, "file"), []byte("x"), 0o600))
+	var stale *Stale
+	if err := s.check(was); !errors.As(err, &stale) || stale.Name != "overlay" {
+		t.Errorf("another overlay: %v", err)
+	}
+}
+
+// A program's shared libraries are its inputs: a real one's, under a root of its own.
+func TestLibrariesAreInputs(t *testing.T) {
+	const program = "/bin/cat" // some dynamic program of the host's
+	if needed, _ := needs(program, program); len(needed) == 0 {
+		t.Skipf("%s needs no shared library here", program)
+	}
+	root := t.TempDir()
+	place := func(name string, data []byte) {
+		must(os.MkdirAll(filepath.Join(root, filepath.Dir(name)), 0o700))
+		must(os.WriteFile(filepath.Join(root, name), data, 0o700))
+	}
+	code, err := os.ReadFile(program)
+	must(err)
+	place(program, code)
+	bare, err := libraries(root, program)
+	must(err)
+	if bare != nil {
+		t.Errorf("libraries that are not there: digest %x", bare)
+	}
+	needed, _ := needs(program, program)
+	library := "/lib/x86_64-linux-gnu/" + needed[0]
+	var digests [][]byte
+	for _, text := range []string{"one", "two", "one"} {
+		place(library, []byte(text))
+		sum, err := libraries(root, program)
+		must(err)
+		digests = append(digests, sum)
+	}
+	if bytes.Equal(digests[0], digests[1]) || !bytes.Equal(digests[0], digests[2]) {
+		t.Errorf("digests %x of three contents, the first and the last alike", digests)
 	}
 }
 
