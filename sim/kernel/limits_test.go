@@ -145,3 +145,39 @@ func TestAdvice(t *testing.T) {
 		t.Errorf("memory that is not needed holds %d", b[0])
 	}
 }
+
+// A file grows up to RLIMIT_FSIZE and no further, by whichever call: EFBIG and SIGXFSZ.
+func TestFileSizeLimit(t *testing.T) {
+	r := newRig(t, nil)
+	r.want(0, "rt_sigaction", SIGXFSZ, iov(1, 0, 0, 0), 0, 8) // SIG_IGN
+	fd := r.sys("open", "/tmp/file", oRdwr|oCreat, 0o600)
+	buf := r.put(make([]byte, 300))
+	r.want(0, "prlimit64", 0, rlimitFsize, iov(200, rlimInfinity), 0)
+	r.want(150, "pwrite64", fd, buf, 150, 0)
+	r.want(50, "pwrite64", fd, buf, 100, 150)
+	r.want(errno.EFBIG, "pwrite64", fd, buf, 1, 200)
+	r.want(0, "pwrite64", fd, buf, 0, 200)
+	r.want(errno.EFBIG, "ftruncate", fd, 201)
+	r.want(0, "ftruncate", fd, 200)
+	r.want(errno.EFBIG, "fallocate", fd, 0, 0, 300)
+	null := r.sys("open", "/dev/null", oWronly, 0)
+	r.want(300, "write", null, buf, 300)
+}
+
+// The limit on data holds for private writable memory, whichever call makes it; that on the
+// address space holds after another program was run, which has a space of its own.
+func TestDataLimit(t *testing.T) {
+	const size = 1 << 20
+	r := newRig(t, nil)
+	shared := r.sys("mmap", 0, size, 3, 0x21, -1, 0)
+	readable := r.sys("mmap", 0, size, 1, 0x22, -1, 0)
+	r.want(0, "prlimit64", 0, rlimitData, iov(size, rlimInfinity), 0)
+	r.want(errno.ENOMEM, "mmap", 0, size, 3, 0x22, -1, 0)
+	r.want(errno.ENOMEM, "mprotect", readable, size, 3)
+	r.want(0, "mprotect", shared, size, 3)
+	if at := r.sys("mmap", 0, size, 1, 0x22, -1, 0); at < 0 {
+		t.Errorf("memory that is only read: %d", at)
+	}
+	small := r.sys("mmap", 0, 4096, 3, 0x22, -1, 0)
+	r.want(errno.ENOMEM, "mremap", small, 4096, size, 1)
+}

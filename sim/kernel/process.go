@@ -12,6 +12,7 @@ import (
 
 // Resource numbers of setrlimit(2).
 const (
+	rlimitFsize    = 1
 	rlimitData     = 2
 	rlimitStack    = 3
 	rlimitCore     = 4

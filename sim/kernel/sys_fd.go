@@ -378,6 +378,10 @@ func sysFtruncate(c *call) (uint64, error) {
 }
 
 func (c *call) truncate(id vfs.NodeID, size int64) error {
+	if limit := c.proc.rlimits[rlimitFsize][0]; uint64(size) > limit && size > c.FS.Size(id) {
+		_, err := c.fileRoom(size, 1)
+		return err
+	}
 	err := c.FS.Truncate(id, size)
 	if err == nil {
 		c.fileChanged(id)

@@ -240,7 +240,11 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 	case vfs.DevTTY:
 		return 0, errno.EIO
 	}
-	n, err := c.FS.WriteAt(d.node, data, off)
+	room, err := c.fileRoom(off, len(data))
+	if err != nil {
+		return 0, err
+	}
+	n, err := c.FS.WriteAt(d.node, data[:room], off)
 	if n > 0 {
 		c.fileChanged(d.node)
 		c.dropRights(d.node)
@@ -249,6 +253,22 @@ func (c *call) sink(d *desc, data []byte, off int64) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// fileRoom returns how many of n bytes at off RLIMIT_FSIZE lets a file have; none is EFBIG
+// with a signal (setrlimit(2)).
+func (c *call) fileRoom(off int64, n int) (int, error) {
+	limit := c.proc.rlimits[rlimitFsize][0]
+	switch {
+	case uint64(off)+uint64(n) <= limit || n == 0:
+		return n, nil
+	case uint64(off) < limit:
+		return int(limit - uint64(off)), nil
+	}
+	if err := c.Send(c.proc, Queued{Signal: SIGXFSZ, Code: siUser, PID: c.proc.pid}); err != nil {
+		return 0, err
+	}
+	return 0, errno.EFBIG
 }
 
 // modified tells of n bytes that were written to a file.
