@@ -37,6 +37,9 @@ func readBounded(name string, limit int64) ([]byte, error) {
 	return data, err
 }
 
+// ReadInput reads a regular file that a run is given, of at most 256 MiB.
+func ReadInput(name string) ([]byte, error) { return readBounded(name, maxStdin) }
+
 // Bounds of what a run is given: an input that has no end is refused, and so is one that
 // would take all memory or hours.
 const (

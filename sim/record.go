@@ -63,6 +63,7 @@ type record struct {
 	changes uint64 // of files when the call in flight began
 	lines   int    // of standard output then
 
+	races *races           // nil: not looked for
 	waste map[Waste]uint64 // nil: not counted
 	adr   bool             // a fence that completes no flush is one for nothing
 
@@ -97,10 +98,11 @@ const (
 	FlushedClean                     // nothing was stored since it was guaranteed
 	FencedNothing                    // no line got a guarantee
 	NeverGuaranteed                  // a store that no flush and fence made durable until the end
+	NotCombined                      // flushed and fenced alone, and stored to again before anything else was: one flush would have done
 )
 
 func (k WasteKind) String() string {
-	return [...]string{"flushed twice", "flushed clean", "fence for nothing", "never durable"}[k]
+	return [...]string{"flushed twice", "flushed clean", "fence for nothing", "never durable", "not combined"}[k]
 }
 
 // Wasted returns how often each instruction of an explored machine was wasted, with the
@@ -145,7 +147,7 @@ func (m *Machine) record(memory *worlds.Memory, open map[phys.Frame]struct{}, to
 	}
 	r.watches = make([]coreWatch, len(m.cores))
 	for i := range m.cores {
-		r.watches[i] = coreWatch{r, i}
+		r.watches[i] = coreWatch{r: r, core: i}
 		m.cores[i].port.Watch(&r.watches[i], vfs.FrameBase)
 		m.cores[i].cpu.Mark = r.mark
 	}
@@ -368,7 +370,15 @@ func (r *record) mark(n uint64) {
 	r.acknowledge(Ack{Mark: true, Of: n})
 }
 
+// effect notes that something is seen outside of the memory: what was durable had to be.
+func (r *record) effect() {
+	for i := range r.watches {
+		r.watches[i].alone = alone{}
+	}
+}
+
 func (r *record) acknowledge(a Ack) {
+	r.effect()
 	r.acked++
 	r.memory.Changed()
 	a.N = r.acked
@@ -413,6 +423,7 @@ func (r *record) leave() {
 	}
 	r.before = nil
 	if changed {
+		r.effect()
 		r.memory.Changed()
 	}
 	if wrote > 0 {
@@ -445,14 +456,43 @@ func (r *record) stop(u *mem.Undecided) Stop {
 type coreWatch struct {
 	r    *record
 	core int
+
+	flushes int   // of dirty lines since the last fence
+	last    alone // the last of them
+	alone   alone // the line that the last fence made durable, where it was one alone
+}
+
+// alone is a flush of a line; without a site there is none.
+type alone struct {
+	line phys.LineAddr
+	site worlds.Site
+}
+
+// combine notes what flushes could have been one: a line that was flushed and fenced alone,
+// and is flushed again with nothing stored elsewhere, and nothing acknowledged, in between.
+// Stores of one line persist in their order without a fence.
+func (w *coreWatch) combine(l phys.LineAddr, effect worlds.FlushEffect) {
+	if effect != worlds.FlushDirty || len(w.r.watches) > 1 {
+		return
+	}
+	if w.alone.site != 0 && w.alone.line == l {
+		w.r.waste[Waste{NotCombined, w.alone.site}]++
+	}
+	w.flushes++
+	w.alone, w.last = alone{}, alone{l, w.r.at()}
 }
 
 // Loads implements mem.Watch.
-func (w *coreWatch) Loads(f phys.Frame) bool { return len(w.r.watches) > 1 || w.r.Open(f) }
+func (w *coreWatch) Loads(f phys.Frame) bool {
+	return len(w.r.watches) > 1 || w.r.races != nil || w.r.Open(f)
+}
 
 // Load implements mem.Watch.
 func (w *coreWatch) Load(a phys.Addr, dst []byte) {
 	w.r.memory.Access(w.core, a.Line())
+	if w.r.races != nil {
+		w.r.races.load(w, a, len(dst))
+	}
 	if !w.r.Open(a.Frame()) {
 		copy(dst, w.r.m.durable.PMEM.Raw(a.Frame())[a&phys.PageMask:])
 		return
@@ -465,12 +505,19 @@ func (w *coreWatch) Load(a phys.Addr, dst []byte) {
 // Store implements mem.Watch.
 func (w *coreWatch) Store(a phys.Addr, data []byte) {
 	w.access(a, data)
+	if w.r.races != nil {
+		w.r.races.store(w, a)
+	}
+	if a.Line() != w.alone.line {
+		w.alone = alone{}
+	}
 	w.r.memory.Store(w.core, a, data, w.r.at())
 }
 
 // NTStore implements mem.Watch.
 func (w *coreWatch) NTStore(a phys.Addr, data []byte) {
 	w.access(a, data)
+	w.alone = alone{}
 	w.r.memory.NTStore(w.core, a, data, w.r.at())
 }
 
@@ -485,6 +532,12 @@ func (w *coreWatch) access(a phys.Addr, data []byte) {
 func (w *coreWatch) Flush(l phys.LineAddr, k cachemodel.FlushKind) {
 	w.r.memory.Access(w.core, l)
 	effect := w.r.memory.Flush(w.core, l, worlds.FlushKind(k), w.r.at())
+	if w.r.races != nil && k == cachemodel.CLFLUSH {
+		w.r.races.settle(w.r)
+	}
+	if w.r.waste != nil {
+		w.combine(l, effect)
+	}
 	switch {
 	case w.r.waste == nil || effect == worlds.FlushDirty:
 	case effect == worlds.FlushedOnce:
@@ -496,7 +549,15 @@ func (w *coreWatch) Flush(l phys.LineAddr, k cachemodel.FlushKind) {
 
 // Fence implements mem.Watch.
 func (w *coreWatch) Fence(k cachemodel.FenceKind) {
-	if lines := w.r.memory.Fence(w.core, worlds.FenceKind(k), w.r.at()); lines == 0 && w.r.waste != nil && k == cachemodel.SFENCE && w.r.adr {
+	lines := w.r.memory.Fence(w.core, worlds.FenceKind(k), w.r.at())
+	if w.r.races != nil {
+		w.r.races.settle(w.r)
+	}
+	if w.alone = (alone{}); lines == 1 && w.flushes == 1 {
+		w.alone = w.last
+	}
+	w.flushes = 0
+	if lines == 0 && w.r.waste != nil && k == cachemodel.SFENCE && w.r.adr {
 		w.r.waste[Waste{FencedNothing, w.r.at()}]++
 	}
 }

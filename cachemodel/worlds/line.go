@@ -41,6 +41,8 @@ type entry struct {
 	off  uint8
 	size uint8
 	core uint8
+	// thread made the store, as the machine numbers them.
+	thread uint32
 }
 
 // note is a flush that is guaranteed at its core's next barrier: stores that

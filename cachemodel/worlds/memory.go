@@ -116,6 +116,7 @@ type core struct {
 	combining  []phys.LineAddr // with non-temporal stores that have not left, oldest first
 	retired    uint64
 	looked     uint64
+	thread     uint32 // that it runs
 }
 
 // New returns an empty record of a machine whose memory src shows.
@@ -194,7 +195,7 @@ func (m *Memory) visible(ln *line, id, off int, data []byte, site Site, at uint6
 		m.changed(ln)
 		return
 	}
-	ln.add(entry{off: uint8(off), size: uint8(len(data)), core: uint8(id), seq: m.seq, at: at, site: site}, data)
+	ln.add(entry{off: uint8(off), size: uint8(len(data)), core: uint8(id), thread: m.cores[id].thread, seq: m.seq, at: at, site: site}, data)
 	m.changed(ln)
 }
 
@@ -455,6 +456,41 @@ func (m *Memory) Unguaranteed(fn func(l phys.LineAddr, store Ref, why Missing)) 
 		}
 		return true
 	})
+}
+
+// Runs says which thread a core runs, for Unpersisted.
+func (m *Memory) Runs(id int, thread uint32) { m.cores[id].thread = thread }
+
+// Unpersisted returns the youngest store that is visible in n bytes at a, within one line, and
+// not guaranteed, and the thread that made it; ok is false when there is none. Stores in
+// buffers do not count.
+func (m *Memory) Unpersisted(a phys.Addr, n int) (s Ref, thread uint32, ok bool) {
+	ln := m.lines.get(uint64(a.Line()))
+	if ln == nil {
+		return s, 0, false
+	}
+	off := int(a % phys.LineSize)
+	for i := len(ln.list) - 1; i >= 0; i-- {
+		if e := &ln.list[i]; int(e.off) < off+n && off < int(e.off+e.size) {
+			return Ref{e.site, e.at}, e.thread, true
+		}
+	}
+	return s, 0, false
+}
+
+// Waits reports whether a store to the line is visible and not guaranteed, and why.
+func (m *Memory) Waits(l phys.LineAddr, at uint64) (why Missing, waits bool) {
+	ln := m.lines.get(uint64(l))
+	if ln == nil {
+		return 0, false
+	}
+	for i := range ln.list {
+		if ln.list[i].at == at {
+			why, _ = ln.why(&ln.list[i])
+			return why, true
+		}
+	}
+	return 0, false
 }
 
 // Retired returns how many stores have retired: the next one is Ref.At that and one more.

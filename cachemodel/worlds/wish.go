@@ -27,6 +27,11 @@ func (m *Memory) Like() Wish {
 	return w
 }
 
+// None wishes that nothing is there of a line as the first cut left it.
+func None(l phys.LineAddr) Wish {
+	return Wish{none: map[where]bool{{0, l}: true}}
+}
+
 // Only returns a wish for these lines alone, and that of none nothing is there.
 func (w Wish) Only(lines, none []Cause) Wish {
 	set := func(list []Cause) map[where]bool {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -27,7 +29,19 @@ type exploreFlags struct {
 	bound  uint64
 	cuts   uint64
 	world  string
+
+	stdin    string
+	fuzz     string
+	inputs   uint64 // of --stdin-fuzz
+	input    uint64
+	failOn   []string
+	suppress string
+	generate string
+	only     *uint64 // --stdin-input, when it is given
 }
+
+// mostInputs bounds --stdin-fuzz.
+const mostInputs = 100_000
 
 func exploreVerb() *cobra.Command {
 	var f exploreFlags
@@ -53,6 +67,14 @@ does, but no shell runs.
 For a program list: zhuque explore --recover "./list walk" -- ./list push 3. One that
 stores to no mapped file of /mnt/pmem has nothing to explore (exit status 2).
 
+Advice is what a right program may do: robustness names two stores that a cut may leave in
+the wrong order, race a store on which another thread acts before it is durable. It is a
+failure with --fail-on alone. --suppress leaves out of the report, and of the verdict, what
+a file in the form of Valgrind's suppressions names; --gen-suppressions writes one.
+
+--stdin is what PROG reads. --stdin-fuzz FILE [N] explores it N times: with the lines of
+FILE, and with variations of them by --seed. A recovery reads nothing.
+
 What fails without a power cut is said first: exit status 16. The exit status is 0 when
 nothing was found, 10 when a world is wrong, and otherwise that of other verbs. The
 domain is adr unless --domain says otherwise.`,
@@ -72,17 +94,29 @@ domain is adr unless --domain says otherwise.`,
 	complete(c, "stdout", words("terminal", "pipe"))
 	numberVar(fl, &f.bound, "bound-worlds", 0, "stop after so many worlds (default: no bound)")
 	numberVar(fl, &f.cuts, "cuts", 2, "power cuts one after the other: 1 does not cut the recovery")
+	fl.StringVar(&f.stdin, "stdin", "", "host `FILE` that is the program's standard input (default: empty); a recovery's is empty")
+	fl.StringVar(&f.fuzz, "stdin-fuzz", "", "host `FILE` with lines of an example of standard input; explored with it and N-1 variations by --seed, N before -- (default: 10)")
+	numberVar(fl, &f.input, "stdin-input", 0, "of --stdin-fuzz: this input alone")
+	fl.StringSliceVar(&f.failOn, "fail-on", nil, "advice that is a failure: robustness, race; with commas or repeated")
+	complete(c, "fail-on", words(string(explore.Robustness), string(explore.RaceAdvice)))
+	fl.StringVar(&f.suppress, "suppress", "", "a `FILE` of suppressions in Valgrind's form, of kinds zhuque:KIND")
+	fl.StringVar(&f.generate, "gen-suppressions", "", "a `FILE` to write with suppressions of all that is reported")
 	fl.StringVar(&f.world, "world", "", "run this world alone, as a failure's command names it")
 	return c
 }
 
 // options are what the flags say.
 func (f *exploreFlags) options(c *cobra.Command, args []string) (*explore.Options, error) {
+	given := c.Flags().Changed
+	args, err := f.count(c, args)
+	if err != nil {
+		return nil, err
+	}
 	setup, err := f.setup.setup(c, args)
 	if err != nil {
 		return nil, err
 	}
-	given := c.Flags().Changed
+	setup.Stdin = f.stdin
 	for _, name := range []string{"memory", "flush", "mutant", "energy", "sigpwr"} {
 		if given(name) {
 			return nil, fmt.Errorf("--%s: explore has its own machine, of which persistent memory is the files of /mnt/pmem", name)
@@ -120,12 +154,83 @@ func (f *exploreFlags) options(c *cobra.Command, args []string) (*explore.Option
 		}
 	}
 	if given("expect-output") {
-		if opt.Output, err = os.ReadFile(f.output); err != nil {
+		if opt.Output, err = crashinject.ReadInput(f.output); err != nil {
 			return nil, fmt.Errorf("--expect-output: %w", err)
 		}
 		opt.Output = append([]byte{}, opt.Output...) // an empty file is something, too
 	}
-	return opt, nil
+	return opt, f.advice(opt)
+}
+
+// count reads the N of --stdin-fuzz FILE N, with the flags behind it, and returns what follows.
+func (f *exploreFlags) count(c *cobra.Command, args []string) ([]string, error) {
+	given := c.Flags().Changed
+	f.inputs = 10
+	if given("stdin-fuzz") && len(args) > 0 && c.ArgsLenAtDash() < 0 {
+		n, err := strconv.ParseUint(args[0], 10, 64)
+		if err != nil || n < 1 || n > mostInputs {
+			return nil, fmt.Errorf("--stdin-fuzz %s %s: expected a number of inputs from 1 to %d, or -- before the program", f.fuzz, args[0], mostInputs)
+		}
+		f.inputs = n
+		if err := c.Flags().Parse(args[1:]); err != nil {
+			return nil, flagError(c, err)
+		}
+		args = c.Flags().Args()
+	}
+	if given("stdin-input") {
+		f.only = &f.input
+	}
+	switch {
+	case !given("stdin-fuzz") && f.only != nil:
+		return nil, errors.New("--stdin-input: expected --stdin-fuzz FILE with it")
+	case !given("stdin-fuzz"):
+		return args, nil
+	case given("stdin"):
+		return nil, errors.New("--stdin and --stdin-fuzz: expected one of them")
+	}
+	if f.only != nil && f.input >= mostInputs {
+		return nil, fmt.Errorf("--stdin-input %d: expected less than %d", f.input, mostInputs)
+	}
+	return args, nil
+}
+
+// advice reads what is to be done about advice.
+func (f *exploreFlags) advice(opt *explore.Options) error {
+	for _, word := range f.failOn {
+		k := explore.Kind(word)
+		if k != explore.Robustness && k != explore.RaceAdvice {
+			return fmt.Errorf("--fail-on %q: expected %s or %s", word, explore.Robustness, explore.RaceAdvice)
+		}
+		opt.FailOn = append(opt.FailOn, k)
+	}
+	if f.suppress == "" {
+		return nil
+	}
+	text, err := crashinject.ReadInput(f.suppress)
+	if err != nil {
+		return fmt.Errorf("--suppress: %w", err)
+	}
+	opt.Suppress, err = explore.ParseSuppressions(f.suppress, string(text))
+	return err
+}
+
+// explore explores with the standard inputs that the flags ask for.
+func (f *exploreFlags) explore(ctx context.Context, opt *explore.Options) (*explore.Report, error) {
+	if f.fuzz == "" {
+		return explore.Explore(ctx, opt)
+	}
+	example, err := crashinject.ReadInput(f.fuzz)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("--stdin-fuzz: %w", err)
+	case len(bytes.TrimSpace(example)) == 0:
+		return nil, fmt.Errorf("--stdin-fuzz %s: expected lines in it", f.fuzz)
+	}
+	from, to := 0, int(f.inputs)
+	if f.only != nil {
+		from, to = int(f.input), int(f.input)+1
+	}
+	return explore.Inputs(ctx, opt, from, to, func(n int) []byte { return crashinject.FuzzLines(example, opt.Setup.Seed, n) })
 }
 
 func (f *exploreFlags) command(setup *crashinject.Setup, flag, words string) (*crashinject.Restart, error) {
@@ -138,26 +243,29 @@ func (f *exploreFlags) command(setup *crashinject.Setup, flag, words string) (*c
 }
 
 // replay is this command for one world alone.
-func (f *exploreFlags) replay(world []uint64) string {
+func (f *exploreFlags) replay(x *explore.Failure) string {
 	args := slices.Clone(os.Args[1:])
 	if i := slices.Index(args, "explore"); i >= 0 && f.world == "" {
-		args = slices.Insert(args, i+1, "--world", strings.Trim(strings.ReplaceAll(fmt.Sprint(world), " ", "."), "[]"))
+		args = slices.Insert(args, i+1, "--world", strings.Trim(strings.ReplaceAll(fmt.Sprint(x.World), " ", "."), "[]"))
+		if x.Input != nil && f.only == nil {
+			args = slices.Insert(args, i+1, "--stdin-input", fmt.Sprint(x.Input.N))
+		}
 	}
 	return command(append([]string{"zhuque"}, args...)...)
 }
 
 func (f *exploreFlags) run(c *cobra.Command, args []string) error {
-	asJSON, err := f.form.json()
+	opt, err := f.options(c, args) // which reads flags behind --stdin-fuzz FILE N
 	if err != nil {
 		return err
 	}
-	opt, err := f.options(c, args)
+	asJSON, err := f.form.json()
 	if err != nil {
 		return err
 	}
 	ctx, stop := interruptible()
 	defer stop()
-	r, err := explore.Explore(ctx, opt)
+	r, err := f.explore(ctx, opt)
 	var fails *explore.BaselineFails
 	switch {
 	case errors.As(err, &fails):
@@ -168,7 +276,12 @@ func (f *exploreFlags) run(c *cobra.Command, args []string) error {
 		return classify(err)
 	}
 	for _, x := range r.Failures {
-		x.Replay = f.replay(x.World)
+		x.Replay = f.replay(x)
+	}
+	if f.generate != "" {
+		if err := os.WriteFile(f.generate, []byte(r.Suppressions()), 0o644); err != nil {
+			return fmt.Errorf("--gen-suppressions: %w", err)
+		}
 	}
 	if asJSON {
 		err = writeJSON(os.Stdout, r)
@@ -178,7 +291,7 @@ func (f *exploreFlags) run(c *cobra.Command, args []string) error {
 	switch {
 	case err != nil:
 		return err
-	case len(r.Failures) > 0:
+	case r.Verdict != "pass":
 		return verdict(result.Violation)
 	case ctx.Err() != nil:
 		return exit(result.StatusInterrupted, "interrupted after %d worlds", r.Worlds)

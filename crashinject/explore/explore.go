@@ -8,6 +8,7 @@
 package explore
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -28,12 +29,17 @@ type Options struct {
 	Recover *crashinject.Restart // the recovery; nil: the program itself, run again
 	Check   *crashinject.Restart // run after a recovery that ended well; nil for none
 
+	Input []byte // standard input of the program; nil: the setup's. That of a recovery is empty
+
 	Status int    // exit status of a recovery that is right
 	Output []byte // what it writes to standard output; nil: not looked at
 	Pipe   bool   // standard output is a pipe, not a terminal
 
 	Worlds uint64 // worlds after which exploring stops; 0 for no bound
 	Cuts   int    // power cuts one after the other: 1 leaves the recovery alone; 0 counts as 1
+
+	FailOn   []Kind         // kinds of advice that are a violation
+	Suppress []*Suppression // what is left out of the report; how often each was used is counted in it
 
 	// Only is the Failure.World to run, nil for all.
 	Only []uint64
@@ -95,6 +101,9 @@ type explorer struct {
 	blocks    *sim.Machine
 	sites     sites // of all machines
 	domain    worlds.Domain
+	threads   int // of the program, at most
+	orders    map[order]*Advice
+	advice    []*Advice
 	remade    int   // machines that were run to find smallest sets
 	stopped   error // a bound was reached, or the context ended
 	naive     float64
@@ -121,7 +130,7 @@ var errBound = errors.New("the bound on worlds was reached")
 // Explore explores. Errors: *BaselineFails, *NoPMEM, *crashinject.Unsound, those of
 // starting the program.
 func Explore(ctx context.Context, opt *Options) (*Report, error) {
-	x := &explorer{ctx: ctx, opt: opt, failures: map[string]*Failure{}, seen: map[key]bool{}, waiting: map[alike]bool{}, res: newReport(opt)}
+	x := &explorer{ctx: ctx, opt: opt, failures: map[string]*Failure{}, seen: map[key]bool{}, waiting: map[alike]bool{}, orders: map[order]*Advice{}, res: newReport(opt)}
 	if err := x.configure(); err != nil {
 		return nil, err
 	}
@@ -135,9 +144,14 @@ func Explore(ctx context.Context, opt *Options) (*Report, error) {
 	return x.res, nil
 }
 
-// console is a captured one.
-func (x *explorer) console(cfg *sim.Config) *kernel.Console {
-	c := cfg.Console.Fork(true)
+// console is that of a recovery, captured, with nothing to read.
+func (x *explorer) console() *kernel.Console {
+	c := kernel.NewConsole(nil, nil, nil)
+	c.Capture()
+	return x.terminal(c)
+}
+
+func (x *explorer) terminal(c *kernel.Console) *kernel.Console {
 	c.SetTerminals(false, !x.opt.Pipe, !x.opt.Pipe)
 	return c
 }
@@ -149,7 +163,10 @@ func (x *explorer) configure() (err error) {
 		return err
 	}
 	x.cfg.Model = false // the record knows what is lost
-	x.cfg.Console = x.console(x.cfg)
+	if x.opt.Input != nil {
+		x.cfg.Console = kernel.NewConsole(bytes.NewReader(x.opt.Input), nil, nil)
+		x.cfg.Console.Capture()
+	}
 	x.rcfg = x.cfg
 	if r := x.opt.Recover; r != nil {
 		x.prog, err = program(setup, r)
@@ -169,7 +186,7 @@ func program(setup crashinject.Setup, r *crashinject.Restart) (sim.Program, erro
 
 func (x *explorer) start() (*sim.Machine, error) {
 	cfg := *x.cfg
-	cfg.Console = x.console(x.cfg)
+	cfg.Console = x.terminal(x.cfg.Console.Fork(true))
 	return sim.New(&cfg, nil)
 }
 
@@ -203,7 +220,7 @@ func (x *explorer) ask(d *sim.Durable, limit uint64) (a answer, m *sim.Machine, 
 }
 
 // silence gives what is restarted a console of its own.
-func (x *explorer) silence(d *sim.Durable) { d.SetConsole(x.console(x.cfg)) }
+func (x *explorer) silence(d *sim.Durable) { d.SetConsole(x.console()) }
 
 func answerOf(m *sim.Machine, stop sim.Stop) answer {
 	out, _ := m.Output()
@@ -234,6 +251,7 @@ func (x *explorer) baseline() error {
 		return &NoPMEM{}
 	}
 	x.res.Baseline = Baseline{Program: stop.String(), Instructions: m.Retired(), Acknowledgements: acks.n}
+	x.threads = acks.ever
 	x.operation = acks.n > 0 && (acks.threads <= 1 || acks.marks > 0)
 	switch {
 	case acks.n == 0:
@@ -314,11 +332,13 @@ func (x *explorer) check(rec *sim.Machine) (why string, err error) {
 // counter counts acknowledgements.
 type counter struct {
 	n, marks int
-	threads  int // at most
+	threads  int // at an acknowledgement, at most
+	ever     int // at a crash point, at most
 	several  bool
 }
 
-func (*counter) Look(*sim.Machine, *sim.Left) {}
+// Look implements sim.Observer.
+func (c *counter) Look(m *sim.Machine, _ *sim.Left) { c.ever = max(c.ever, len(m.Kernel().Threads())) }
 
 func (c *counter) Acknowledged(m *sim.Machine, a sim.Ack) {
 	c.n++

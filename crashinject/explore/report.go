@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"math"
 	"path"
-	"regexp"
+	"slices"
 	"strings"
 
 	"zhuque/cachemodel/worlds"
 	"zhuque/sim"
 	"zhuque/sim/kernel"
+	"zhuque/sim/phys"
 )
 
 type deadlock = kernel.Deadlock
@@ -51,15 +52,20 @@ type Report struct {
 	Domain  string `json:"domain"`
 	Verdict string `json:"verdict"` // pass or violation
 	Counts
-	Naive       float64    `json:"naive_log10"` // memories that enumeration would run
-	Exhaustive  bool       `json:"exhaustive"`
-	Stopped     string     `json:"stopped,omitempty"` // why exploring ended early
-	Failures    []*Failure `json:"failures"`
-	Performance []Finding  `json:"performance"`
-	Baseline    Baseline   `json:"baseline"`
-	Unexplored  uint64     `json:"unexplored_writes"` // through calls, taken as durable and atomic
-	Before      Counts     `json:"before_mark"`       // what was run before the first zhuque_mark, not counted above
-	Notes       []string   `json:"notes,omitempty"`
+	Naive       float64       `json:"naive_log10"` // memories that enumeration would run
+	Exhaustive  bool          `json:"exhaustive"`
+	Stopped     string        `json:"stopped,omitempty"` // why exploring ended early
+	Failures    []*Failure    `json:"failures"`
+	Advice      []*Advice     `json:"advice"`
+	Performance []Finding     `json:"performance"`
+	Suppressed  []Suppression `json:"suppressed,omitempty"`
+	Checked     uint64        `json:"checked"` // crash points whose memories were compared with those of brute force
+	Baseline    Baseline      `json:"baseline"`
+	Unexplored  uint64        `json:"unexplored_writes"`   // through calls, taken as durable and atomic
+	Inputs      int           `json:"inputs,omitempty"`    // standard inputs explored
+	Untouched   int           `json:"untouched,omitempty"` // standard inputs with which no persistent memory was touched
+	Before      Counts        `json:"before_mark"`         // what was run before the first zhuque_mark, not counted above
+	Notes       []string      `json:"notes,omitempty"`
 
 	err error
 	one bool // only one world was run
@@ -74,6 +80,8 @@ type Finding struct {
 	Kind string `json:"kind"`
 	Place
 	Count uint64 `json:"count"`
+	// Time is what the modelled processor spends on it, each time as if nothing else waited.
+	Time phys.Nanos `json:"time_ns"`
 }
 
 // Baseline is the run without a power cut.
@@ -97,12 +105,12 @@ const (
 // Store is a store that must be lost, or be there, for a world to be wrong.
 type Store struct {
 	Place
-	State   State    `json:"state"`
-	Memory  string   `json:"memory,omitempty"`  // its line: FILE+OFFSET
-	Missing string   `json:"missing,omitempty"` // why it could be lost
-	Flush   *Place   `json:"flush,omitempty"`   // that came too early, too late or without a fence
-	Fence   *Place   `json:"fence,omitempty"`   // that came too late
-	Stack   []string `json:"stack,omitempty"`   // innermost first
+	State   State   `json:"state"`
+	Memory  string  `json:"memory,omitempty"`  // its line: FILE+OFFSET
+	Missing string  `json:"missing,omitempty"` // why it could be lost
+	Flush   *Place  `json:"flush,omitempty"`   // that came too early, too late or without a fence
+	Fence   *Place  `json:"fence,omitempty"`   // that came too late
+	Stack   []Frame `json:"stack,omitempty"`   // innermost first
 
 	cause worlds.Cause
 }
@@ -110,8 +118,8 @@ type Store struct {
 // Load is the load of a recovery that saw what became of a store.
 type Load struct {
 	Place
-	Memory string   `json:"memory,omitempty"`
-	Stack  []string `json:"stack,omitempty"`
+	Memory string  `json:"memory,omitempty"`
+	Stack  []Frame `json:"stack,omitempty"`
 }
 
 // Failure is a kind of world that is wrong.
@@ -125,6 +133,7 @@ type Failure struct {
 	At     uint64  `json:"at"`   // instructions before the cut
 	Cuts   int     `json:"cuts"` // power cuts
 	Count  uint64  `json:"worlds"`
+	Input  *Input  `json:"input,omitempty"` // standard input, where there are several
 	// Larger: the set may have stores that need not be lost; there were too many worlds to find out.
 	Larger bool `json:"not_minimal,omitempty"`
 
@@ -137,7 +146,7 @@ type Failure struct {
 }
 
 func newReport(opt *Options) *Report {
-	return &Report{Schema: Schema, Version: Version, Domain: opt.Setup.Domain.String(), Failures: []*Failure{}, Performance: []Finding{}}
+	return &Report{Schema: Schema, Version: Version, Domain: opt.Setup.Domain.String(), Failures: []*Failure{}, Advice: []*Advice{}, Performance: []Finding{}}
 }
 
 func (r *Report) note(s string) { r.Notes = append(r.Notes, s) }
@@ -146,7 +155,9 @@ func (r *Report) note(s string) { r.Notes = append(r.Notes, s) }
 func (x *explorer) report() {
 	r := x.res
 	r.Verdict, r.one = "pass", x.opt.Only != nil
-	if len(r.Failures) > 0 {
+	x.advise()
+	x.suppress()
+	if len(r.Failures) > 0 || slices.ContainsFunc(r.Advice, func(a *Advice) bool { return slices.Contains(x.opt.FailOn, a.Kind) }) {
 		r.Verdict = "violation"
 	}
 	r.Naive = math.Round(x.naive*1000) / 1000
@@ -172,6 +183,9 @@ func (r *Report) Text() string {
 		how = fmt.Sprintf("not exhaustive: %d writes through calls are taken as durable and atomic", r.Unexplored)
 	}
 	fmt.Fprintf(&b, "%s: %d crash points run for %d, %d worlds, of 10^%.1f memories; domain %s, %s\n", r.Verdict, r.Looks, r.Points, r.Worlds, r.Naive, r.Domain, how)
+	if r.Inputs > 0 {
+		fmt.Fprintf(&b, "%d standard inputs explored, with %d more no persistent memory is touched\n", r.Inputs, r.Untouched)
+	}
 	if r.NoPool > 0 {
 		fmt.Fprintf(&b, "no pool yet in %d of them\n", r.NoPool)
 	}
@@ -183,7 +197,20 @@ func (r *Report) Text() string {
 		fmt.Fprintln(&b, n)
 	}
 	for _, f := range r.Performance {
-		fmt.Fprintf(&b, "performance: %s, %d times, at %s\n", f.Kind, f.Count, f.Place)
+		fmt.Fprintf(&b, "performance: %s, %d times", f.Kind, f.Count)
+		if f.Time > 0 {
+			fmt.Fprintf(&b, ", %d ns lost", f.Time)
+		}
+		fmt.Fprintf(&b, ", at %s\n", f.Place)
+	}
+	if len(r.Advice) > 0 {
+		fmt.Fprintln(&b, "advice, in spite of which a program may be right:")
+	}
+	for _, a := range r.Advice {
+		a.text(&b)
+	}
+	for _, s := range r.Suppressed {
+		fmt.Fprintf(&b, "suppressed: %d by %q\n", s.Used, s.Name)
 	}
 	for i, f := range r.Failures {
 		f.text(&b, i+1)
@@ -232,6 +259,9 @@ func (f *Failure) text(b *strings.Builder, n int) {
 		writeStack(b, "stored", s.Stack)
 		writeStack(b, "loaded", l.Stack)
 	}
+	if f.Input != nil {
+		f.Input.text(b)
+	}
 	if f.Replay != "" {
 		fmt.Fprintf(b, "  %s\n", f.Replay)
 	}
@@ -239,13 +269,13 @@ func (f *Failure) text(b *strings.Builder, n int) {
 
 // writeStack writes the callers that have lines, the innermost first, where there are any
 // beside the frame that is named already.
-func writeStack(b *strings.Builder, what string, stack []string) {
+func writeStack(b *strings.Builder, what string, stack []Frame) {
 	var lines []string
-	for _, frame := range stack {
-		if hasLine.MatchString(frame) {
-			lines = append(lines, frame)
+	for _, f := range stack {
+		if f.Line > 0 {
+			lines = append(lines, fmt.Sprintf("%s:%d (%s)", path.Base(f.File), f.Line, f.Function))
 		}
-		if strings.HasSuffix(frame, " (main)") {
+		if f.Function == "main" {
 			break // what called it is the C library's
 		}
 	}
@@ -253,9 +283,6 @@ func writeStack(b *strings.Builder, what string, stack []string) {
 		fmt.Fprintf(b, "    %s by %s\n", what, strings.Join(lines, ", called by "))
 	}
 }
-
-// hasLine is the form of a frame with a source line.
-var hasLine = regexp.MustCompile(`^[^ ]+:[0-9]+( \(|$)`)
 
 // why says what a lost store lacks.
 func (s *Store) why() string {

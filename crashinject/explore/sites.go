@@ -1,6 +1,7 @@
 package explore
 
 import (
+	"cmp"
 	"fmt"
 	"path"
 
@@ -59,18 +60,15 @@ func (s *sites) number(m *sim.Machine, pc uint64) worlds.Site {
 	return n
 }
 
-// stack returns the stack of an instruction of a machine that executes it, in words.
-func (s *sites) stack(m *sim.Machine, pc uint64) (list []string) {
+// stack returns the stack of an instruction of a machine that executes it.
+func (s *sites) stack(m *sim.Machine, pc uint64) (list []Frame) {
 	tid, regs := m.Held(m.Executing())
 	t := m.Kernel().Thread(tid)
 	if t == nil {
 		return nil
 	}
-	for i, f := range m.Symbols(t.Process(), &s.cache).Unwind(symbols.Registers{R: regs.R, RIP: pc}) {
-		if i > 0 {
-			f.Text = "" // it follows a call
-		}
-		list = append(list, f.Location.String())
+	for _, f := range m.Symbols(t.Process(), &s.cache).Unwind(symbols.Registers{R: regs.R, RIP: pc}) {
+		list = append(list, Frame{cmp.Or(f.Function, f.Symbol), f.Module, f.File, f.Line, fmt.Sprintf("%#x", f.Addr)})
 	}
 	return list
 }

@@ -32,7 +32,7 @@ func (x *explorer) remake(left *sim.Left, w worlds.Wish, loaded func(m *sim.Mach
 	if x.remade++; x.remade > mostRemade {
 		return nil, stop, false
 	}
-	left.Durable.SetConsole(x.console(x.cfg))
+	left.Durable.SetConsole(x.console())
 	m, err := sim.RestartLeft(left, x.rcfg, x.prog, nil, x.blocks)
 	if err != nil {
 		panic(fmt.Sprintf("BUG: the recovery cannot be started again: %v", err))
@@ -306,41 +306,52 @@ func (x *explorer) merge() {
 
 // flushes says of lost stores of the program which flush and fence came later.
 func (x *explorer) flushes(m *sim.Machine) {
-	for _, f := range x.res.Failures {
-		for i := range f.Stores {
-			s := &f.Stores[i]
-			by, ok := m.Worlds().Guaranteed(s.cause.Lost.Site)
-			if s.State != LostStore || s.cause.Cut != 0 || !ok {
-				continue
-			}
-			if s.Flush == nil && by.Flush != 0 {
-				at := x.sites.place(by.Flush)
-				s.Flush = &at
-			}
-			if by.Fence != 0 && s.cause.Why != worlds.FlushedBefore {
-				at := x.sites.place(by.Fence)
-				s.Fence = &at
-			}
+	for _, s := range x.stores() {
+		by, ok := m.Worlds().Guaranteed(s.cause.Lost.Site)
+		if s.State != LostStore || s.cause.Cut != 0 || !ok {
+			continue
+		}
+		if s.Flush == nil && by.Flush != 0 {
+			at := x.sites.place(by.Flush)
+			s.Flush = &at
+		}
+		if by.Fence != 0 && s.cause.Why != worlds.FlushedBefore {
+			at := x.sites.place(by.Fence)
+			s.Fence = &at
 		}
 	}
 }
 
+// stores are those of all failures and of all advice.
+func (x *explorer) stores() (all []*Store) {
+	for _, f := range x.res.Failures {
+		for i := range f.Stores {
+			all = append(all, &f.Stores[i])
+		}
+	}
+	for _, a := range x.advice {
+		for i := range a.Stores {
+			all = append(all, &a.Stores[i])
+		}
+	}
+	return all
+}
+
 // stacks runs the program once more, and each failure's recovery, for the call stacks of
-// their stores and loads.
+// their stores and loads, and those of advice.
 func (x *explorer) stacks() error {
 	wanted := map[uint64][]*Store{} // by the place in the order of stores
+	for _, s := range x.stores() {
+		ref := s.cause.Lost
+		if s.State == KeptStore {
+			ref = s.cause.Kept
+		}
+		if s.cause.Cut == 0 {
+			wanted[ref.At] = append(wanted[ref.At], s)
+		}
+	}
 	for _, f := range x.res.Failures {
 		x.loadStacks(f)
-		for i := range f.Stores {
-			s := &f.Stores[i]
-			ref := s.cause.Lost
-			if s.State == KeptStore {
-				ref = s.cause.Kept
-			}
-			if s.cause.Cut == 0 {
-				wanted[ref.At] = append(wanted[ref.At], s)
-			}
-		}
 	}
 	if len(wanted) == 0 {
 		return nil

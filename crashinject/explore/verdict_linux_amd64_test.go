@@ -178,6 +178,28 @@ func TestPerformanceFindings(t *testing.T) {
 	}
 }
 
+// Two flushes of one line, with nothing between them that needs the first, could be one.
+func TestNotCombined(t *testing.T) {
+	count, time := uint64(0), uint64(0)
+	for _, f := range explored(t, pair(t, "again 0", "show")).Performance {
+		if f.Kind == "not combined" {
+			count += f.Count
+			time += uint64(f.Time)
+		}
+	}
+	if count != 1 || time == 0 {
+		t.Errorf("not combined %d times, %d ns, expected once", count, time)
+	}
+}
+
+// The same crash points are run once, and counted.
+func TestSameCrashPointsRunOnce(t *testing.T) {
+	r := explored(t, pair(t, "same 5", "show"))
+	if r.Points < r.Looks+5 || r.Looks > 8 {
+		t.Errorf("%d crash points run for %d", r.Looks, r.Points)
+	}
+}
+
 // The world of a failure, run alone, fails alike; also behind a second cut.
 func TestOneWorld(t *testing.T) {
 	for _, tc := range [][2]string{{"torn 2", "show"}, {"torn 2", "abort-show"}, {"lost 2", "show"}, {"torn 2", ""}} {

@@ -8,8 +8,10 @@ import (
 	"slices"
 	"strings"
 
+	"zhuque/cachemodel"
 	"zhuque/cachemodel/worlds"
 	"zhuque/sim"
+	"zhuque/sim/phys"
 )
 
 // run runs the program and explores on the way.
@@ -26,6 +28,9 @@ func (x *explorer) run() error {
 	x.domain = domain
 	m.Explore(domain, x)
 	m.Worlds().KeepGuarantees()
+	if domain == worlds.ADR && x.threads > 1 {
+		m.FindRaces()
+	}
 	m.NumberSites(x.sites.number)
 	stop, err := x.toEnd(m, unlimited)
 	switch {
@@ -43,25 +48,48 @@ func (x *explorer) run() error {
 	}
 	x.res.Unexplored = m.Durable().Files.Writes()
 	x.performance(m)
+	x.races(m)
 	x.merge()
 	x.flushes(m)
-	if x.stopped != nil {
+	if x.stopped != nil && !errors.Is(x.stopped, errBound) {
 		return nil
 	}
 	return x.stacks()
+}
+
+// cost is what the modelled processor spends once on what is wasted, nothing else waiting: the
+// instruction, what the channel to the memory is busy with a line for, and the wait of the
+// fence for it.
+func (x *explorer) cost(k sim.WasteKind) phys.Nanos {
+	c := &x.cfg.Cache
+	switch fence := c.Nanos(c.FenceCycles[cachemodel.SFENCE]); k {
+	case sim.FlushedClean:
+		if x.domain == worlds.EADR {
+			return c.FlushGap // the line is dirty in the cache, where it could stay
+		}
+		return c.Nanos(1)
+	case sim.FlushedTwice:
+		return c.FlushGap
+	case sim.FencedNothing:
+		return fence
+	case sim.NotCombined:
+		return c.PMEMWrite + fence
+	}
+	return 0
 }
 
 // performance reports what was wasted, the commonest first.
 func (x *explorer) performance(m *sim.Machine) {
 	byLine := map[Finding]*Finding{} // without a count
 	for w, n := range m.Wasted() {
-		f := Finding{w.Kind.String(), x.sites.place(w.Site), n}
+		f := Finding{w.Kind.String(), x.sites.place(w.Site), n, phys.Nanos(n) * x.cost(w.Kind)}
 		k := Finding{Kind: f.Kind, Place: f.Place}
 		if k.File != "" {
 			k.Address, k.In = "", ""
 		}
 		if old := byLine[k]; old != nil {
 			old.Count += n
+			old.Time += f.Time
 			old.Address, old.In = min(old.Address, f.Address), min(old.In, f.In)
 			continue
 		}
@@ -169,7 +197,7 @@ func (x *explorer) look(left *sim.Left, n int) {
 	if n < max(x.opt.Cuts, 1) {
 		to = &again{x, n}
 	}
-	left.Durable.SetConsole(x.console(x.cfg))
+	left.Durable.SetConsole(x.console())
 	m, err := sim.RestartLeft(left, x.rcfg, x.prog, to, x.blocks)
 	if err != nil {
 		panic(fmt.Sprintf("BUG: the recovery cannot be started: %v", err))
@@ -249,6 +277,7 @@ func (x *explorer) judge(m *sim.Machine, stop sim.Stop, left *sim.Left, cuts int
 	if x.opt.seen != nil {
 		x.opt.seen(acked, a)
 	}
+	x.robust(m, left)
 	w := wrong{m: m, left: left, at: left.At, cuts: cuts, path: slices.Clone(x.path)}
 	switch w.kind, w.what = x.symptom(m, stop, a); {
 	case acked == 0 && a == x.empty && stop.Ended() && (a.status != x.opt.Status || x.opt.Output != nil):
@@ -322,7 +351,7 @@ func (x *explorer) checker(rec *sim.Machine) *sim.Machine {
 	p, err := program(x.opt.Setup, x.opt.Check)
 	if err == nil {
 		left := rec.Left()
-		left.Durable.SetConsole(x.console(x.cfg))
+		left.Durable.SetConsole(x.console())
 		rec, err = sim.RestartOff(left, x.rcfg, p, nil)
 	}
 	if err != nil {

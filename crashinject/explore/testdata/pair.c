@@ -1,7 +1,7 @@
 // Two counters that must be equal, in persistent memory, and a checksum of them. "MODE N" counts
 // to N and says so after each step; "show" is the recovery. Modes: right; lost (says
 // so before it is durable); torn (no checksum is looked at by "show"); abort-show, hang-show, exit-show
-// are recoveries that cannot cope with a torn record, pool-show one that wants a record; waste flushes for nothing. "none" touches no persistent memory.
+// are recoveries that cannot cope with a torn record, pool-show one that wants a record; waste flushes for nothing, again flushes one line twice where once would do. "none" touches no persistent memory.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -43,6 +43,43 @@ int main(int argc, char **argv)
 			persist(slot, 1);
 		}
 		slot->b = 1, slot->a = 9;
+		return 0;
+	}
+	if (!strcmp(how, "again")) { // one flush and fence would do for both stores of the line
+		slot->a = 1;
+		persist(slot, 1);
+		slot->fill[0] = 2;
+		persist(slot, 1);
+		slot->b = 1; // and here they are for two lines
+		slot->a = 2;
+		persist(slot, 2);
+		slot->a = 3;
+		persist(slot, 1);
+		puts("acknowledged");
+		slot->a = 4;
+		persist(slot, 1);
+		return 0;
+	}
+	if (!strcmp(how, "lines")) { // what standard input says: "set A B" or "nothing"
+		char line[64];
+		for (long a, b; fgets(line, sizeof line, stdin); ) {
+			if (sscanf(line, "set %ld %ld", &a, &b) != 2)
+				continue;
+			slot->a = a;
+			slot->b = b; // not with it
+			slot->sum = 3 * a;
+			*current = 1;
+			persist(slot, 3);
+			persist(current, 1);
+			puts("set");
+		}
+		return 0;
+	}
+	if (!strcmp(how, "same")) { // the same stores again leave the same
+		for (int i = 0; i < 2 * atoi(argv[2]); i++) {
+			slot->a = i % 2;
+			persist(slot, 1);
+		}
 		return 0;
 	}
 	if (!strstr(how, "show")) {
