@@ -150,7 +150,7 @@ func TestAdvice(t *testing.T) {
 func TestFileSizeLimit(t *testing.T) {
 	r := newRig(t, nil)
 	r.want(0, "rt_sigaction", SIGXFSZ, iov(1, 0, 0, 0), 0, 8) // SIG_IGN
-	fd := r.sys("open", "/tmp/file", oRdwr|oCreat, 0o600)
+	fd := uint64(r.sys("open", "/tmp/file", oRdwr|oCreat, 0o600))
 	buf := r.put(make([]byte, 300))
 	r.want(0, "prlimit64", 0, rlimitFsize, iov(200, rlimInfinity), 0)
 	r.want(150, "pwrite64", fd, buf, 150, 0)
@@ -160,7 +160,7 @@ func TestFileSizeLimit(t *testing.T) {
 	r.want(errno.EFBIG, "ftruncate", fd, 201)
 	r.want(0, "ftruncate", fd, 200)
 	r.want(errno.EFBIG, "fallocate", fd, 0, 0, 300)
-	null := r.sys("open", "/dev/null", oWronly, 0)
+	null := uint64(r.sys("open", "/dev/null", oWronly, 0))
 	r.want(300, "write", null, buf, 300)
 }
 
@@ -169,8 +169,8 @@ func TestFileSizeLimit(t *testing.T) {
 func TestDataLimit(t *testing.T) {
 	const size = 1 << 20
 	r := newRig(t, nil)
-	shared := r.sys("mmap", 0, size, 3, 0x21, -1, 0)
-	readable := r.sys("mmap", 0, size, 1, 0x22, -1, 0)
+	shared := uint64(r.sys("mmap", 0, size, 3, 0x21, -1, 0))
+	readable := uint64(r.sys("mmap", 0, size, 1, 0x22, -1, 0))
 	r.want(0, "prlimit64", 0, rlimitData, iov(size, rlimInfinity), 0)
 	r.want(errno.ENOMEM, "mmap", 0, size, 3, 0x22, -1, 0)
 	r.want(errno.ENOMEM, "mprotect", readable, size, 3)
@@ -178,6 +178,6 @@ func TestDataLimit(t *testing.T) {
 	if at := r.sys("mmap", 0, size, 1, 0x22, -1, 0); at < 0 {
 		t.Errorf("memory that is only read: %d", at)
 	}
-	small := r.sys("mmap", 0, 4096, 3, 0x22, -1, 0)
+	small := uint64(r.sys("mmap", 0, 4096, 3, 0x22, -1, 0))
 	r.want(errno.ENOMEM, "mremap", small, 4096, size, 1)
 }
