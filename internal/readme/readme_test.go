@@ -1,10 +1,9 @@
-// Package readme executes the examples of the README. It models nothing and is
-// imported by nobody.
+// Package readme executes the examples of the README and of the READMEs beside the code. It
+// models nothing and is imported by nobody.
 //
 // An example is a fenced block marked console whose first line begins with
 // "$ zhuque" or with "$ echo". Its lines that begin with "$ " are commands for
-// the shell, run one after the other in one empty directory for the whole
-// README; the lines behind a command are what it writes, standard output and
+// the shell, run one after the other in one empty directory for each document; the lines behind a command are what it writes, standard output and
 // standard error together. "$ echo $?" shows the status of the command before.
 //
 // Output must be equal but for the width of white space and of rules. A line of
@@ -15,7 +14,7 @@
 //	                           counted from 1 at the left, or from -1 at the right
 //	<!-- needs: FILE -->       the example is about a real program of .cache
 //
-// go test ./internal/readme -rewrite puts the real output into the README.
+// go test ./internal/readme -rewrite puts the real output into the documents.
 package readme
 
 import (
@@ -23,6 +22,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,12 +34,32 @@ import (
 	"time"
 )
 
-var rewrite = flag.Bool("rewrite", false, "put the real output of the examples into the README")
+var rewrite = flag.Bool("rewrite", false, "put the real output of the examples into the documents")
 
 const (
-	path   = "../../README.md"
+	root   = "../.."
+	path   = root + "/README.md"
 	elided = "…"
 )
+
+// documents are the READMEs of the repository.
+func documents(t *testing.T) (list []string) {
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && name != root:
+			return filepath.SkipDir
+		case d.Name() == "README.md":
+			list = append(list, name)
+		}
+		return nil
+	})
+	if err != nil || !slices.Contains(list, path) {
+		t.Fatalf("documents %q: %v", list, err)
+	}
+	return list
+}
 
 // block is one fenced block of the README: lines[from:to] without the fences.
 type block struct {
@@ -97,19 +117,25 @@ func steps(lines []string, b block) (list []step) {
 	return list
 }
 
-// shell runs the commands of the README.
+// shell runs the commands of a document.
 type shell struct {
 	dir, bin string
 	status   int
 }
 
-func newShell(t *testing.T) *shell {
-	s := &shell{dir: t.TempDir(), bin: t.TempDir()}
-	build := exec.Command("go", "build", "-o", filepath.Join(s.bin, "zhuque"), "zhuque/cmd/zhuque")
+// build makes the program and returns its directory.
+func build(t *testing.T) string {
+	dir := t.TempDir()
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "zhuque"), "zhuque/cmd/zhuque")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build zhuque/cmd/zhuque: %v\n%s", err, out)
 	}
-	cache, err := filepath.Abs("../../.cache")
+	return dir
+}
+
+func newShell(t *testing.T, bin string) *shell {
+	s := &shell{dir: t.TempDir(), bin: bin}
+	cache, err := filepath.Abs(root + "/.cache")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,16 +231,28 @@ func TestExamples(t *testing.T) {
 	if _, err := exec.LookPath("sh"); err != nil {
 		t.Skip("the examples are for a POSIX shell")
 	}
-	text, err := os.ReadFile(path)
+	bin := build(t)
+	for _, document := range documents(t) {
+		name, err := filepath.Rel(root, document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(filepath.ToSlash(name), func(t *testing.T) { examples(t, document, filepath.ToSlash(name), bin) })
+	}
+}
+
+// examples executes those of one document; only the README of the whole must have some.
+func examples(t *testing.T, document, name, bin string) {
+	text, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(string(text), "\n")
-	sh := newShell(t)
+	sh := newShell(t, bin)
 	var out []string
 	done := 0 // lines that out holds already
 	list := blocks(lines)
-	if len(list) == 0 {
+	if len(list) == 0 && document == path {
 		t.Fatal("the README has no examples")
 	}
 	for _, b := range list {
@@ -226,7 +264,7 @@ func TestExamples(t *testing.T) {
 			got := sh.run(t, s.command)
 			if !same(s.output, got, b.varies) {
 				if !*rewrite {
-					t.Errorf("README.md:%d: $ %s\nwrote:\n%s\nthe README says:\n%s", s.line, s.command, strings.Join(got, "\n"), strings.Join(s.output, "\n"))
+					t.Errorf("%s:%d: $ %s\nwrote:\n%s\nthe document says:\n%s", name, s.line, s.command, strings.Join(got, "\n"), strings.Join(s.output, "\n"))
 				}
 				s.output = shorten(s.output, got)
 			}
@@ -234,9 +272,9 @@ func TestExamples(t *testing.T) {
 		}
 		done = b.to
 	}
-	if *rewrite {
+	if *rewrite && len(list) > 0 {
 		out = append(out, lines[done:]...)
-		if err := os.WriteFile(path, []byte(strings.Join(out, "\n")), 0o644); err != nil {
+		if err := os.WriteFile(document, []byte(strings.Join(out, "\n")), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -286,13 +324,13 @@ func TestMapOfFolders(t *testing.T) {
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
-	root, err := filepath.Abs("../..")
+	top, err := filepath.Abs(root)
 	if err != nil {
 		t.Fatal(err)
 	}
 	folders := map[string]bool{}
 	for dir := range strings.Lines(string(out)) {
-		rel, err := filepath.Rel(root, strings.TrimSpace(dir))
+		rel, err := filepath.Rel(top, strings.TrimSpace(dir))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -309,13 +347,17 @@ func TestMapOfFolders(t *testing.T) {
 	}
 }
 
-// The README's table of the persistent image has the parts of the runtime's layout.
+// The documents' table of the persistent image has the parts of the runtime's layout.
 func TestPersistentImage(t *testing.T) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, document := range documents(t) {
+		more, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, more...)
 	}
-	layout, err := os.ReadFile("../../runtime/wpp/doc.go")
+	layout, err := os.ReadFile(root + "/runtime/wpp/doc.go")
 	if err != nil {
 		t.Fatal(err)
 	}
