@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"path"
+	"strings"
 
 	"zhuque/cachemodel/worlds"
 	"zhuque/sim"
@@ -96,11 +97,22 @@ func (s *sites) place(n worlds.Site) Place {
 	return s.places[n]
 }
 
+// programLine is the innermost frame with a line that somebody wrote: a compiler's header of
+// intrinsics stands for single instructions.
+func programLine(stack symbols.Stack) (symbols.Frame, bool) {
+	for i, f := range stack {
+		if f.HasLine() && !(strings.HasSuffix(f.File, "intrin.h") && i+1 < len(stack) && stack[i+1].How == symbols.ByInlining) {
+			return f, true
+		}
+	}
+	return stack.Line()
+}
+
 // placeOf names the innermost frame of a stack that has a line.
 func placeOf(stack symbols.Stack) Place {
 	inner := stack[0]
 	p := Place{Address: fmt.Sprintf("%#x", inner.Addr)}
-	f, ok := stack.Line()
+	f, ok := programLine(stack)
 	if !ok {
 		if inner.Symbol != "" {
 			p.Function = fmt.Sprintf("%s+%#x", inner.Symbol, inner.SymbolOffset)
@@ -111,7 +123,7 @@ func placeOf(stack symbols.Stack) Place {
 		return p
 	}
 	p.File, p.Line, p.Function = f.File, f.Line, f.Function
-	if !inner.HasLine() {
+	if inner.Line != f.Line || inner.File != f.File {
 		if p.In = inner.Symbol; p.In == "" {
 			p.In = fmt.Sprintf("%s+%#x", path.Base(inner.Module), inner.Offset)
 		}

@@ -40,6 +40,7 @@ var table = map[string]row{
 	"scenarios/real":     {own: []string{"sim/det"}, host: []string{"os"}},
 	"scenarios/validate": {own: []string{"cachemodel", "crashinject", "internal/reference", "scenarios/guests", "sim", "sim/phys"}},
 
+	"scenarios/persistent":   {},
 	"scenarios/system":       {},
 	"scenarios/sockets":      {},
 	"scenarios/sockets/talk": {host: []string{"net", "net/http", "os"}},
