@@ -87,8 +87,15 @@ func (s *sandbox) enter() error {
 	if err := mount("/proc", filepath.Join(s.Root, "proc"), "", syscall.MS_BIND|syscall.MS_REC); err != nil {
 		return err
 	}
-	for _, name := range []string{"null", "zero", "full", "random", "urandom"} {
+	for minor, name := range map[int]string{3: "null", 5: "zero", 7: "full", 8: "random", 9: "urandom"} {
 		at := filepath.Join(s.Root, "dev", name)
+		// Root makes them itself, for every user of the sandbox: the host's may be root's alone.
+		if syscall.Mknod(at, syscall.S_IFCHR|0o666, 1<<8|minor) == nil {
+			if err := os.Chmod(at, 0o666); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := os.WriteFile(at, nil, 0o666); err != nil {
 			return err
 		}
@@ -101,6 +108,11 @@ func (s *sandbox) enter() error {
 	}
 	if err := os.Mkdir(filepath.Join(s.Root, "dev", "shm"), 0o777); err != nil {
 		return err
+	}
+	for _, dir := range []string{"tmp", "dev/shm"} { // whatever the umask is
+		if err := os.Chmod(filepath.Join(s.Root, dir), 0o777|os.ModeSticky); err != nil {
+			return err
+		}
 	}
 	if err := s.terminals(); err != nil {
 		return err
