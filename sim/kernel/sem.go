@@ -85,10 +85,9 @@ func (s *semSet) code(c *codec) {
 		m.value, m.pid = int16(w), int32(w>>16)
 	})
 	codeList(c, &s.undo, semMost, func(u *semUndone) {
-		code(c, &u.pid)
-		w := uint32(u.num) | uint32(uint16(u.by))<<16
+		w := uint64(u.num) | uint64(uint16(u.by))<<16 | uint64(uint32(u.pid))<<32
 		code(c, &w)
-		u.num, u.by = uint16(w), int16(w>>16)
+		u.num, u.by, u.pid = uint16(w), int16(w>>16), int32(w>>32)
 	})
 }
 
