@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"zhuque/crashinject/result"
@@ -95,26 +96,30 @@ func cutCSV(c *result.Campaign) []byte {
 func overheadCSV(o *result.Overhead) []byte {
 	var rows [][]string
 	for i := range o.Points {
-		rows = append(rows, overheadCells(&o.Points[i]))
+		rows = append(rows, overheadCells(o, &o.Points[i]))
 	}
-	return csvText(overheadHead, rows)
+	head := slices.Clone(overheadHead)
+	if o.Parameter != "" {
+		head[1] = o.Parameter
+	}
+	return csvText(head, rows)
 }
 
 var overheadHead = []string{"system", "pmem_latency_nanos", "cycles", "instructions", "relative_to_native", "n", "low", "high"}
 
-func overheadCells(p *result.OverheadPoint) []string {
+func overheadCells(o *result.Overhead, p *result.OverheadPoint) []string {
 	low, high := "", "" // one run spans nothing
 	if p.N > 1 {
 		low, high = float(p.Low), float(p.High)
 	}
-	return []string{p.System, float(p.PMEMLatencyNanos), u(uint64(p.Cycles)), u(p.Instructions), float(p.RelativeToNative), strconv.Itoa(max(p.N, 1)), low, high}
+	return []string{p.System, float(o.X(p)), u(uint64(p.Cycles)), u(p.Instructions), float(p.RelativeToNative), strconv.Itoa(max(p.N, 1)), low, high}
 }
 
 // overheadSummaryCSV holds all programs at one latency that all of them were
 // measured at: the middle one of those. ok is false with fewer than two programs
 // or when they share no latency.
 func overheadSummaryCSV(doc *result.Document) (text []byte, latency float64, ok bool) {
-	if len(doc.Overheads) < 2 {
+	if len(doc.Overheads) < 2 || slices.ContainsFunc(doc.Overheads, func(o result.Overhead) bool { return o.Parameter != "" }) {
 		return nil, 0, false
 	}
 	var shared []float64
@@ -133,7 +138,7 @@ func overheadSummaryCSV(doc *result.Document) (text []byte, latency float64, ok 
 		o := &doc.Overheads[i]
 		for j := range o.Points {
 			if o.Points[j].PMEMLatencyNanos == latency {
-				rows = append(rows, append([]string{o.Program}, overheadCells(&o.Points[j])...))
+				rows = append(rows, append([]string{o.Program}, overheadCells(o, &o.Points[j])...))
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -64,7 +65,7 @@ func cutCaption(c *result.Campaign) string {
 }
 
 func overheadCaption(o *result.Overhead) string {
-	text := fmt.Sprintf("%s: modelled run time relative to native over the PMEM read latency.", o.Program)
+	text := fmt.Sprintf("%s: modelled run time relative to native over %s.", o.Program, cmp.Or(o.Parameter, "the PMEM read latency"))
 	return text + intervalNote(o.Points)
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"encoding/json"
 	"html/template"
@@ -37,6 +38,7 @@ type page struct {
 	Figures     []figureView
 	Runs        []runView
 	Overheads   []overheadView
+	Over        string // what they have in common, "" for nothing
 	Params      []paramView
 	Verdicts    []labelled
 	Kinds       []labelled
@@ -69,6 +71,7 @@ type runView struct{ Name, Instructions, Cycles, CPI, Wall, Speed, Exit, Digest,
 
 type overheadView struct {
 	Program string
+	Axis    string
 	Systems []string
 	Rows    []overheadRow
 }
@@ -99,6 +102,9 @@ func newPage(doc *result.Document) *page {
 	}
 	for i := range doc.Overheads {
 		p.Overheads = append(p.Overheads, viewOverhead(&doc.Overheads[i]))
+		if p.Over = " over PMEM latency"; doc.Overheads[i].Parameter != "" {
+			p.Over = ""
+		}
 	}
 	for _, q := range doc.Params {
 		p.Params = append(p.Params, viewParam(q))
@@ -220,7 +226,7 @@ func indented(raw json.RawMessage) string {
 // viewOverhead lays the points out with one row per latency and one column per
 // system, both in the order in which they first occur.
 func viewOverhead(o *result.Overhead) overheadView {
-	v := overheadView{Program: o.Program}
+	v := overheadView{Program: o.Program, Axis: cmp.Or(o.Parameter, "PMEM read latency (ns)")}
 	for i := range o.Points {
 		p := &o.Points[i]
 		column := slices.Index(v.Systems, p.System)
@@ -228,10 +234,10 @@ func viewOverhead(o *result.Overhead) overheadView {
 			column = len(v.Systems)
 			v.Systems = append(v.Systems, p.System)
 		}
-		row := slices.IndexFunc(v.Rows, func(r overheadRow) bool { return r.Latency == float(p.PMEMLatencyNanos) })
+		row := slices.IndexFunc(v.Rows, func(r overheadRow) bool { return r.Latency == float(o.X(p)) })
 		if row < 0 {
 			row = len(v.Rows)
-			v.Rows = append(v.Rows, overheadRow{Latency: float(p.PMEMLatencyNanos)})
+			v.Rows = append(v.Rows, overheadRow{Latency: float(o.X(p))})
 		}
 		for len(v.Rows[row].Cells) <= column {
 			v.Rows[row].Cells = append(v.Rows[row].Cells, overheadCell{Value: "-"})

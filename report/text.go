@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -131,7 +132,7 @@ func runTable(doc *result.Document) *textTable {
 // overheadTable has one row per PMEM latency and one column per system.
 func overheadTable(o *result.Overhead) *textTable {
 	v := viewOverhead(o)
-	t := &textTable{head: append([]string{"PMEM latency (ns)"}, v.Systems...)}
+	t := &textTable{head: append([]string{cmp.Or(o.Parameter, "PMEM latency (ns)")}, v.Systems...)}
 	for _, r := range v.Rows {
 		row := []cell{{text: r.Latency}}
 		for i := range v.Systems {

@@ -168,8 +168,9 @@ type Levels struct {
 // cycles of the native system on the same program, at the latency the caller chose as base.
 type OverheadPoint struct {
 	System           string      `json:"system"`
-	PMEMLatencyNanos float64     `json:"pmem_latency_nanos"` // PMEM read latency of the model
-	Cycles           phys.Cycles `json:"cycles"`
+	PMEMLatencyNanos float64     `json:"pmem_latency_nanos"` // PMEM read latency of the model; 0 where another parameter varies
+	Value            float64     `json:"value,omitempty"`    // of Overhead.Parameter
+	Cycles           phys.Cycles `json:"cycles"`             // until the last core was done, where Overhead.Parameter is given; else of all cores
 	Instructions     uint64      `json:"instructions"`
 	RelativeToNative float64     `json:"relative_to_native"`
 	N                int         `json:"n,omitempty"`    // runs with different seeds behind the value; 0 or 1: a single one
@@ -177,10 +178,20 @@ type OverheadPoint struct {
 	High             float64     `json:"high,omitempty"` // largest one
 }
 
-// Overhead is the cost of several systems on one program over PMEM read latency.
+// Overhead is the cost of several systems on one program over PMEM read latency, or over
+// another parameter.
 type Overhead struct {
-	Program string          `json:"program"`
-	Points  []OverheadPoint `json:"points"`
+	Program   string          `json:"program"`
+	Parameter string          `json:"parameter,omitempty"` // name and unit of what varies; "" for the PMEM read latency
+	Points    []OverheadPoint `json:"points"`
+}
+
+// X returns where a point lies on the axis of what varies.
+func (o *Overhead) X(p *OverheadPoint) float64 {
+	if o.Parameter == "" {
+		return p.PMEMLatencyNanos
+	}
+	return p.Value
 }
 
 // Fact is one line about the environment of a document, as the caller words it.

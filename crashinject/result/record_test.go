@@ -46,7 +46,7 @@ func fullDocument() Document {
 			Instructions: 90, Cycles: 120, ElapsedCycles: 70, ElapsedNanos: 24, CoreCycles: []phys.Cycles{70, 50}, Order: "instructions", Stalls: map[string]phys.Cycles{"fence": 30}, Hits: Levels{L1D: 9, L2: 4, LLC: 5}, Misses: Levels{L1D: 3, L2: 2, LLC: 1}, MediaBytesWritten: 64, WallSeconds: 0.25, InstructionsPerSecond: 360, Digest: "ab", ExitStatus: 7,
 			Counters: json.RawMessage(`{"l1_misses":4}`),
 		}},
-		Overheads: []Overhead{{Program: "counter", Points: []OverheadPoint{{
+		Overheads: []Overhead{{Program: "counter", Parameter: "cache.pmem.read (ns)", Points: []OverheadPoint{{Value: 305,
 			System: "zhuque", PMEMLatencyNanos: 305, Cycles: 130, Instructions: 95, RelativeToNative: 1.25, N: 3, Low: 1.2, High: 1.5,
 		}}}},
 		Params: []phys.Param{{Name: "pmem.read", Value: 305, Unit: "ns", Status: phys.Cited, Source: "FAST'20", Range: "50..5000"}},

@@ -125,7 +125,7 @@ func (p *Point) check(from, to uint64) error {
 }
 
 func (p *OverheadPoint) validate() error {
-	err := finite("pmem_latency_nanos", p.PMEMLatencyNanos, "relative_to_native", p.RelativeToNative, "low", p.Low, "high", p.High)
+	err := finite("pmem_latency_nanos", p.PMEMLatencyNanos, "value", p.Value, "relative_to_native", p.RelativeToNative, "low", p.Low, "high", p.High)
 	switch {
 	case err != nil:
 		return err

@@ -15,24 +15,29 @@ import (
 )
 
 // Overhead draws, for one program, the run time of each system relative to
-// native over the PMEM read latency, with an interval from the smallest to the
+// native over the PMEM read latency or another parameter, with an interval from the smallest to the
 // largest run where there were several. An axis that spans more than a factor of
 // ten is logarithmic.
 //
-// The CSV has one row per point with the columns system, pmem_latency_nanos,
-// relative_to_native, n, low and high (both empty: no interval).
+// The CSV has one row per point with the columns system, what varies (the second:
+// pmem_latency_nanos, or the name that the axis gets), relative_to_native, n, low and high
+// (both empty: no interval).
 func Overhead(text []byte) (*Figure, error) {
-	t, err := readTable(text, "system", "pmem_latency_nanos", "relative_to_native", "n", "low", "high")
+	t, err := readTable(text, "system", "relative_to_native", "n", "low", "high")
 	if err != nil {
 		return nil, err
 	}
-	p := newPanel("PMEM read latency (ns)", "run time / native")
+	x, label := t.named(1), t.named(1)
+	if x == "pmem_latency_nanos" {
+		label = "PMEM read latency (ns)"
+	}
+	p := newPanel(label, "run time / native")
 	f := &Figure{panels: []*plot.Plot{p}, height: 250}
 	var names []string
 	others := 0
 	series := map[string]*intervals{}
 	for i := range t.rows {
-		v, err := t.numbers(i, "pmem_latency_nanos", "relative_to_native", "n")
+		v, err := t.numbers(i, x, "relative_to_native", "n")
 		if err != nil {
 			return nil, err
 		}

@@ -40,6 +40,16 @@ func readTable(text []byte, required ...string) (*table, error) {
 	return t, nil
 }
 
+// named returns the name of a column by its place, "" if there is none.
+func (t *table) named(column int) string {
+	for name, at := range t.column {
+		if at == column {
+			return name
+		}
+	}
+	return ""
+}
+
 func (t *table) text(row int, name string) string { return t.rows[row][t.column[name]] }
 
 // numbers returns the values of the named columns of one row.
