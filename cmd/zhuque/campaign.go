@@ -28,6 +28,7 @@ type campaignFlags struct {
 	out      string
 	shrink   int
 	check    restartFlags
+	ci       ciFlags
 }
 
 var strategies = []string{string(crashinject.Every), string(crashinject.Random), string(crashinject.Fuzz), string(crashinject.Calls),
@@ -57,6 +58,10 @@ that replays it. Cases, report and figures are in the --out directory. Without -
 each run has its own, zhuque-out/NAME-N, and zhuque-out/report.html is the report of
 the latest. An interrupt, SIGTERM or SIGHUP ends the campaign with the report so far.
 
+For continuous integration: --budget ends the campaign after a time (the verdict is that
+of the points judged until then), --junit, --sarif and --markdown write its failures in the
+forms that CI systems show.
+
 The exit status is that of the worst verdict: 0 pass, 10 violation, 11 detected,
 12 unsupported, 13 simulator bug, 14 timeout, 15 when no point was reached as its plan
 says; 2 for bad input, 3 when all passed but
@@ -67,6 +72,7 @@ whole record as documented in the package crashinject/result.`,
 		Example: `  zhuque campaign --from 1000 --to 3000 -- guest:counter
   zhuque campaign --strategy fuzz --points 50 --seed 7 --format json -- guest:maps
   zhuque campaign --points 200 list-calls
+  zhuque campaign --budget 10m --junit junit.xml --sarif zhuque.sarif list-random
   zhuque campaign --mutant x87-not-saved   # exit status 10
   zhuque campaign --strategy random --points 20 --domain adr -- guest:list   # exit status 11`,
 		Args: cobra.ArbitraryArgs,
@@ -76,6 +82,7 @@ whole record as documented in the package crashinject/result.`,
 	f.form.register(c)
 	refusePublish(c)
 	f.check.register(c)
+	f.ci.register(c)
 	fl := c.Flags()
 	fl.StringVar(&f.strategy, "strategy", string(crashinject.Every), strings.Join(strategies, ", "))
 	complete(c, "strategy", words(strategies...))
@@ -188,6 +195,9 @@ func (f *campaignFlags) run(c *cobra.Command, args []string) error {
 	if f.workers < 0 || f.shrink < 0 {
 		return errors.New("--workers and --shrink: expected a whole number that is not negative")
 	}
+	if err := f.ci.check(); err != nil {
+		return err
+	}
 	camp.Workers = f.workers
 	camp.Progress = progress(camp.Name)
 	folder, err := newRunFolder(f.out, camp.Name)
@@ -196,9 +206,13 @@ func (f *campaignFlags) run(c *cobra.Command, args []string) error {
 	}
 	ctx, stop := interruptible()
 	defer stop()
+	ctx, spent := f.ci.within(ctx)
+	defer spent()
 	(&firstCase{folder: folder, budget: f.shrink}).attach(ctx, &camp)
 	res, err := camp.Run(ctx)
 	switch {
+	case (res == nil || res.Points == 0) && errors.Is(context.Cause(ctx), errBudget):
+		return exit(result.Timeout.ExitCode(), "%v before the first point was judged", errBudget)
 	case res == nil && ctx.Err() != nil:
 		return exit(result.StatusInterrupted, "%v before the first point", context.Cause(ctx))
 	case res == nil:
@@ -211,7 +225,10 @@ func (f *campaignFlags) run(c *cobra.Command, args []string) error {
 // points. A file that could not be written (werr) is told of, but takes the place of no
 // verdict but pass.
 func campaignStatus(ctx context.Context, res *result.Campaign, err, werr error) error {
-	if ctx.Err() != nil {
+	if errors.Is(context.Cause(ctx), errBudget) && res.Points > 0 {
+		fmt.Fprintf(os.Stderr, "zhuque: %v after %d points; the verdict is that of these\n", errBudget, res.Points)
+		err = nil
+	} else if ctx.Err() != nil {
 		err = exit(result.StatusInterrupted, "%v after %d points", context.Cause(ctx), res.Points)
 	}
 	worst, ok := res.Counts.Worst()
@@ -254,7 +271,7 @@ func (f *campaignFlags) write(camp *crashinject.Campaign, res *result.Campaign, 
 	} else {
 		err = report.Text(os.Stdout, doc, colour(os.Stdout))
 	}
-	err = errors.Join(err, folder.report(doc))
+	err = errors.Join(err, folder.report(doc), f.ci.write(doc))
 	if asJSON && res.Replay != "" {
 		fmt.Fprintln(os.Stderr, res.Replay)
 	}
