@@ -60,7 +60,7 @@ func (r *rig) shadowed() shadow {
 	if n := r.objects(); n > fewObjects && r.calls%(n/4) != 0 || r.calls > manyCalls && r.calls%5 != 0 && !r.always {
 		return nil
 	}
-	r.k.dirty = r.k.TakeDirty() // what calls without a check have mapped and unmapped again is no change of this one
+	r.earlier, r.k.dirty = r.k.TakeDirty(), nil // what earlier calls have marked does not count for this one
 	s := shadow{}
 	for _, rec := range r.k.Records() {
 		s[rec.Key] = rec
@@ -83,6 +83,7 @@ func (r *rig) checkRecords(before shadow, call string) {
 	r.Helper()
 	dirty := r.k.TakeDirty()
 	r.k.dirty = slices.Clone(dirty)
+	r.remark()
 	for _, key := range dirty {
 		delete(before, key)
 		if rec, ok := r.k.Record(key); ok {
@@ -100,6 +101,13 @@ func (r *rig) checkRecords(before shadow, call string) {
 	if d := differences(r.k, k, 8); len(d) > 0 {
 		r.Fatalf("%s: not marked as changed, or in no record: a restart with what is marked, %v, finds: %s", call, dirty, strings.Join(d, "; "))
 	}
+}
+
+// remark marks again what calls before the last one have marked.
+func (r *rig) remark() {
+	marked := append(r.earlier, r.k.dirty...)
+	slices.SortFunc(marked, Key.Compare)
+	r.k.dirty, r.earlier = slices.Compact(marked), nil
 }
 
 // Fields that a record holds under a condition only, and which are zero otherwise.

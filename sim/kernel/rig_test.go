@@ -36,8 +36,9 @@ type rig struct {
 
 	extents *mm.Extents
 
-	calls  int  // so far
-	always bool // each call is checked, see checkRecords
+	earlier []Key // by calls before the one that is checked
+	calls   int   // so far
+	always  bool  // each call is checked, see checkRecords
 }
 
 func newRig(t testing.TB, stdin io.Reader) *rig {
@@ -125,8 +126,11 @@ func (r *rig) raw(name string, args ...any) Outcome {
 	before := r.shadowed()
 	o := r.k.Syscall(r.c)
 	r.checkWatches()
-	if before != nil && !o.Stops() {
+	switch {
+	case before != nil && !o.Stops():
 		r.checkRecords(before, fmt.Sprintf("%s%v", name, args))
+	case before != nil:
+		r.remark()
 	}
 	return o
 }

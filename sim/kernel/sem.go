@@ -294,7 +294,7 @@ func (k *Kernel) semChanged(s *semSet, ops []semOp) {
 	}
 }
 
-// semServe does for those who wait what can be done now.
+// semServe does for those who wait what can be done now. The set is marked as changed.
 func (k *Kernel) semServe(s *semSet) {
 	for k.semServeOne(s, false) || k.semServeOne(s, true) {
 	}
@@ -318,7 +318,6 @@ func (k *Kernel) semServeOne(s *semSet, alters bool) bool {
 			s.otime = k.Now()
 		}
 		k.ipcServe(t, w)
-		k.touch(ipcKey(KindSemaphores, s.id))
 		return true
 	}
 	return false
