@@ -44,6 +44,8 @@ func (c *call) receive(d *desc, in *incoming) (uint64, error) {
 	switch {
 	case in.flags&msgErrqueue != 0:
 		return 0, errno.EAGAIN
+	case in.flags&msgOOB != 0 && s.tcp() && s.state == sockListening:
+		return 0, errno.ENOTCONN
 	case in.flags&msgOOB != 0 && s.tcp():
 		return 0, errno.EINVAL
 	case in.flags&msgOOB != 0:
@@ -74,10 +76,10 @@ func (c *call) receiveStream(d *desc, s *socket, in *incoming) (uint64, error) {
 	}
 	skip := c.moved()
 	left := in.size - skip
-	if left == 0 {
+	p := c.received(s)
+	if left == 0 && (skip > 0 || len(p.data) > 0) { // no bytes are waited for like any
 		return 0, nil
 	}
-	p := c.received(s)
 	n, stop := c.upTo(s, min(left, uint64(len(p.data))))
 	if in.flags&msgTrunc != 0 && s.tcp() { // the bytes are thrown away
 		c.drain(s, int(n))
@@ -94,7 +96,7 @@ func (c *call) receiveStream(d *desc, s *socket, in *incoming) (uint64, error) {
 	switch {
 	case err != nil:
 		return uint64(got), err
-	case uint64(got) == left || stop:
+	case left > 0 && uint64(got) == left || stop:
 		return uint64(got), nil
 	case got > 0 && (in.flags&msgWaitall == 0 || in.flags&(msgPeek|msgDontwait) != 0):
 		return uint64(got), nil

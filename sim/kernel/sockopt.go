@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"zhuque/sim/kernel/errno"
@@ -36,6 +37,7 @@ const (
 	soRcvtimeoNew = 66
 	soSndtimeoNew = 67
 	ipv6V6only    = 26
+	ipTTL         = 2
 	ipRecvttl     = 12
 	ipRecvtos     = 13
 	v6Recvlimit   = 51 // IPV6_RECVHOPLIMIT
@@ -46,47 +48,55 @@ const (
 	lingerAbort = 1 // value of soLinger, as it is kept: seconds + 1; 0 for off
 )
 
-// harmless are options that can be set and read and change nothing here, with their
-// values when they were not set, or whether any value but 0 and 1 becomes 1.
-var harmless = map[sockOption]struct {
-	initial int32
-	boolean bool
-}{
-	{level: solSocket, name: soReuseAddr}:   {0, true},
-	{level: solSocket, name: soBroadcast}:   {0, true},
-	{level: solSocket, name: soKeepalive}:   {0, true},
-	{level: solSocket, name: soReusePort}:   {0, true},
-	{level: solSocket, name: soPasscred}:    {0, true},
-	{level: solSocket, name: soRcvlowat}:    {1, false},
-	{level: solSocket, name: 5}:             {0, true},  // SO_DONTROUTE
-	{level: solSocket, name: 10}:            {0, true},  // SO_OOBINLINE
-	{level: solSocket, name: 12}:            {0, false}, // SO_PRIORITY
-	{level: solSocket, name: 46}:            {0, false}, // SO_BUSY_POLL
-	{level: ipprotoTCP, name: 1}:            {0, true},  // TCP_NODELAY
-	{level: ipprotoTCP, name: 3}:            {0, true},  // TCP_CORK
-	{level: ipprotoTCP, name: 4}:            {7200, false},
-	{level: ipprotoTCP, name: 5}:            {75, false},
-	{level: ipprotoTCP, name: 6}:            {9, false},
-	{level: ipprotoTCP, name: 7}:            {6, false},  // TCP_SYNCNT
-	{level: ipprotoTCP, name: 8}:            {60, false}, // TCP_LINGER2
-	{level: ipprotoTCP, name: 9}:            {0, false},  // TCP_DEFER_ACCEPT
-	{level: ipprotoTCP, name: 12}:           {1, true},   // TCP_QUICKACK
-	{level: ipprotoTCP, name: 18}:           {0, false},  // TCP_USER_TIMEOUT
-	{level: ipprotoIP, name: 1}:             {0, false},  // IP_TOS
-	{level: ipprotoIP, name: 2}:             {64, false}, // IP_TTL
-	{level: ipprotoIP, name: 10}:            {1, false},  // IP_MTU_DISCOVER
-	{level: ipprotoIP, name: 11}:            {0, true},   // IP_RECVERR
-	{level: ipprotoIP, name: ipRecvttl}:     {0, true},
-	{level: ipprotoIP, name: ipRecvtos}:     {0, true},
-	{level: ipprotoIP, name: 15}:            {0, true},   // IP_FREEBIND
-	{level: ipprotoIP, name: 24}:            {0, true},   // IP_BIND_ADDRESS_NO_PORT
-	{level: ipprotoIPv6, name: 16}:          {64, false}, // IPV6_UNICAST_HOPS
-	{level: ipprotoIPv6, name: 23}:          {1, false},  // IPV6_MTU_DISCOVER
-	{level: ipprotoIPv6, name: 25}:          {0, true},   // IPV6_RECVERR
-	{level: ipprotoIPv6, name: v6Recvlimit}: {0, true},
-	{level: ipprotoIPv6, name: v6Recvclass}: {0, true},
-	{level: ipprotoIPv6, name: 67}:          {0, false}, // IPV6_TCLASS
-	{level: ipprotoIPv6, name: 26}:          {0, true},  // IPV6_V6ONLY
+// plain is an option that can be set and read and changes nothing here.
+type plain struct {
+	initial int32 // its value when it was not set
+	boolean bool  // any value but 0 becomes 1
+	bounds  [2]int32
+}
+
+// takes reports whether an option may have a value; bounds that are alike are none.
+func (p *plain) takes(v int32) bool {
+	return p.bounds[0] == p.bounds[1] || v >= p.bounds[0] && v <= p.bounds[1]
+}
+
+// harmless are the plain options. Bounds: tcp(7), ip(7), net/ipv4/tcp.c.
+var harmless = map[sockOption]plain{
+	{level: solSocket, name: soReuseAddr}:   {boolean: true},
+	{level: solSocket, name: soBroadcast}:   {boolean: true},
+	{level: solSocket, name: soKeepalive}:   {boolean: true},
+	{level: solSocket, name: soReusePort}:   {boolean: true},
+	{level: solSocket, name: soPasscred}:    {boolean: true},
+	{level: solSocket, name: soRcvlowat}:    {initial: 1},
+	{level: solSocket, name: 5}:             {boolean: true},                      // SO_DONTROUTE
+	{level: solSocket, name: 10}:            {boolean: true},                      // SO_OOBINLINE
+	{level: solSocket, name: 12}:            {},                                   // SO_PRIORITY
+	{level: solSocket, name: 46}:            {bounds: [2]int32{0, math.MaxInt32}}, // SO_BUSY_POLL
+	{level: ipprotoTCP, name: 1}:            {boolean: true},                      // TCP_NODELAY
+	{level: ipprotoTCP, name: 3}:            {boolean: true},                      // TCP_CORK
+	{level: ipprotoTCP, name: 4}:            {initial: 7200, bounds: [2]int32{1, 32767}},
+	{level: ipprotoTCP, name: 5}:            {initial: 75, bounds: [2]int32{1, 32767}},
+	{level: ipprotoTCP, name: 6}:            {initial: 9, bounds: [2]int32{1, 127}},
+	{level: ipprotoTCP, name: 7}:            {initial: 6, bounds: [2]int32{1, 127}},   // TCP_SYNCNT
+	{level: ipprotoTCP, name: 8}:            {initial: 60},                            // TCP_LINGER2
+	{level: ipprotoTCP, name: 9}:            {},                                       // TCP_DEFER_ACCEPT
+	{level: ipprotoTCP, name: 12}:           {initial: 1, boolean: true},              // TCP_QUICKACK
+	{level: ipprotoTCP, name: 18}:           {bounds: [2]int32{0, math.MaxInt32}},     // TCP_USER_TIMEOUT
+	{level: ipprotoIP, name: 1}:             {},                                       // IP_TOS
+	{level: ipprotoIP, name: 2}:             {initial: 64, bounds: [2]int32{-1, 255}}, // IP_TTL
+	{level: ipprotoIP, name: 10}:            {initial: 1, bounds: [2]int32{0, 5}},     // IP_MTU_DISCOVER
+	{level: ipprotoIP, name: 11}:            {boolean: true},                          // IP_RECVERR
+	{level: ipprotoIP, name: ipRecvttl}:     {boolean: true},
+	{level: ipprotoIP, name: ipRecvtos}:     {boolean: true},
+	{level: ipprotoIP, name: 15}:            {boolean: true},                          // IP_FREEBIND
+	{level: ipprotoIP, name: 24}:            {boolean: true},                          // IP_BIND_ADDRESS_NO_PORT
+	{level: ipprotoIPv6, name: 16}:          {initial: 64, bounds: [2]int32{-1, 255}}, // IPV6_UNICAST_HOPS
+	{level: ipprotoIPv6, name: 23}:          {initial: 1, bounds: [2]int32{0, 5}},     // IPV6_MTU_DISCOVER
+	{level: ipprotoIPv6, name: 25}:          {boolean: true},                          // IPV6_RECVERR
+	{level: ipprotoIPv6, name: v6Recvlimit}: {boolean: true},
+	{level: ipprotoIPv6, name: v6Recvclass}: {boolean: true},
+	{level: ipprotoIPv6, name: 67}:          {bounds: [2]int32{-1, 255}}, // IPV6_TCLASS
+	{level: ipprotoIPv6, name: 26}:          {boolean: true},             // IPV6_V6ONLY
 }
 
 // attaches reports whether an option adds control messages to datagrams. A stream has none.
@@ -147,9 +157,15 @@ func sysSetsockopt(c *call) (uint64, error) {
 		return 0, errno.EINVAL
 	}
 	if !s.hasLevel(level) {
-		return 0, s.unknownLevel(level)
+		return 0, s.unknownLevel(false)
 	}
 	if level == solSocket {
+		if size < 4 {
+			return 0, errno.EINVAL
+		}
+		if _, err := c.word(c.a[3]); err != nil { // whatever the option is
+			return 0, err
+		}
 		switch name {
 		case soRcvtimeo, soSndtimeo, soRcvtimeoNew, soSndtimeoNew:
 			return 0, c.setTimeout(s, name, size)
@@ -180,8 +196,14 @@ func sysSetsockopt(c *call) (uint64, error) {
 		return 0, nil
 	case !known && level == solSocket && (name == soType || name == soError || name == soDomain || name == soProtocol || name == soAcceptConn || name == soPeercred || name == soSndlowat):
 		return 0, errno.ENOPROTOOPT
+	case !known && name > lastOption[level]:
+		return 0, errno.ENOPROTOOPT
 	case !known:
 		return 0, c.lacks("option %d of level %d", name, level)
+	case !h.takes(v), level == ipprotoIP && name == ipTTL && v == 0:
+		return 0, errno.EINVAL
+	case v == -1 && h.bounds[0] == -1:
+		v = h.initial
 	case v != 0 && s.kind == sockDgram && attaches(level, name):
 		return 0, c.lacks("option %d of level %d of datagrams", name, level)
 	case level == ipprotoIPv6 && name == ipv6V6only && s.local.port != 0:
@@ -194,12 +216,16 @@ func sysSetsockopt(c *call) (uint64, error) {
 }
 
 // unknownLevel is the answer to options of a level that a socket has not.
-func (s *socket) unknownLevel(int32) error {
-	if s.family == afUnix {
+func (s *socket) unknownLevel(get bool) error {
+	if s.family == afUnix || get && s.family == afInet {
 		return errno.EOPNOTSUPP
 	}
 	return errno.ENOPROTOOPT
 }
+
+// lastOption is the highest number of an option that Linux 6.1 has, by level: what is above
+// is no option of any kind.
+var lastOption = map[int32]int32{solSocket: 75, ipprotoTCP: 37, ipprotoIP: 50, ipprotoIPv6: 80}
 
 func (c *call) setTimeout(s *socket, name, size int32) error {
 	if size < 16 {
@@ -252,7 +278,7 @@ func sysGetsockopt(c *call) (uint64, error) {
 	}
 	level, name := int32(c.a[1]), int32(c.a[2])
 	if !s.hasLevel(level) {
-		return 0, s.unknownLevel(level)
+		return 0, s.unknownLevel(true)
 	}
 	if level == solSocket {
 		if data, ok := c.socketLevel(s, name); ok {
@@ -264,7 +290,7 @@ func sysGetsockopt(c *call) (uint64, error) {
 		return 0, c.putOption(le.AppendUint32(nil, loopbackMSS))
 	}
 	if _, known := harmless[sockOption{level: level, name: name}]; !known {
-		if level == solSocket && (name == soPeersec || name == 59) { // SO_PEERGROUPS
+		if level == solSocket && (name == soPeersec || name == 59) || name > lastOption[level] { // SO_PEERGROUPS
 			return 0, errno.ENOPROTOOPT
 		}
 		return 0, c.lacks("option %d of level %d", name, level)

@@ -46,7 +46,7 @@ func TestSocketFindsNobody(t *testing.T) {
 	if got := r.get(scratch, 12); le.Uint32(got) != 0 || le.Uint32(got[4:]) != 1<<32-1 {
 		t.Errorf("the peer of a socket without one is %x", got)
 	}
-	r.stops("getsockopt", 3, 1, 77, scratch, size)
+	r.stops("getsockopt", 3, 1, 60, scratch, size)
 	on := []byte{1, 0, 0, 0}
 	r.want(4, "socket", afInet, sockStream, 0)
 	r.want(0, "setsockopt", 4, ipprotoIP, ipRecvtos, on, 4)
