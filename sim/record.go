@@ -39,6 +39,7 @@ type Left struct {
 	Acked   int
 	At      uint64 // instructions retired
 	memory  *worlds.Memory
+	cut     bool // memory is as a cut leaves it
 	sites   Sites
 	open    map[phys.Frame]struct{} // frames that the cut before did not leave decided; nil for none
 }
@@ -129,7 +130,7 @@ func (m *Machine) Explore(domain worlds.Domain, to Observer) {
 	if m.rt != nil {
 		panic("BUG: exploring under a runtime")
 	}
-	cfg := worlds.Config{Domain: domain, Cores: len(m.cores)}
+	cfg := worlds.Config{Domain: domain, Cores: len(m.cores), Keep: true} // so that looks can be joined
 	if domain == worlds.EADR {
 		cfg.StoreBuffer = int(m.cfg.Cache.StoreBuffer)
 	}
@@ -173,6 +174,9 @@ func (r *record) look() { r.to.Look(r.m, r.left()) }
 // Machine.Split. to is told of looks at the new machine, nil for nobody.
 func RestartLeft(l *Left, cfg *Config, p Program, to Observer, blocks *Machine) (*Machine, error) {
 	d := l.durable()
+	if l.cut {
+		return l.restart(d, l.memory.Fork(source{d.PMEM}), cfg, p, to, blocks)
+	}
 	return l.restart(d, l.memory.Cut(source{d.PMEM}, worlds.Open), cfg, p, to, blocks)
 }
 
@@ -194,6 +198,43 @@ func (l *Left) Where(line phys.LineAddr) (name string) {
 		return at != f
 	})
 	return name
+}
+
+// Joint is what several crash points of one run leave, in which the file tree is the same:
+// one machine is started for all of them, and splits where a load first tells some apart.
+// Its zero value has none.
+type Joint struct {
+	points worlds.Joiner
+	last   *Left
+}
+
+// Add adds what the next crash point leaves.
+func (j *Joint) Add(l *Left) {
+	j.points.Add(l.memory, source{l.Durable.PMEM})
+	j.last = l
+}
+
+// AddPersisted adds what is left where a cut loses nothing.
+func (j *Joint) AddPersisted(l *Left) {
+	j.points.Add(l.memory.Persisted(source{l.Durable.PMEM}), source{l.Durable.PMEM})
+	j.last = l
+}
+
+// Len returns how many crash points there are.
+func (j *Joint) Len() int { return j.points.Len() }
+
+// Left is what all of them leave, with the clock of the last one.
+func (j *Joint) Left() *Left {
+	l := *j.last
+	l.memory, l.cut = j.points.Memory(source{l.Durable.PMEM}), true
+	return &l
+}
+
+// LeftAt is what one of them leaves, by its number from 0.
+func (j *Joint) LeftAt(k int) *Left {
+	l := j.Left()
+	l.memory.AtPoint(k)
+	return l
 }
 
 // durable is a copy for one machine.

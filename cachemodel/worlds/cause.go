@@ -90,7 +90,15 @@ type Cause struct {
 
 // Cause explains a decision of this world.
 func (m *Memory) Cause(d Decision) Cause {
-	ln := m.pasts[d.cell.gen].lines.get(uint64(d.cell.addr))
+	p := &m.pasts[d.cell.gen]
+	if d.cell.part >= jointPart {
+		ln, keep := p.ofPoint(&d.Choice)
+		if len(keep) == 0 {
+			return Cause{Line: d.cell.addr, Load: d.Load}
+		}
+		d.Choice = Choice{cell: cell{d.cell.gen, ln.addr, 0}, keep: keep}
+	}
+	ln := p.find(d.cell.addr)
 	width := ln.width(d.cell.part)
 	c := Cause{Cut: d.cell.gen, Line: ln.addr, Load: d.Load, Kept: Ref{ln.baseSite, ln.baseAt}}
 	lo, hi := math.MaxInt, 0
@@ -252,7 +260,7 @@ func (p span) has(i, width int) bool {
 // live with. Decisions and Cause name the stores.
 func (m *Memory) Robust() bool {
 	for i := range m.pasts {
-		if len(m.pasts[i].instants) == 0 {
+		if p := &m.pasts[i]; len(p.instants) == 0 || p.several() && !p.strict() {
 			return false
 		}
 	}

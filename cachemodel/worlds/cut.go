@@ -25,6 +25,10 @@ type past struct {
 	narrowed trie[spans] // by cell key: candidates that are left, where that is not all
 	steps    []spans     // of each core: how many steps of its buffer may have been taken
 	instants spans       // at which a strict machine could have stopped: see Violation
+
+	joint   *joint // crash points that are taken together; nil for one alone
+	points  spans  // of joint: those that it may have been
+	settled bool   // there is one of them; the fields above are its
 }
 
 // tie binds a line to a core's store buffer at the cut. The core took some number k

@@ -182,6 +182,11 @@ func (m *Memory) Digest() [2]uint64 {
 		}
 	}
 	for i := range m.pasts {
+		for _, p := range m.pasts[i].points {
+			if !m.pasts[i].settled {
+				h.word(uint64(p.lo)<<32 | uint64(p.hi))
+			}
+		}
 		for _, s := range m.pasts[i].steps {
 			for _, p := range s {
 				h.word(uint64(p.lo)<<32 | uint64(p.hi))

@@ -272,7 +272,7 @@ func (m *Memory) clflush(id int, l phys.LineAddr, site Site) {
 		return
 	}
 	m.before()
-	ln = m.mine(ln)
+	ln = m.mine(m.lines.get(uint64(l)))
 	ln.flushed = note{core: uint8(id), seq: m.seq, site: site}
 	m.raise(ln, m.seq, site)
 	m.closeIfDone(ln)
@@ -389,6 +389,7 @@ func (m *Memory) fresh() bool { return m.retired != m.looked || m.unseen }
 // at the end. It reports whether there was anything new.
 func (m *Memory) Looked() (fresh bool) {
 	fresh = m.fresh()
+	m.rehash() // once here, and not in each fork that the look makes
 	if m.Look != nil {
 		m.Look()
 	}

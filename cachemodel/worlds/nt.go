@@ -55,7 +55,7 @@ func (m *Memory) combine(id int, l phys.LineAddr, off int, data []byte, site Sit
 	})
 	if ln := m.open(l); len(ln.list) > 0 {
 		m.before()
-		m.raise(m.mine(ln), m.seq, site)
+		m.raise(m.open(l), m.seq, site)
 	}
 	ln := m.open(l)
 	m.retired++

@@ -200,12 +200,11 @@ func (m *Memory) Open(l phys.LineAddr) bool {
 func (m *Memory) OpenLines() (lines []phys.LineAddr) {
 	seen := map[phys.LineAddr]bool{}
 	for i := range m.pasts {
-		m.pasts[i].lines.each(func(_ uint64, ln *line) bool {
-			if !seen[ln.addr] && m.Open(ln.addr) {
-				lines = append(lines, ln.addr)
+		m.pasts[i].each(func(l phys.LineAddr) {
+			if !seen[l] && m.Open(l) {
+				lines = append(lines, l)
 			}
-			seen[ln.addr] = true
-			return true
+			seen[l] = true
 		})
 	}
 	slices.Sort(lines)
@@ -215,7 +214,7 @@ func (m *Memory) OpenLines() (lines []phys.LineAddr) {
 // everOpen reports whether a past generation left a record of the line.
 func (m *Memory) everOpen(l phys.LineAddr) bool {
 	for i := range m.pasts {
-		if m.pasts[i].lines.get(uint64(l)) != nil {
+		if m.pasts[i].find(l) != nil {
 			return true
 		}
 	}
@@ -273,7 +272,15 @@ func (m *Memory) current(id int, l phys.LineAddr, o *overlay) {
 func (m *Memory) below(gen int, l phys.LineAddr, want uint64, o *overlay) []Choice {
 	for ; gen >= 0 && want&^o.known != 0; gen-- {
 		p := &m.pasts[gen]
-		ln := p.lines.get(uint64(l))
+		if p.several() {
+			if vs := p.joint.versions[l]; vs != nil {
+				if choices := m.resolveJoint(gen, vs, want, o); choices != nil {
+					return choices
+				}
+				continue
+			}
+		}
+		ln := p.find(l)
 		if ln == nil {
 			continue
 		}
@@ -389,7 +396,12 @@ func ordered(groups []Choice) []Choice {
 // asked.
 func (m *Memory) Narrow(c Choice, load Site) {
 	p := &m.pasts[c.cell.gen]
-	ln := p.lines.get(uint64(c.cell.addr))
+	if c.cell.part >= jointPart {
+		m.narrowJoint(c)
+		m.trace = &Decision{Choice: c, Load: load, before: m.trace}
+		return
+	}
+	ln := p.find(c.cell.addr)
 	width := ln.width(c.cell.part)
 	m.digest.sum.sub(p.hash(ln))
 	keep := slices.Clone(c.keep)

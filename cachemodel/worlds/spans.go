@@ -1,6 +1,9 @@
 package worlds
 
-import "math"
+import (
+	"math"
+	"sort"
+)
 
 // span is the numbers from lo to hi, both included.
 type span struct{ lo, hi int }
@@ -60,3 +63,12 @@ func (s spans) each(fn func(int)) {
 
 // always is all instants.
 var always = span{math.MinInt, math.MaxInt}
+
+// slice returns the numbers from lo to hi, counted from lo.
+func (s spans) slice(lo, hi int) (part spans) {
+	i := sort.Search(len(s), func(i int) bool { return s[i].hi >= lo })
+	for ; i < len(s) && s[i].lo <= hi; i++ {
+		part = append(part, span{max(s[i].lo, lo) - lo, min(s[i].hi, hi) - lo})
+	}
+	return part
+}

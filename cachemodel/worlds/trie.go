@@ -137,3 +137,49 @@ func (n *node[T]) each(fn func(key uint64, val *T) bool) bool {
 	}
 	return true
 }
+
+// diff calls fn with the values that differ between two tries of which one came from the
+// other by changes, nil for one that is not there. What they share is not looked at.
+func (n *node[T]) diff(o *node[T], fn func(key uint64, old, now *T)) {
+	if n == o {
+		return
+	}
+	for i := range trieWidth {
+		var a, b slot[T]
+		if n != nil {
+			a = n.slots[i]
+		}
+		if o != nil {
+			b = o.slots[i]
+		}
+		if a == b {
+			continue
+		}
+		if a.child != nil && b.child != nil {
+			a.child.diff(b.child, fn)
+			continue
+		}
+		now := map[uint64]*T{}
+		b.each(func(key uint64, val *T) bool { now[key] = val; return true })
+		a.each(func(key uint64, val *T) bool {
+			if v := now[key]; v != val {
+				fn(key, val, v)
+			}
+			delete(now, key)
+			return true
+		})
+		b.each(func(key uint64, val *T) bool {
+			if now[key] != nil {
+				fn(key, nil, val)
+			}
+			return true
+		})
+	}
+}
+
+func (s *slot[T]) each(fn func(key uint64, val *T) bool) bool {
+	if s.val != nil {
+		return fn(s.key, s.val)
+	}
+	return s.child.each(fn)
+}
