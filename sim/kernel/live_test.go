@@ -314,6 +314,7 @@ func TestForksShareNothing(t *testing.T) {
 func TestForksAreIndependent(t *testing.T) {
 	for seed := range uint64(4) {
 		r := zoo(t)
+		r.ipc = seed%2 == 1
 		rng := det.Stream(seed, "kernel/aliases")
 		for range 50 {
 			r.randomCall(rng)
@@ -337,7 +338,7 @@ func TestForksAreIndependent(t *testing.T) {
 
 // twin returns a rig on a fork of everything.
 func (r *rig) twin() *rig {
-	f := &rig{TB: r.TB, host: r.host, next: r.next, dram: r.dram.Fork(), pmem: r.pmem.Fork(), con: r.con.Fork(false), extents: r.extents.Fork()}
+	f := &rig{TB: r.TB, ipc: r.ipc, host: r.host, next: r.next, dram: r.dram.Fork(), pmem: r.pmem.Fork(), con: r.con.Fork(false), extents: r.extents.Fork()}
 	fs := r.k.FS.Fork()
 	fs.SetMemory(f.pmem)
 	f.k = r.k.Fork(func(s *mm.Space) *mm.Space { return s.Fork(f.dram, f.pmem, fs, f.extents) }, fs, f.con)

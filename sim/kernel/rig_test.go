@@ -38,6 +38,7 @@ type rig struct {
 
 	earlier []Key // by calls before the one that is checked
 	calls   int   // so far
+	ipc     bool  // random calls are often about IPC
 	always  bool  // each call is checked, see checkRecords
 }
 

@@ -51,6 +51,9 @@ func (r *rig) randomCall(rng *rand.Rand) (Call, Outcome) {
 	}
 	if rng.IntN(2) == 0 {
 		likely := r.likely(rng)
+		if r.ipc && rng.IntN(2) == 0 {
+			likely = r.likelyIPC(rng)
+		}
 		c := likely[rng.IntN(len(likely))]
 		row, args = table[row2(table, c[0].(string))], c[1:]
 	}
@@ -97,6 +100,47 @@ func (r *rig) likely(rng *rand.Rand) [][]any {
 		{"flock", fd, 1 + n%2},
 		{"fcntl", fd, []int{fSetlkw, fOfdWait}[n%2], flockBytes(int(n>>1%2), 0, int64(n>>2%9), int64(n>>5))},
 	}
+}
+
+// likelyIPC is likely for objects of IPC.
+func (r *rig) likelyIPC(rng *rand.Rand) [][]any {
+	fd, buf, n := rng.Uint64N(24), uint64(scratch+4096*3), rng.Uint64N(300)
+	return [][]any{
+		{"shmget", n % 3, n * 100, ipcCreat | 0o600},
+		{"shmat", r.anIPC(KindSegment, n), 0, shmRdonly * (n & 1)},
+		{"shmdt", r.anIPC(KindMapping, n)},
+		{"shmctl", r.anIPC(KindSegment, n), n >> 4 & 3, buf},
+		{"semget", n % 3, 1 + n%4, ipcCreat | 0o600},
+		{"semop", r.anIPC(KindSemaphores, n), ops(int(n&3), int(n>>2&7)-3, ipcNowait*int(n>>5&1)|semUndo*int(n>>6&1)), 1},
+		{"semctl", r.anIPC(KindSemaphores, n), n & 3, []int{semSetVal, semSetAll, ipcRmid, ipcStat}[n>>2&3], buf},
+		{"msgget", n % 3, ipcCreat | 0o600},
+		{"msgsnd", r.anIPC(KindMessages, n), buf, n * 20, ipcNowait * (n & 1)},
+		{"msgrcv", r.anIPC(KindMessages, n), buf, n, int(n%5) - 2, ipcNowait},
+		{"msgctl", r.anIPC(KindMessages, n), n >> 3 & 3, buf},
+		{"mq_open", "q" + string(rune('a'+n%3)), oCreat | oRdwr | oNonblock*(n>>2&1), 0o600, iov(0, 1+n%3, 300, 0)},
+		{"mq_timedsend", fd, buf, n, n & 7, 0},
+		{"mq_timedreceive", fd, buf, 300, buf + 512, 0},
+		{"mq_notify", fd, iov(n, 10, 0, 0, 0, 0, 0, 0)},
+		{"mq_unlink", "q" + string(rune('a'+n%3))},
+	}
+}
+
+// anIPC returns the identity of one of the objects of a kind, or where a segment is attached.
+func (r *rig) anIPC(kind RecordKind, n uint64) uint64 {
+	var keys []uint64
+	if kind == KindMapping {
+		for _, v := range r.k.MM.VMAs() {
+			if v.Kind == mm.Direct && r.k.files.ipc.segmentAt(v.Node) != nil {
+				keys = append(keys, v.Start)
+			}
+		}
+	} else {
+		kinds[kind].keys(r.k, func(key Key) { keys = append(keys, key.A) })
+	}
+	if len(keys) == 0 {
+		return n
+	}
+	return keys[n%uint64(len(keys))]
 }
 
 // repair maps the scratch memory again when random calls have taken it away.
