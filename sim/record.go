@@ -52,7 +52,8 @@ func (l *Left) NaiveLog10() float64 { return l.memory.NaiveLog10() }
 
 // record is what a machine that is explored remembers of the persistent memory of files.
 type record struct {
-	m       *Machine
+	m       *Machine   // nil while it is being started
+	pmem    *mem.Store // then: the memory that it will have
 	memory  *worlds.Memory
 	open    map[phys.Frame]struct{} // frames that the last cut did not leave decided; never changed
 	watches []coreWatch
@@ -63,6 +64,11 @@ type record struct {
 	before  *Left  // of the call in flight, where it may have to be looked at
 	changes uint64 // of files when the call in flight began
 	lines   int    // of standard output then
+
+	ours       map[phys.Frame]bool // whether a frame is of a file in the persistent memory; never changes
+	notStarted error               // why there is no machine
+
+	beside uint64 // stores to mappings of other files
 
 	races *races           // nil: not looked for
 	waste map[Waste]uint64 // nil: not counted
@@ -140,7 +146,7 @@ func (m *Machine) Explore(domain worlds.Domain, to Observer) {
 
 // record makes the machine's accesses go to a memory.
 func (m *Machine) record(memory *worlds.Memory, open map[phys.Frame]struct{}, to Observer, acked int) {
-	r := &record{m: m, memory: memory, open: open, to: to, acked: acked}
+	r := &record{m: m, memory: memory, open: open, to: to, acked: acked, ours: map[phys.Frame]bool{}}
 	m.rec = r
 	memory.Look = nil
 	if to != nil {
@@ -170,21 +176,26 @@ func (r *record) left() *Left {
 
 func (r *record) look() { r.to.Look(r.m, r.left()) }
 
+// Pick chooses one of the ways in which a load can come out.
+type Pick func([]worlds.Choice) int
+
 // RestartLeft is Restart of what is Left, with every memory that it may be: see
-// Machine.Split. to is told of looks at the new machine, nil for nobody.
-func RestartLeft(l *Left, cfg *Config, p Program, to Observer, blocks *Machine) (*Machine, error) {
-	d := l.durable()
-	if l.cut {
-		return l.restart(d, l.memory.Fork(source{d.PMEM}), cfg, p, to, blocks)
+// Machine.Split. to is told of looks at the new machine, nil for nobody. There are several
+// machines where what is undecided decides how they start, because the program is in an
+// open page; with pick there is one. One whose program cannot be started is NotStarted, and
+// only its Worlds and Acked may be asked for.
+func RestartLeft(l *Left, cfg *Config, p Program, to Observer, blocks *Machine, pick Pick) []*Machine {
+	memory := l.memory.Fork(source{l.Durable.PMEM})
+	if !l.cut {
+		memory = l.memory.Cut(source{l.Durable.PMEM}, worlds.Open)
 	}
-	return l.restart(d, l.memory.Cut(source{d.PMEM}, worlds.Open), cfg, p, to, blocks)
+	return l.restart(memory, cfg, p, to, blocks, pick)
 }
 
 // RestartOff is RestartLeft after an orderly shutdown, which loses nothing: what an
 // earlier cut left undecided is so still.
-func RestartOff(l *Left, cfg *Config, p Program, blocks *Machine) (*Machine, error) {
-	d := l.durable()
-	return l.restart(d, l.memory.Fork(source{d.PMEM}), cfg, p, nil, blocks)
+func RestartOff(l *Left, cfg *Config, p Program, blocks *Machine, pick Pick) []*Machine {
+	return l.restart(l.memory.Fork(source{l.Durable.PMEM}), cfg, p, nil, blocks, pick)
 }
 
 // Where names a line of memory as FILE+OFFSET, "" where no file has it.
@@ -250,7 +261,34 @@ func (l *Left) durable() *Durable {
 // SetConsole says what is outside the machine that is started next.
 func (d *Durable) SetConsole(c *kernel.Console) { d.world = c }
 
-func (l *Left) restart(d *Durable, memory *worlds.Memory, cfg *Config, p Program, to Observer, blocks *Machine) (*Machine, error) {
+// restart starts a machine for each way in which what it loads before its first instruction
+// can come out.
+func (l *Left) restart(memory *worlds.Memory, cfg *Config, p Program, to Observer, blocks *Machine, pick Pick) (all []*Machine) {
+	for todo := []*worlds.Memory{memory}; len(todo) > 0; {
+		memory = todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		m, choices := l.start(memory, cfg, p, to, blocks)
+		switch {
+		case choices == nil:
+			all = append(all, m)
+			continue
+		case pick != nil:
+			i := pick(choices)
+			choices = choices[i : i+1]
+		}
+		for i := len(choices) - 1; i >= 0; i-- { // the first one comes out first
+			f := memory.Fork(source{l.Durable.PMEM})
+			f.Narrow(choices[i], 0)
+			todo = append(todo, f)
+		}
+	}
+	return all
+}
+
+// start starts one machine, or returns the choices of a load on the way.
+func (l *Left) start(memory *worlds.Memory, cfg *Config, p Program, to Observer, blocks *Machine) (m *Machine, choices []worlds.Choice) {
+	d := l.durable()
+	memory = memory.Fork(source{d.PMEM})
 	open := map[phys.Frame]struct{}{}
 	for _, line := range memory.OpenLines() {
 		open[line.Addr().Frame()] = struct{}{}
@@ -258,11 +296,19 @@ func (l *Left) restart(d *Durable, memory *worlds.Memory, cfg *Config, p Program
 	for f := range l.open {
 		decide(f, memory, d.PMEM)
 	}
-	guard := &record{memory: memory, open: open} // while there is no machine yet
-	d.PMEM.SetGuard(guard)
+	d.PMEM.SetGuard(&record{memory: memory, open: open, pmem: d.PMEM})
+	defer func() {
+		switch u := recover().(type) {
+		case nil:
+		case *mem.Undecided:
+			choices = u.Choices.([]worlds.Choice)
+		default:
+			panic(u)
+		}
+	}()
 	m, err := Restart(d, cfg, nil, p, blocks)
-	if err != nil {
-		return nil, err
+	if err != nil { // as a cut may have left the program
+		return &Machine{rec: &record{memory: memory, acked: l.Acked, notStarted: err}}, nil
 	}
 	m.record(memory, open, to, l.Acked)
 	m.rec.restart, m.rec.sites = true, l.sites
@@ -335,6 +381,18 @@ func (m *Machine) Worlds() *worlds.Memory {
 	return m.rec.memory
 }
 
+// Beside returns how many stores an explored machine has made to shared mappings of files that
+// are not in the persistent memory; they are taken as durable at once.
+func (m *Machine) Beside() uint64 { return m.rec.beside }
+
+// NotStarted says why a machine of RestartLeft or RestartOff could not be started, nil if it was.
+func (m *Machine) NotStarted() error {
+	if m.rec == nil {
+		return nil
+	}
+	return m.rec.notStarted
+}
+
 // Acked returns how many acknowledgements an explored machine, or the one before the
 // power cut, has made.
 func (m *Machine) Acked() int { return m.rec.acked }
@@ -370,21 +428,22 @@ func (r *record) Open(f phys.Frame) bool {
 	return ok
 }
 
-// Settle implements mem.Guard: each line of the page is loaded whole.
-func (r *record) Settle(f phys.Frame) {
-	if r.m == nil {
-		panic("BUG: the content of an open page is asked for before there is a machine to fork")
+// Settle implements mem.Guard: the bytes are loaded line by line.
+func (r *record) Settle(f phys.Frame, off, n int) {
+	pmem, id := r.pmem, 0
+	if r.m != nil {
+		pmem, id = r.m.durable.PMEM, r.m.id
 	}
 	var b [phys.LineSize]byte
-	for off := phys.Addr(0); off < phys.PageSize; off += phys.LineSize {
-		a := f.Addr() + off
-		if c := r.memory.Read(r.m.id, a, b[:]); c != nil {
-			r.undecide(a, c)
+	for end := off + n; off < end; {
+		part := b[:min(end-off, phys.LineSize-off%phys.LineSize)]
+		if c := r.memory.Read(id, f.Addr()+phys.Addr(off), part); c != nil {
+			r.undecide(f.Addr()+phys.Addr(off), c)
 		}
-		pmem := r.m.durable.PMEM
-		if now := pmem.Raw(f)[off:][:phys.LineSize]; !bytes.Equal(now, b[:]) {
-			copy(pmem.WritablePage(f)[off:], b[:])
+		if now := pmem.Raw(f)[off:][:len(part)]; !bytes.Equal(now, part) {
+			copy(pmem.WritablePage(f)[off:], part)
 		}
+		off += len(part)
 	}
 }
 
@@ -498,6 +557,9 @@ type coreWatch struct {
 	r    *record
 	core int
 
+	frame phys.Frame // of the last store or flush
+	ours  bool       // of that one: see mine
+
 	flushes int   // of dirty lines since the last fence
 	last    alone // the last of them
 	alone   alone // the line that the last fence made durable, where it was one alone
@@ -507,6 +569,25 @@ type coreWatch struct {
 type alone struct {
 	line phys.LineAddr
 	site worlds.Site
+}
+
+// mine reports whether a frame is of a file in the persistent memory. What mappings of other
+// files store is taken as durable, as writes through calls are.
+func (w *coreWatch) mine(f phys.Frame) bool {
+	if f == w.frame {
+		return w.ours
+	}
+	yes, ok := w.r.ours[f]
+	if !ok {
+		fs := w.r.m.durable.Files
+		fs.EachFrame(func(id vfs.NodeID, _ uint64, at phys.Frame) bool {
+			yes = at == f && fs.Mount(id) == vfs.PMEMMount
+			return at != f
+		})
+		w.r.ours[f] = yes
+	}
+	w.frame, w.ours = f, yes
+	return yes
 }
 
 // combine notes what flushes could have been one: a line that was flushed and fenced alone,
@@ -545,6 +626,10 @@ func (w *coreWatch) Load(a phys.Addr, dst []byte) {
 
 // Store implements mem.Watch.
 func (w *coreWatch) Store(a phys.Addr, data []byte) {
+	if !w.mine(a.Frame()) {
+		w.r.beside++
+		return
+	}
 	w.access(a, data)
 	if w.r.races != nil {
 		w.r.races.store(w, a)
@@ -557,6 +642,10 @@ func (w *coreWatch) Store(a phys.Addr, data []byte) {
 
 // NTStore implements mem.Watch.
 func (w *coreWatch) NTStore(a phys.Addr, data []byte) {
+	if !w.mine(a.Frame()) {
+		w.r.beside++
+		return
+	}
 	w.access(a, data)
 	w.alone = alone{}
 	w.r.memory.NTStore(w.core, a, data, w.r.at())
@@ -571,6 +660,9 @@ func (w *coreWatch) access(a phys.Addr, data []byte) {
 
 // Flush implements mem.Watch.
 func (w *coreWatch) Flush(l phys.LineAddr, k cachemodel.FlushKind) {
+	if !w.mine(l.Addr().Frame()) {
+		return
+	}
 	w.r.memory.Access(w.core, l)
 	effect := w.r.memory.Flush(w.core, l, worlds.FlushKind(k), w.r.at())
 	if w.r.races != nil && k == cachemodel.CLFLUSH {

@@ -1,9 +1,12 @@
 package sim
 
 import (
+	"io"
+
 	"zhuque/sim/kernel"
 	"zhuque/sim/kernel/mm"
 	"zhuque/sim/kernel/vfs"
+	"zhuque/sim/mem"
 	"zhuque/sim/phys"
 	"zhuque/sim/symbols"
 )
@@ -36,8 +39,10 @@ func (m *Machine) Stack(t *kernel.Thread, cache *symbols.Cache) symbols.Stack {
 
 // peeker reads an address space without touching it.
 func peeker(space *mm.Space) func(addr uint64, buf []byte) int {
-	return func(addr uint64, buf []byte) int {
-		for done := 0; done < len(buf); {
+	return func(addr uint64, buf []byte) (n int) {
+		done := 0
+		defer undecided(func() { n = done })
+		for done < len(buf) {
 			va := addr + uint64(done)
 			v, ok := space.Find(va)
 			if !ok || v.Kind == mm.Direct { // neither code nor a stack, and perhaps not decided after a cut
@@ -77,11 +82,27 @@ type guestFile struct {
 	key string
 }
 
-func (f *guestFile) ReadAt(b []byte, off int64) (int, error) { return f.fs.ReadAt(f.id, b, off) }
+func (f *guestFile) ReadAt(b []byte, off int64) (n int, err error) {
+	defer undecided(func() { n, err = 0, io.ErrUnexpectedEOF })
+	return f.fs.ReadAt(f.id, b, off)
+}
+
+// undecided calls f when a question about a program touches what a power cut has left
+// undecided: to ask decides nothing, and there is no answer.
+func undecided(f func()) {
+	switch u := recover().(type) {
+	case nil:
+	case *mem.Undecided:
+		f()
+	default:
+		panic(u)
+	}
+}
 
 func (f *guestFile) Size() int64 { return f.fs.Size(f.id) }
 
-func (f *guestFile) Key() string {
+func (f *guestFile) Key() (key string) {
+	defer undecided(func() { key = "" })
 	if f.key == "" {
 		f.key, _ = f.fs.Identity(f.id) // what cannot be read has no symbols
 	}

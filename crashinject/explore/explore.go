@@ -219,10 +219,16 @@ func (x *explorer) ask(d *sim.Durable, limit uint64) (a answer, m *sim.Machine, 
 	return answerOf(m, stop), m, err
 }
 
+// notStarted is what a recovery says that cannot be started.
+var notStarted = answer{stop: "could not be started", status: 127}
+
 // silence gives what is restarted a console of its own.
 func (x *explorer) silence(d *sim.Durable) { d.SetConsole(x.console()) }
 
 func answerOf(m *sim.Machine, stop sim.Stop) answer {
+	if m.NotStarted() != nil {
+		return notStarted
+	}
 	out, _ := m.Output()
 	return answer{stop: stop.String(), status: stop.ExitCode(), stdout: string(out)}
 }
@@ -235,7 +241,10 @@ func (x *explorer) baseline() error {
 	}
 	x.blocks = m
 	if x.empty, _, err = x.ask(m.PowerOff(), unlimited); err != nil {
-		return err
+		if x.ctx.Err() != nil {
+			return err
+		}
+		x.empty = notStarted // it may come to be with the pool; if not, that is said below
 	}
 	acks := &counter{}
 	m.Explore(worlds.ADR, acks)

@@ -61,7 +61,7 @@ type Report struct {
 	Suppressed  []Suppression `json:"suppressed,omitempty"`
 	Checked     uint64        `json:"checked"` // crash points whose memories were compared with those of brute force
 	Baseline    Baseline      `json:"baseline"`
-	Unexplored  uint64        `json:"unexplored_writes"`   // through calls, taken as durable and atomic
+	Unexplored  uint64        `json:"unexplored_writes"`   // through calls and to mappings outside of /mnt/pmem, taken as durable and atomic
 	Inputs      int           `json:"inputs,omitempty"`    // standard inputs explored
 	Untouched   int           `json:"untouched,omitempty"` // standard inputs with which no persistent memory was touched
 	Before      Counts        `json:"before_mark"`         // what was run before the first zhuque_mark, not counted above
@@ -180,7 +180,7 @@ func (r *Report) Text() string {
 	case r.Stopped != "":
 		how = "not exhaustive: " + r.Stopped
 	case r.Unexplored > 0:
-		how = fmt.Sprintf("not exhaustive: %d writes through calls are taken as durable and atomic", r.Unexplored)
+		how = fmt.Sprintf("not exhaustive: %d writes through calls, or to mappings outside of /mnt/pmem, are taken as durable and atomic", r.Unexplored)
 	}
 	fmt.Fprintf(&b, "%s: %d crash points run for %d, %d worlds, of 10^%.1f memories; domain %s, %s\n", r.Verdict, r.Looks, r.Points, r.Worlds, r.Naive, r.Domain, how)
 	if r.Inputs > 0 {

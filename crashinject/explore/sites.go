@@ -81,7 +81,7 @@ func (s *sites) add(p Place, c caller) worlds.Site {
 	}
 	if s.called == nil {
 		s.called = map[caller]worlds.Site{}
-		s.places = append(s.places, Place{}) // 0 is for none
+		s.places = append(s.places, Place{Address: "the start of the program"}) // 0: what the kernel loads to start it
 	}
 	n := worlds.Site(len(s.places))
 	s.places = append(s.places, p)

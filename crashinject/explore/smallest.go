@@ -33,16 +33,15 @@ func (x *explorer) remake(left *sim.Left, w worlds.Wish, loaded func(m *sim.Mach
 		return nil, stop, false
 	}
 	left.Durable.SetConsole(x.console())
-	m, err := sim.RestartLeft(left, x.rcfg, x.prog, nil, x.blocks)
-	if err != nil {
-		panic(fmt.Sprintf("BUG: the recovery cannot be started again: %v", err))
-	}
-	return x.steer(m, w, x.budget, loaded)
+	return x.steer(sim.RestartLeft(left, x.rcfg, x.prog, nil, x.blocks, w.Pick)[0], w, x.budget, loaded)
 }
 
 // steer runs a machine to its end as the wish has it.
 func (x *explorer) steer(m *sim.Machine, w worlds.Wish, limit uint64, loaded func(m *sim.Machine)) (*sim.Machine, sim.Stop, bool) {
 	for {
+		if m.NotStarted() != nil {
+			return m, sim.Stop{}, true
+		}
 		stop, err := x.toEnd(m, limit)
 		if err != nil {
 			x.stopped = err

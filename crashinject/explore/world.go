@@ -46,7 +46,7 @@ func (x *explorer) run() error {
 		}
 		x.judgePending(last)
 	}
-	x.res.Unexplored = m.Durable().Files.Writes()
+	x.res.Unexplored = m.Durable().Files.Writes() + m.Beside()
 	x.performance(m)
 	x.races(m)
 	x.merge()
@@ -198,11 +198,7 @@ func (x *explorer) look(left *sim.Left, n int) {
 		to = &again{x, n}
 	}
 	left.Durable.SetConsole(x.console())
-	m, err := sim.RestartLeft(left, x.rcfg, x.prog, to, x.blocks)
-	if err != nil {
-		panic(fmt.Sprintf("BUG: the recovery cannot be started: %v", err))
-	}
-	x.worlds(m, left, n)
+	x.worlds(sim.RestartLeft(left, x.rcfg, x.prog, to, x.blocks, nil), left, n)
 }
 
 // logAdd returns the logarithm of a sum.
@@ -227,9 +223,21 @@ type branch struct {
 	path  []uint64
 }
 
-// worlds runs a machine and all that it splits into, depth first.
-func (x *explorer) worlds(m *sim.Machine, left *sim.Left, cuts int) {
-	todo := []branch{{m, false, slices.Clone(x.path)}}
+// branches adds machines that come out of a branch, the first one to be run first.
+func branches(todo []branch, all []*sim.Machine, from branch) []branch {
+	for i := len(all) - 1; i >= 0; i-- {
+		b := branch{all[i], from.check, slices.Clone(from.path)}
+		if len(all) > 1 {
+			b.path = append(b.path, uint64(i))
+		}
+		todo = append(todo, b)
+	}
+	return todo
+}
+
+// worlds runs machines and all that they split into, depth first.
+func (x *explorer) worlds(all []*sim.Machine, left *sim.Left, cuts int) {
+	todo := branches(nil, all, branch{path: x.path})
 	defer func(path []uint64) { x.path = path }(x.path)
 	for len(todo) > 0 && x.stopped == nil {
 		b := todo[len(todo)-1]
@@ -241,28 +249,28 @@ func (x *explorer) worlds(m *sim.Machine, left *sim.Left, cuts int) {
 		if b.check {
 			limit = unlimited
 		}
-		stop, err := x.toEnd(b.m, limit)
-		if err != nil {
-			x.stopped = err
-			return
+		var stop sim.Stop
+		if b.m.NotStarted() == nil {
+			var err error
+			if stop, err = x.toEnd(b.m, limit); err != nil {
+				x.stopped = err
+				return
+			}
 		}
 		if stop.Reason == sim.Undecided {
-			split := b.m.Split()
-			for i := len(split) - 1; i >= 0; i-- {
-				todo = append(todo, branch{split[i], b.check, append(slices.Clone(b.path), uint64(i))})
-			}
+			todo = branches(todo, b.m.Split(), b)
 			continue
 		}
 		if b.check {
 			x.judgeCheck(b.m, stop, left, cuts)
 			continue
 		}
-		if b.m.Worlds().Fresh() && stop.Ended() {
+		if stop.Ended() && b.m.Worlds().Fresh() {
 			b.m.Worlds().Looked()
 		}
 		x.res.Worlds++
 		if x.judge(b.m, stop, left, cuts) && x.opt.Check != nil {
-			todo = append(todo, branch{x.checker(b.m), true, b.path})
+			todo = branches(todo, x.checker(b.m, nil), branch{check: true, path: b.path})
 		}
 		if x.opt.Worlds != 0 && x.res.Worlds+x.res.Before.Worlds >= x.opt.Worlds {
 			x.stopped = errBound
@@ -280,7 +288,7 @@ func (x *explorer) judge(m *sim.Machine, stop sim.Stop, left *sim.Left, cuts int
 	x.robust(m, left)
 	w := wrong{m: m, left: left, at: left.At, cuts: cuts, path: slices.Clone(x.path)}
 	switch w.kind, w.what = x.symptom(m, stop, a); {
-	case acked == 0 && a == x.empty && stop.Ended() && (a.status != x.opt.Status || x.opt.Output != nil):
+	case acked == 0 && a == x.empty && (stop.Ended() || m.NotStarted() != nil) && (a.status != x.opt.Status || x.opt.Output != nil):
 		x.res.NoPool++
 		return false
 	case w.kind != "":
@@ -303,6 +311,8 @@ func (x *explorer) judge(m *sim.Machine, stop sim.Stop, left *sim.Left, cuts int
 // symptom says how a world is wrong by itself, "" for not at all.
 func (x *explorer) symptom(m *sim.Machine, stop sim.Stop, a answer) (Kind, string) {
 	switch {
+	case m.NotStarted() != nil:
+		return Exit, "the recovery could not be started: " + m.NotStarted().Error()
 	case stop.Reason == sim.Killed:
 		return Signal, fmt.Sprintf("the recovery was %v%s", stop, lastLine(m))
 	case stop.Reason == sim.Reached || stop.Limited():
@@ -346,18 +356,18 @@ type alike struct {
 	lost  string
 }
 
-// checker is the machine that runs the check on what a recovery leaves.
-func (x *explorer) checker(rec *sim.Machine) *sim.Machine {
+// checker is the machines that run the check on what a recovery leaves: one, as pick has it, or all.
+func (x *explorer) checker(rec *sim.Machine, pick sim.Pick) (all []*sim.Machine) {
 	p, err := program(x.opt.Setup, x.opt.Check)
 	if err == nil {
 		left := rec.Left()
 		left.Durable.SetConsole(x.console())
-		rec, err = sim.RestartOff(left, x.rcfg, p, nil)
+		all = sim.RestartOff(left, x.rcfg, p, nil, pick)
 	}
 	if err != nil {
 		panic(fmt.Sprintf("BUG: the check cannot be started: %v", err))
 	}
-	return rec
+	return all
 }
 
 func (x *explorer) judgeCheck(m *sim.Machine, stop sim.Stop, left *sim.Left, cuts int) {
@@ -368,7 +378,7 @@ func (x *explorer) judgeCheck(m *sim.Machine, stop sim.Stop, left *sim.Left, cut
 			if k, _ := x.symptom(rec, stop, answerOf(rec, stop)); k != "" || !stop.Ended() {
 				return false
 			}
-			m, stop, ok := x.steer(x.checker(rec), like, unlimited, nil)
+			m, stop, ok := x.steer(x.checker(rec, like.Pick)[0], like, unlimited, nil)
 			return ok && x.checked(m, stop) != ""
 		}
 		x.fail(&w)
@@ -377,6 +387,9 @@ func (x *explorer) judgeCheck(m *sim.Machine, stop sim.Stop, left *sim.Left, cut
 
 // checked says what is wrong with the end of a check, "" for nothing.
 func (x *explorer) checked(m *sim.Machine, stop sim.Stop) string {
+	if err := m.NotStarted(); err != nil {
+		return "the check could not be started: " + err.Error()
+	}
 	if stop.Ended() && stop.ExitCode() == x.opt.Check.Status {
 		return ""
 	}

@@ -30,8 +30,9 @@ type Undecided struct {
 // Guard knows the frames of a Store whose content is not decided.
 type Guard interface {
 	Open(f phys.Frame) bool
-	// Settle puts the decided bytes into a page that is Open, or panics with *Undecided.
-	Settle(f phys.Frame)
+	// Settle puts the decided content of n bytes from off into a page that is Open, or panics
+	// with *Undecided. What the page has elsewhere says nothing.
+	Settle(f phys.Frame, off, n int)
 }
 
 // Watch has w told of accesses from an address on, nil nobody any more.
@@ -71,9 +72,12 @@ func (p *Port) toldStore(va uint64, size uint, lo, hi uint64, tell func(phys.Add
 func (s *Store) SetGuard(g Guard) { s.guard = g }
 
 // Whole is ReadPage for who takes all of a page: the guard decides its content first.
-func (s *Store) Whole(f phys.Frame) *Page {
-	if s.guard != nil && s.guard.Open(f) {
-		s.guard.Settle(f)
+func (s *Store) Whole(f phys.Frame) *Page { return s.Part(f, 0, phys.PageSize) }
+
+// Part is Whole for who takes n bytes from off, and looks at no others.
+func (s *Store) Part(f phys.Frame, off, n int) *Page {
+	if n > 0 && s.guard != nil && s.guard.Open(f) {
+		s.guard.Settle(f, off, n)
 	}
 	if p := s.raw(f); p != nil {
 		return p

@@ -131,14 +131,25 @@ func (fs *FS) file(id NodeID) (*inode, error) {
 }
 
 // peek returns page i of a regular file's content for reading.
-func (fs *FS) peek(n *inode, i int64) (*mem.Page, error) {
+func (fs *FS) peek(n *inode, i int64) (*mem.Page, error) { return fs.peekPart(n, i, 0, phys.PageSize) }
+
+// peekPart is peek for who looks at count bytes from off alone.
+func (fs *FS) peekPart(n *inode, i int64, off, count int) (*mem.Page, error) {
 	if s, ok := n.pages.get(uint64(i)); ok {
-		return fs.content(s), nil
+		return fs.part(s, off, count), nil
 	}
 	if i < (n.base+phys.PageMask)/phys.PageSize {
 		return fs.tree.page(n.low, i)
 	}
 	return &zeroPage, nil
+}
+
+// peekBeside is peek for who writes a part of the page.
+func (fs *FS) peekBeside(n *inode, i int64) (*mem.Page, error) {
+	if s, ok := n.pages.get(uint64(i)); ok {
+		return fs.beside(s), nil
+	}
+	return fs.peek(n, i)
 }
 
 // poke returns page i of n, owned by fs, for writing; old is what peek gave.
@@ -181,11 +192,12 @@ func (fs *FS) ReadAt(id NodeID, buf []byte, off int64) (int, error) {
 	buf = buf[:min(int64(len(buf)), n.size-off)]
 	for done := 0; done < len(buf); {
 		at := off + int64(done)
-		p, err := fs.peek(n, at/phys.PageSize)
+		off := int(at & phys.PageMask)
+		p, err := fs.peekPart(n, at/phys.PageSize, off, min(len(buf)-done, phys.PageSize-off))
 		if err != nil {
 			return 0, err
 		}
-		done += copy(buf[done:], p[at&phys.PageMask:])
+		done += copy(buf[done:], p[off:])
 	}
 	return len(buf), nil
 }
@@ -218,7 +230,7 @@ func (fs *FS) WriteAt(id NodeID, data []byte, off int64) (int, error) {
 	if off+int64(len(data)) > n.size {
 		fs.clearTail(n)
 		if i := int(n.size/phys.PageSize - off/phys.PageSize); i >= 0 && i < len(pages) {
-			if pages[i], err = fs.peek(n, n.size/phys.PageSize); err != nil {
+			if pages[i], err = fs.peekBeside(n, n.size/phys.PageSize); err != nil {
 				return 0, err
 			}
 		}
@@ -250,7 +262,7 @@ func (fs *FS) gather(n *inode, off int64, count int) ([]*mem.Page, error) {
 			}
 			room -= phys.PageSize
 		}
-		p, err := fs.peek(n, i)
+		p, err := fs.peekBeside(n, i)
 		if err != nil {
 			return nil, err
 		}

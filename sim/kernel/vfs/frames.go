@@ -51,7 +51,7 @@ func (fs *FS) put(n *inode, i int64, old *mem.Page, off int64, data []byte) {
 		copy(fs.poke(n, i, old)[off:], data)
 		return
 	}
-	p := *fs.content(s)
+	p := *fs.part(s, 0, 0) // what is not written may stay undecided
 	copy(p[off:], data)
 	fs.pmem.Share(s.frame, &p) // another page: what was decoded from the old one is stale
 	if fs.caches == nil {
@@ -102,11 +102,23 @@ func (fs *FS) writeBack(f phys.Frame) {
 
 // content returns the bytes of a page that the overlay holds, valid until they
 // are written.
-func (fs *FS) content(s slot) *mem.Page {
+func (fs *FS) content(s slot) *mem.Page { return fs.part(s, 0, phys.PageSize) }
+
+// part is content for who looks at n bytes from off alone.
+func (fs *FS) part(s slot, off, n int) *mem.Page {
 	if s.frame != 0 {
-		return fs.pmem.Whole(s.frame)
+		return fs.pmem.Part(s.frame, off, n)
 	}
 	return s.p
+}
+
+// beside is content for who writes a part of the page and keeps the rest: nothing is looked at
+// where that is done in place.
+func (fs *FS) beside(s slot) *mem.Page {
+	if fs.inPlace {
+		return fs.part(s, 0, 0)
+	}
+	return fs.content(s)
 }
 
 // Frame returns the frame that holds a page of a file; ok is false when the page
@@ -212,6 +224,6 @@ func (fs *FS) Size(id NodeID) int64 {
 func (fs *FS) clearTail(n *inode) {
 	cut := n.size & phys.PageMask
 	if s, _ := n.pages.get(uint64(n.size / phys.PageSize)); cut != 0 && s.frame != 0 {
-		fs.put(n, n.size/phys.PageSize, fs.content(s), cut, zeroPage[cut:])
+		fs.put(n, n.size/phys.PageSize, fs.beside(s), cut, zeroPage[cut:])
 	}
 }
