@@ -38,6 +38,8 @@ type Left struct {
 	Durable *Durable
 	Acked   int
 	At      uint64 // instructions retired
+	Told    int    // events that had been told, see Machine.Tell
+	Acts    bool   // the next one was under way
 	memory  *worlds.Memory
 	cut     bool // memory is as a cut leaves it
 	sites   Sites
@@ -70,6 +72,9 @@ type record struct {
 
 	beside uint64 // stores to mappings of other files
 
+	tell  func(*Event)     // nil: nobody is told
+	told  int              // events
+	acts  bool             // an event is about to be told
 	races *races           // nil: not looked for
 	waste map[Waste]uint64 // nil: not counted
 	adr   bool             // a fence that completes no flush is one for nothing
@@ -171,7 +176,7 @@ func (r *record) fork(m *Machine) {
 // left is what a power cut would leave now.
 func (r *record) left() *Left {
 	d := r.m.PowerOff()
-	return &Left{Durable: d, Acked: r.acked, At: r.m.cpu.Retired, memory: r.memory.Fork(source{d.PMEM}), open: r.open, sites: r.sites}
+	return &Left{Durable: d, Acked: r.acked, At: r.m.cpu.Retired, memory: r.memory.Fork(source{d.PMEM}), open: r.open, sites: r.sites, Told: r.told, Acts: r.acts}
 }
 
 func (r *record) look() { r.to.Look(r.m, r.left()) }
@@ -448,15 +453,29 @@ func (r *record) Settle(f phys.Frame, off, n int) {
 }
 
 // Overwrite implements vfs.Caches: a write past the cores.
-func (r *record) Overwrite(a phys.Addr, data []byte) { r.memory.Write(a, data, r.at()) }
+func (r *record) Overwrite(a phys.Addr, data []byte) {
+	r.act()
+	r.memory.Write(a, data, r.at())
+	if r.tell != nil {
+		r.event(&Event{Kind: WrittenEvent, Core: r.m.id, Line: a.Line()})
+	}
+}
 
 // WriteBack implements vfs.Caches: what was stored to the frame is durable.
 func (r *record) WriteBack(f phys.Frame) {
 	for l := f.Addr().Line(); l < (f + 1).Addr().Line(); l++ {
 		r.memory.Access(r.m.id, l)
+		r.act()
 		r.memory.Flush(r.m.id, l, worlds.CLWB, r.at())
+		if r.tell != nil {
+			r.event(&Event{Kind: FlushEvent, Core: r.m.id, Line: l, Flush: cachemodel.CLWB})
+		}
 	}
+	r.act()
 	r.memory.Fence(r.m.id, worlds.SFENCE, r.at())
+	if r.tell != nil {
+		r.event(&Event{Kind: FenceEvent, Core: r.m.id, Fence: cachemodel.SFENCE})
+	}
 }
 
 // mark is zhuque_mark.
@@ -637,7 +656,11 @@ func (w *coreWatch) Store(a phys.Addr, data []byte) {
 	if a.Line() != w.alone.line {
 		w.alone = alone{}
 	}
+	w.r.act()
 	w.r.memory.Store(w.core, a, data, w.r.at())
+	if w.r.tell != nil {
+		w.r.event(&Event{Kind: StoreEvent, Core: w.core, Addr: a, Data: data})
+	}
 }
 
 // NTStore implements mem.Watch.
@@ -648,7 +671,11 @@ func (w *coreWatch) NTStore(a phys.Addr, data []byte) {
 	}
 	w.access(a, data)
 	w.alone = alone{}
+	w.r.act()
 	w.r.memory.NTStore(w.core, a, data, w.r.at())
+	if w.r.tell != nil {
+		w.r.event(&Event{Kind: NTStoreEvent, Core: w.core, Addr: a, Data: data})
+	}
 }
 
 func (w *coreWatch) access(a phys.Addr, data []byte) {
@@ -664,7 +691,11 @@ func (w *coreWatch) Flush(l phys.LineAddr, k cachemodel.FlushKind) {
 		return
 	}
 	w.r.memory.Access(w.core, l)
+	w.r.act()
 	effect := w.r.memory.Flush(w.core, l, worlds.FlushKind(k), w.r.at())
+	if w.r.tell != nil {
+		w.r.event(&Event{Kind: FlushEvent, Core: w.core, Line: l, Flush: k})
+	}
 	if w.r.races != nil && k == cachemodel.CLFLUSH {
 		w.r.races.settle(w.r)
 	}
@@ -682,7 +713,11 @@ func (w *coreWatch) Flush(l phys.LineAddr, k cachemodel.FlushKind) {
 
 // Fence implements mem.Watch.
 func (w *coreWatch) Fence(k cachemodel.FenceKind) {
+	w.r.act()
 	lines := w.r.memory.Fence(w.core, worlds.FenceKind(k), w.r.at())
+	if w.r.tell != nil {
+		w.r.event(&Event{Kind: FenceEvent, Core: w.core, Fence: k})
+	}
 	if w.r.races != nil {
 		w.r.races.settle(w.r)
 	}

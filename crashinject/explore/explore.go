@@ -16,6 +16,7 @@ import (
 	"math"
 
 	"zhuque/cachemodel/worlds"
+	"zhuque/cachemodel/worlds/brute"
 	"zhuque/crashinject"
 	"zhuque/sim"
 	"zhuque/sim/kernel"
@@ -44,7 +45,8 @@ type Options struct {
 	// Only is the Failure.World to run, nil for all.
 	Only []uint64
 
-	seen func(acked int, a answer) // for tests: told of every world
+	seen     func(acked int, a answer) // for tests: told of every world
+	withhold func(brute.Op) bool       // for tests: what brute force is not told of
 }
 
 // Place is an instruction in a program's own words.
@@ -101,6 +103,7 @@ type explorer struct {
 	blocks    *sim.Machine
 	sites     sites // of all machines
 	domain    worlds.Domain
+	sample    *sample
 	threads   int // of the program, at most
 	orders    map[order]*Advice
 	advice    []*Advice

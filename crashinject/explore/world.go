@@ -32,6 +32,9 @@ func (x *explorer) run() error {
 		m.FindRaces()
 	}
 	m.NumberSites(x.sites.number)
+	x.sample = newSample(m, domain == worlds.EADR, m.Cores())
+	x.sample.drop = x.opt.withhold
+	m.Tell(x.sample.tell)
 	stop, err := x.toEnd(m, unlimited)
 	switch {
 	case err != nil:
@@ -149,6 +152,9 @@ func (x *explorer) judgePending(now answer) {
 
 // Look implements sim.Observer: of the program.
 func (x *explorer) Look(_ *sim.Machine, left *sim.Left) {
+	if x.opt.Only == nil && x.sample.look(left) {
+		x.res.Checked++
+	}
 	x.path = x.path[:0]
 	x.look(left, 1)
 }
