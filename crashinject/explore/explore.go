@@ -219,6 +219,9 @@ func (x *explorer) ask(d *sim.Durable, limit uint64) (a answer, m *sim.Machine, 
 		return a, nil, fmt.Errorf("recovery: %w", err)
 	}
 	stop, err := x.toEnd(m, limit)
+	if err == nil && limit == unlimited && !stop.Ended() {
+		err = &crashinject.Unsound{Stop: stop}
+	}
 	return answerOf(m, stop), m, err
 }
 
@@ -282,9 +285,6 @@ func (x *explorer) baselineOfRecovery(m *sim.Machine) error {
 	a, rec, err := x.ask(m.PowerOff(), unlimited)
 	if err != nil {
 		return err
-	}
-	if stop := rec.Ended(); !stop.Ended() {
-		return &crashinject.Unsound{Stop: stop}
 	}
 	x.res.Baseline.Recovery, x.res.Baseline.RecoveryInstructions = a.stop, rec.Retired()
 	switch {

@@ -128,10 +128,28 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
+// A recovery that does not end without a cut is no hang after one: the limit ended it.
+func TestEndlessRecovery(t *testing.T) {
+	opt := pair(t, "right 2", "loop")
+	opt.Setup.MaxInstructions = 100_000
+	_, err := Explore(context.Background(), opt)
+	var unsound *crashinject.Unsound
+	if !errors.As(err, &unsound) || !unsound.Stop.Limited() {
+		t.Errorf("%v, expected the instruction limit", err)
+	}
+}
+
 // A bound stops the exploration, which says so.
 func TestBoundOnWorlds(t *testing.T) {
 	opt := pair(t, "torn 3", "show")
 	opt.Worlds = 5
+	for n := uint64(1); n < 8; n++ { // also where a look at a recovery reaches it
+		opt := pair(t, "right 2", "")
+		opt.Worlds = n
+		if r := explored(t, opt); r.Worlds != n || r.Exhaustive {
+			t.Errorf("bound %d: %d worlds", n, r.Worlds)
+		}
+	}
 	if r := explored(t, opt); r.Worlds != 5 || r.Exhaustive || !strings.Contains(r.Stopped, "5") || r.Err() != nil {
 		t.Errorf("%d worlds, exhaustive %t, stopped %q, error %v", r.Worlds, r.Exhaustive, r.Stopped, r.Err())
 	}

@@ -263,6 +263,9 @@ func (x *explorer) worlds(all []*sim.Machine, left *sim.Left, cuts int) {
 				return
 			}
 		}
+		if x.stopped != nil { // in a look at this recovery
+			return
+		}
 		if stop.Reason == sim.Undecided {
 			todo = branches(todo, b.m.Split(), b)
 			continue
