@@ -97,11 +97,13 @@
 // differ a little by where a run was stopped. The
 // cycles of a store that another core's access pushes out of the buffer count for
 // the core that stored.
-// Stores of a dirty line are not recorded one by one, so a lost line returns to
-// its last guaranteed content and a kept one has all its visible stores; the
-// prefixes in between, which the architecture also allows, are not offered.
-// Spontaneous write-back before a later event is offered only through the
-// caches' own evictions and through Loss.CachesLost at the cut.
+// This package leaves one memory at a cut. Stores of a dirty line are not recorded one by
+// one: a lost line returns to its last guaranteed content and a kept one has all its visible
+// stores. Spontaneous write-back before a later event comes through the caches' own evictions
+// and through Loss.CachesLost at the cut. Every memory that the architecture allows, the
+// prefixes in between and write-backs at any moment, is package worlds' to give: zhuque
+// explore uses that for programs that manage persistent memory themselves, campaigns of
+// whole processes use this one.
 //
 // The rules, their numbers and the litmus tests are those of the project's
 // persistence semantics: Intel SDM volumes 2 and 3; Px86 (Raad et al., POPL'20);
