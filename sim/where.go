@@ -37,6 +37,11 @@ func (m *Machine) Stack(t *kernel.Thread, cache *symbols.Cache) symbols.Stack {
 	return m.Symbols(t.Process(), cache).Unwind(symbols.Registers{R: regs.R, RIP: regs.RIP})
 }
 
+// Peek reads the memory of a process without touching it, and returns how many bytes it got.
+func (m *Machine) Peek(p *kernel.Process, addr uint64, buf []byte) int {
+	return peeker(p.MM)(addr, buf)
+}
+
 // peeker reads an address space without touching it.
 func peeker(space *mm.Space) func(addr uint64, buf []byte) int {
 	return func(addr uint64, buf []byte) (n int) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"sync"
 
 	"zhuque/cachemodel/worlds"
 	"zhuque/sim"
@@ -16,9 +17,11 @@ import (
 // library without lines has a number for each line that it was called from. Its zero
 // value has no numbers.
 type sites struct {
+	mu     sync.Mutex
 	cache  symbols.Cache
 	lined  map[code]worlds.Site // instructions with a line of their own
 	called map[caller]worlds.Site
+	trails map[mapped][]trail
 	places []Place // of each number
 }
 
@@ -37,6 +40,8 @@ type caller struct {
 
 // number implements sim.Sites.
 func (s *sites) number(m *sim.Machine, pc uint64) worlds.Site {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	tid, regs := m.Held(m.Executing())
 	t := m.Kernel().Thread(tid)
 	if t == nil {
@@ -49,6 +54,10 @@ func (s *sites) number(m *sim.Machine, pc uint64) worlds.Site {
 	if n, ok := s.lined[c]; ok {
 		return n
 	}
+	at := mapped{c, pc}
+	if n, ok := s.known(m, t.Process(), at, regs.R[4]); ok {
+		return n
+	}
 	stack := m.Symbols(t.Process(), &s.cache).Unwind(symbols.Registers{R: regs.R, RIP: pc})
 	p := placeOf(stack)
 	n := s.add(p, caller{c, pc, p.String()})
@@ -58,6 +67,7 @@ func (s *sites) number(m *sim.Machine, pc uint64) worlds.Site {
 		}
 		s.lined[c] = n
 	}
+	s.remember(m, t.Process(), at, stack, n)
 	return n
 }
 
