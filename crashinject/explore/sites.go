@@ -21,7 +21,7 @@ type sites struct {
 	cache  symbols.Cache
 	lined  map[code]worlds.Site // instructions with a line of their own
 	called map[caller]worlds.Site
-	trails map[mapped][]trail
+	trails map[mapped][]unwound
 	places []Place // of each number
 }
 

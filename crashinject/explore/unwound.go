@@ -9,9 +9,9 @@ import (
 	"zhuque/sim/symbols"
 )
 
-// trail is what an instruction's stack was unwound by, as far as its line: where the return
+// unwound is what an instruction's stack was unwound by, as far as its line: where the return
 // addresses lie, from the stack pointer. Where they are there again the stack is the same.
-type trail struct {
+type unwound struct {
 	returns []slot
 	site    worlds.Site
 }
@@ -25,8 +25,8 @@ type mapped struct {
 	pc uint64
 }
 
-// mostTrails is how many are kept for an instruction.
-const mostTrails = 32
+// mostUnwound is how many are kept for an instruction.
+const mostUnwound = 32
 
 // known returns the number of an instruction whose stack has been unwound before.
 func (s *sites) known(m *sim.Machine, p *kernel.Process, at mapped, sp uint64) (worlds.Site, bool) {
@@ -45,7 +45,7 @@ next:
 
 // remember keeps the trail of a stack, unless a signal interrupted something on the way.
 func (s *sites) remember(m *sim.Machine, p *kernel.Process, at mapped, stack symbols.Stack, n worlds.Site) {
-	t := trail{site: n}
+	t := unwound{site: n}
 	sp := stack[0].SP
 	var word [8]byte
 	for i, f := range stack {
@@ -63,9 +63,9 @@ func (s *sites) remember(m *sim.Machine, p *kernel.Process, at mapped, stack sym
 		}
 	}
 	if s.trails == nil {
-		s.trails = map[mapped][]trail{}
+		s.trails = map[mapped][]unwound{}
 	}
-	if list := s.trails[at]; len(list) < mostTrails {
+	if list := s.trails[at]; len(list) < mostUnwound {
 		s.trails[at] = append(list, t)
 	}
 }
