@@ -149,7 +149,7 @@ func (s *sample) add(l phys.LineAddr, o brute.Op) {
 	if t.long = t.long || len(t.ops) >= mostOps; !t.long {
 		t.ops = append(t.ops, step{s.seq, o})
 	} else {
-		t.ops = append(t.ops[:mostOps-1], step{s.seq, o}) // the last one counts for durable
+		t.ops = append(t.ops[:min(len(t.ops), mostOps-1)], step{s.seq, o}) // the last one counts for durable
 	}
 }
 
