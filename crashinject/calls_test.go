@@ -273,7 +273,7 @@ func TestEveryCallAtEveryStep(t *testing.T) {
 			}
 			continue
 		case found == nil:
-			t.Errorf("%s: no situation in testdata/calls.txt", row.Name)
+			t.Errorf("%s: no situation in scenarios/calls/calls.txt", row.Name)
 			continue
 		}
 		points += found.points

@@ -10,6 +10,7 @@
 package crashinject
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -35,9 +36,11 @@ type Campaign struct {
 	// Tails is how many points, evenly spread, run on to the program's end and
 	// are compared there too.
 	Tails uint64
-	// Expect is the verdict that every point must have on a platform that is
-	// broken on purpose; zero for a platform that is not.
-	Expect result.Verdict
+	// Expect is what the points must be on a platform that is broken on purpose: each of
+	// one of these shares, and each share of its size; nil for a platform that is not.
+	Expect []result.Share
+	// Prints is what the uncut run must print, which must then exit with 0; nil: anything.
+	Prints []byte
 	// Restart runs a command after each cut and judges by its exit status; nil: the
 	// program comes back and is compared with one that never failed.
 	Restart  *Restart
@@ -55,10 +58,16 @@ type Campaign struct {
 
 // Unsound is a campaign whose program does not even run without a failure.
 type Unsound struct {
-	Stop sim.Stop
+	Stop    sim.Stop
+	Printed bool // it ends, but not as Campaign.Prints says
 }
 
-func (u *Unsound) Error() string { return "the program does not run uncut: " + u.Stop.String() }
+func (u *Unsound) Error() string {
+	if u.Printed {
+		return "the program does not print what it should without a cut: " + u.Stop.String()
+	}
+	return "the program does not run uncut: " + u.Stop.String()
+}
 
 // Run executes the campaign. Errors: *Unsound, or what kept the program from
 // starting. When ctx ends early the campaign so far is returned with ctx's error.
@@ -81,7 +90,7 @@ func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 		}
 	}
 	out := &result.Campaign{Name: c.Name, Program: c.Setup.Program, Args: c.Setup.Args, Config: c.Setup.Fields(),
-		Strategy: c.strategies(), Seed: c.Setup.Seed, From: points.from, To: points.to, Mutant: c.Setup.Mutant, Expect: c.Expect, Instructions: base.instructions}
+		Strategy: c.strategies(), Seed: c.Setup.Seed, From: points.from, To: points.to, Mutant: c.Setup.Mutant, Expect: result.MainVerdict(c.Expect), Instructions: base.instructions}
 	workers := c.Workers
 	if workers <= 0 {
 		workers = runtime.NumCPU()
@@ -167,6 +176,9 @@ func (c *Campaign) baseline(ctx context.Context) (*baseline, *sim.Config, error)
 		return nil, nil, err
 	}
 	base.instructions, base.end, base.holdUp = m.Retired(), check.EndOf(m, stop), holdUpOf(m)
+	if c.Prints != nil && (stop.ExitCode() != 0 || !bytes.Equal(base.end.Stdout, c.Prints)) {
+		return nil, nil, &Unsound{Stop: stop, Printed: true}
+	}
 	base.oracle = c.Restart.oracle(&c.Setup, cfg)
 	return base, cfg, base.oracle.Baseline(ctx, m, stop)
 }
@@ -182,7 +194,7 @@ func (c *Campaign) judgeAll(ctx context.Context, v *verifier, points *pointSet, 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	work := make(chan stretch, 1)
-	total := result.NewCollector(points.from, points.to, result.Limits{})
+	total := c.collector(points)
 	var mu sync.Mutex // of total
 	var done atomic.Uint64
 	var found discovery
@@ -191,7 +203,7 @@ func (c *Campaign) judgeAll(ctx context.Context, v *verifier, points *pointSet, 
 		wg.Go(func() {
 			v := v.alone()
 			v.ahead = searched
-			own := result.NewCollector(points.from, points.to, result.Limits{})
+			own := c.collector(points)
 			for s := range work {
 				if err := c.judgeStretch(ctx, v, points, s, own, &done, &found); err != nil {
 					cancel(err)
@@ -211,6 +223,12 @@ func (c *Campaign) judgeAll(ctx context.Context, v *verifier, points *pointSet, 
 		err = context.Cause(ctx)
 	}
 	return total, err
+}
+
+func (c *Campaign) collector(points *pointSet) *result.Collector {
+	l := result.NewCollector(points.from, points.to, result.Limits{})
+	l.Expect(c.Expect)
+	return l
 }
 
 // feed advances the main line and hands out its stretches.

@@ -19,7 +19,7 @@ func outcomeOf(c *result.Campaign) outcome {
 	switch {
 	case !ok:
 		return outcome{"nothing judged", "bad"}
-	case c.Mutant != "" && c.Counts.Violation+c.Counts.Detected > 0, broken(c) && c.Expect.Valid() && c.Counts.Of(c.Expect) == c.Points:
+	case c.Mutant != "" && c.Counts.Violation+c.Counts.Detected > 0, broken(c) && c.Mutant == "" && c.AsExpected() == nil:
 		return outcome{"caught", "good"}
 	case broken(c):
 		return outcome{"not caught", "bad"}
@@ -39,6 +39,12 @@ func brokenLabel(c *result.Campaign) string {
 	switch {
 	case c.Mutant != "":
 		return "planted bug " + c.Mutant
+	case broken(c) && len(c.Expected) > 0:
+		var parts []string
+		for _, s := range c.Expected {
+			parts = append(parts, s.String())
+		}
+		return "broken on purpose: expected " + strings.Join(parts, ", ")
 	case broken(c):
 		return "broken on purpose: every point must be " + c.Expect.String()
 	}

@@ -3,19 +3,19 @@ package scenarios
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 
 	"zhuque/crashinject/result"
-	"zhuque/scenarios/guests"
 )
 
 // Every row names a guest, is found by its name, and gives its verdict at points
 // of its own strategy.
 func TestScenarios(t *testing.T) {
 	seen := map[string]bool{}
-	for _, s := range All() {
+	for _, s := range slices.Concat(All(), Calls()) {
 		t.Run(s.Name, func(t *testing.T) {
-			if seen[s.Name] || s.About == "" || !slices.Contains(guests.Names(), s.Guest) {
+			if seen[s.Name] || s.About == "" || !hasGuest(s.Guest) {
 				t.Fatalf("%+v: a second row of this name, no description, or no such guest", s)
 			}
 			seen[s.Name] = true
@@ -23,26 +23,56 @@ func TestScenarios(t *testing.T) {
 			if err != nil || found.Name != s.Name {
 				t.Fatalf("found %q, %v", found.Name, err)
 			}
-			c := s.Campaign()
-			c.Tails = 1
-			if c.Strategy.Points = min(max(c.Strategy.Points, 1), 10); c.Strategy.To != 0 {
-				c.Strategy.To = c.Strategy.From + 10
-			}
+			c := s.Thinned(10).Campaign()
 			r, err := c.Run(context.Background())
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := result.Pass
-			if s.Expect.Valid() {
-				want = s.Expect
-			}
-			if r.Points == 0 || r.Counts.Of(want) != r.Points {
-				p, _ := r.FirstFailure()
-				t.Errorf("%+v: expected %s at all points; %s: %s", r.Counts, want, p.Plan, p.Reason)
+			if err := r.AsExpected(); err != nil {
+				t.Error(err)
 			}
 		})
 	}
 	if _, err := Find("nobody"); err == nil {
 		t.Error("found a scenario that is not there")
+	}
+}
+
+func hasGuest(name string) bool {
+	_, err := Guest(name)
+	return err == nil
+}
+
+// A scenario that expects refusals takes no other reason, no other share, and no pass, for
+// what it expects.
+func TestSharesAreKept(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		change func(*Scenario)
+		want   string // in what is said; nothing for a scenario as it should be
+	}{
+		{"list-adr", func(*Scenario) {}, ""},
+		{"list-adr", func(s *Scenario) { s.Expect[0].Reason = "dirty shutdown" }, "are none of what is expected; after"},
+		{"list-adr", func(s *Scenario) { s.Expect[0].Verdict = result.Pass }, "are none of what is expected; after"},
+		{"list-adr", func(s *Scenario) { s.Set = nil }, "are none of what is expected; after"},
+		{"list-adr", func(s *Scenario) { s.Expect[0].Least, s.Expect[0].Most = 0, 99 }, "are expected to be"},
+		{"files-energy", func(s *Scenario) { s.Expect[0].Least, s.Expect[0].Most = 60, 70 }, "are expected to be"},
+		{"files-energy", func(s *Scenario) { s.Expect = s.Expect[:2] }, "no superblock"},
+	} {
+		s, err := Find(tc.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Expect = slices.Clone(s.Expect)
+		tc.change(&s)
+		c := s.Campaign()
+		r, err := c.Run(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch err := r.AsExpected(); {
+		case tc.want == "" && err != nil, tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)):
+			t.Errorf("%s, %+v: %v, expected %q", tc.name, s.Expect, err, tc.want)
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"time"
@@ -118,8 +119,15 @@ func (f *campaignFlags) campaign(c *cobra.Command, args []string) (camp crashinj
 			return camp, fmt.Errorf("%w%s", err, meant(args[0], append(scenarios.Names(), guestNames()...)))
 		}
 		camp = s.Campaign()
+		before := camp.Setup.Fields()
 		if err := f.setup.apply(c, &camp.Setup); err != nil {
 			return camp, err
+		}
+		switch {
+		case !maps.Equal(before, camp.Setup.Fields()): // another machine, of which the scenario says nothing
+			camp.Expect, camp.Prints = nil, nil
+		case given("strategy") || given("points") || given("seed") || given("from") || given("to"):
+			camp.Expect = result.Loosened(camp.Expect)
 		}
 	case c.ArgsLenAtDash() > 0:
 		return camp, fmt.Errorf("%q before --: expected either a scenario, or -- PROG ARG…", args[0])
@@ -238,6 +246,11 @@ func campaignStatus(ctx context.Context, res *result.Campaign, err, werr error) 
 		return errors.Join(classify(err), told(werr))
 	case !ok:
 		return exit(result.SimBug.ExitCode(), "BUG: no point was judged")
+	case len(res.Expected) > 0 && !worst.Worse(res.Expect):
+		if wrong := res.AsExpected(); wrong != nil {
+			return errors.Join(exit(result.Violation.ExitCode(), "not what the scenario expects: %v", wrong), told(err), told(werr))
+		}
+		return errors.Join(&exitError{status: worst.ExitCode()}, told(err), told(werr))
 	case worst != result.Pass:
 		return errors.Join(&exitError{status: worst.ExitCode()}, told(err), told(werr))
 	}

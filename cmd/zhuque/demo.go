@@ -13,7 +13,7 @@ import (
 	"zhuque/crashinject/result"
 	"zhuque/eadr"
 	"zhuque/report"
-	"zhuque/scenarios/guests"
+	"zhuque/scenarios"
 	"zhuque/sim"
 	"zhuque/sim/phys"
 )
@@ -77,10 +77,10 @@ func demoActs() []act {
 
 func (a *act) campaign(ctx context.Context, workers int, folder *runFolder) crashinject.Campaign {
 	s := crashinject.DefaultSetup()
-	s.Guest, s.Program, s.Mutant = guests.Guest, crashinject.GuestPrefix+a.guest, a.mutant
+	s.Guest, s.Program, s.Mutant = scenarios.Guest, crashinject.GuestPrefix+a.guest, a.mutant
 	c := crashinject.Campaign{Name: a.name, Setup: s, Strategy: a.strategy, Tails: a.tails, Workers: workers, Progress: progress(a.name)}
 	if a.adr {
-		c.Setup.Domain, c.Expect = eadr.ADR, result.Detected
+		c.Setup.Domain, c.Expect = eadr.ADR, []result.Share{{Verdict: result.Detected, Reason: "no superblock: magic 0x0", Least: 100, Most: 100}}
 	}
 	(&firstCase{folder: folder, budget: 20, more: []string{a.guest}}).attach(ctx, &c)
 	return c
@@ -199,7 +199,7 @@ func measure(doc *result.Document) error {
 // uncut runs one guest without a failure.
 func uncut(guest string, memory sim.Memory, latency phys.Nanos) (result.Run, error) {
 	s := crashinject.DefaultSetup()
-	s.Guest, s.Program, s.Memory = guests.Guest, crashinject.GuestPrefix+guest, memory
+	s.Guest, s.Program, s.Memory = scenarios.Guest, crashinject.GuestPrefix+guest, memory
 	if err := s.Set("pmem-read", fmt.Sprint(uint64(latency))); err != nil {
 		return result.Run{}, err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"zhuque/crashinject"
+	"zhuque/scenarios"
 	"zhuque/scenarios/guests"
 )
 
@@ -178,7 +179,7 @@ func (f *setupFlags) settings(c *cobra.Command, s *crashinject.Setup) error {
 // setup reads the flags and the program behind them.
 func (f *setupFlags) setup(c *cobra.Command, args []string) (crashinject.Setup, error) {
 	s := crashinject.DefaultSetup()
-	s.Guest = guests.Guest
+	s.Guest = scenarios.Guest
 	if err := f.apply(c, &s); err != nil {
 		return s, err
 	}

@@ -12,7 +12,7 @@ import (
 	"zhuque/crashinject"
 	"zhuque/crashinject/result"
 	"zhuque/runtime/wpp"
-	"zhuque/scenarios/guests"
+	"zhuque/scenarios"
 )
 
 func mutantsVerb() *cobra.Command {
@@ -118,7 +118,7 @@ func catchMutants(c *cobra.Command, names []string) error {
 // catch runs the campaign of a mutant.
 func catch(ctx context.Context, m wpp.Mutant) (caughtMutant, error) {
 	setup := crashinject.DefaultSetup()
-	setup.Guest = guests.Guest
+	setup.Guest = scenarios.Guest
 	camp, err := crashinject.Exposing(m, setup)
 	if err != nil {
 		return caughtMutant{}, err

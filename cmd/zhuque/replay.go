@@ -9,7 +9,7 @@ import (
 
 	"zhuque/crashinject"
 	"zhuque/crashinject/result"
-	"zhuque/scenarios/guests"
+	"zhuque/scenarios"
 )
 
 func replayVerb() *cobra.Command {
@@ -44,7 +44,7 @@ func replay(name string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	cs.Setup.Guest = guests.Guest
+	cs.Setup.Guest = scenarios.Guest
 	p, err := judge(&cs)
 	if err != nil {
 		return classify(err)

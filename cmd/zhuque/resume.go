@@ -10,7 +10,7 @@ import (
 
 	"zhuque/crashinject"
 	"zhuque/crashinject/result"
-	"zhuque/scenarios/guests"
+	"zhuque/scenarios"
 	"zhuque/sim"
 	"zhuque/sim/kernel"
 	"zhuque/sim/x86"
@@ -69,7 +69,7 @@ func (f *resumeFlags) resume(name string) error {
 	}
 	defer file.Close()
 	console, out := streams()
-	m, _, err := crashinject.Resume(bufio.NewReader(file), guests.Guest, console, f.adapt)
+	m, _, err := crashinject.Resume(bufio.NewReader(file), scenarios.Guest, console, f.adapt)
 	if err != nil {
 		return classify(fmt.Errorf("%s: %w", name, err))
 	}

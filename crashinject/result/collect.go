@@ -40,6 +40,7 @@ type Collector struct {
 	bins     []Bin
 	peak     Peak
 	redrawn  uint64
+	expected expected
 	sum      [4]uint64 // sum of the points' SHA-256 modulo 2^256, little-endian words
 	samples  [len(verdictRows)]sampler
 	buf      []byte
@@ -92,12 +93,13 @@ func (c *Collector) Add(p Point) {
 	c.buf = p.appendTo(c.buf[:0])
 	c.sum = addWords(c.sum, words(sha256.Sum256(c.buf)))
 	c.samples[p.Verdict].add(p)
+	c.expected.add(&p)
 }
 
 // Merge adds what o collected, which must cover the same range with the same limits.
 func (c *Collector) Merge(o *Collector) {
-	if c.from != o.from || c.to != o.to || c.limits != o.limits {
-		panic("BUG: merged collectors differ in range or limits")
+	if c.from != o.from || c.to != o.to || c.limits != o.limits || len(c.expected.shares) != len(o.expected.shares) {
+		panic("BUG: merged collectors differ in range, limits or what they expect")
 	}
 	c.counts = c.counts.Plus(o.counts)
 	for i := range c.bins {
@@ -105,6 +107,7 @@ func (c *Collector) Merge(o *Collector) {
 	}
 	c.peak.merge(o.peak)
 	c.redrawn += o.redrawn
+	c.expected.merge(&o.expected)
 	c.sum = addWords(c.sum, o.sum)
 	for _, v := range Verdicts() {
 		c.samples[v].merge(&o.samples[v])
@@ -136,6 +139,7 @@ func (c *Collector) Fill(rec *Campaign) {
 	rec.Histogram = slices.Clone(c.bins)
 	rec.Peak, rec.Redrawn = c.peak, c.redrawn
 	rec.PointsDigest = hexWords(c.sum)
+	rec.Expected, rec.Unexpected, rec.Odd = slices.Clone(c.expected.shares), c.expected.other, c.expected.odd
 	rec.Samples = []Point{}
 	for _, v := range Verdicts() {
 		rec.Samples = append(rec.Samples, c.samples[v].points()...)

@@ -30,6 +30,9 @@ func (c *Campaign) digest() string {
 		b = appendNumbers(b, c.Histogram[i].From, c.Histogram[i].To)
 		b = c.Histogram[i].Counts.appendTo(b)
 	}
+	for _, s := range c.Expected { // records from before there was that keep their digests
+		b = appendStrings(appendNumbers(b, uint64(s.Verdict), s.Least, s.Most, s.Points), s.Reason)
+	}
 	h := sha256.Sum256(b)
 	return hex.EncodeToString(h[:])
 }

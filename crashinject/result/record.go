@@ -90,7 +90,13 @@ type Campaign struct {
 	From     uint64            `json:"from"`             // first instruction count at which a cut may fall
 	To       uint64            `json:"to"`               // last one, included
 	Mutant   string            `json:"mutant,omitempty"` // name of the planted bug; empty for the real runtime
-	Expect   Verdict           `json:"expect,omitempty"` // what every point must be on a platform broken on purpose; absent: pass
+	Expect   Verdict           `json:"expect,omitempty"` // what every point must be on a platform broken on purpose, with Expected the worst of those; absent: pass
+
+	// Expected is which parts of its points a campaign expects, with how many there were;
+	// absent: all points are Expect. Unexpected counts the points of none, Odd is the first.
+	Expected   []Share `json:"expected,omitempty"`
+	Unexpected uint64  `json:"unexpected,omitempty"`
+	Odd        *Point  `json:"odd,omitempty"`
 
 	Instructions uint64 `json:"instructions"` // length of the uncut run
 

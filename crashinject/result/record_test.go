@@ -32,6 +32,7 @@ func fullDocument() Document {
 		WallSeconds: 0.5, PointsPerSecond: 2, Workers: 2, Replay: "zhuque replay --plan 'at=40 rep=2' counter",
 	}
 	col := NewCollector(10, 90, Limits{Bins: 2})
+	col.Expect([]Share{{Verdict: Violation, Reason: "differs", Least: 40, Most: 60}})
 	col.Add(point)
 	col.Add(Point{Index: 4, At: 41, Kind: AtInstruction, Verdict: Pass}) // shows that zero values keep their keys
 	col.Fill(&c)
@@ -137,7 +138,8 @@ func TestReadSaysWhatIsWrong(t *testing.T) {
 		{"unknown key", edit(`"title"`, `"tilte"`), `unknown field "tilte"`},
 		{"wrong type", edit(`"instructions": 90`, `"instructions": "ninety"`), `holds a string, expected a whole number that is not negative`},
 		{"unknown verdict", edit(`"verdict": "violation"`, `"verdict": "fine"`), `verdict "fine": expected one of pass, violation`},
-		{"verdict removed", edit(`"verdict": "violation",`, ``), "point 3 carries no verdict"},
+		{"verdict removed", edit(`"step": 2,
+     "verdict": "violation",`, `"step": 2,`), "point 3 carries no verdict"},
 		{"unknown kind", edit(`"kind": "rep"`, `"kind": "nap"`), `kind "nap"`},
 		{"no reason", edit(`"reason": "page 0x4000 differs",`, ``), "violation without a reason"},
 		{"point outside", edit(`"at": 40`, `"at": 400`), "at instruction 400, outside 10..90"},

@@ -34,7 +34,8 @@ var hostPackages = []string{"os", "os/exec", "os/signal", "time", "math/rand", "
 var table = map[string]row{
 	"cmd/zhuque": {own: []string{"*"}, foreign: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"}, host: []string{"os", "os/exec", "os/signal", "syscall", "time"}},
 
-	"scenarios":          {own: []string{"crashinject", "crashinject/result", "scenarios/guests"}},
+	"scenarios":          {own: []string{"crashinject", "crashinject/result", "scenarios/calls", "scenarios/guests"}},
+	"scenarios/calls":    {own: []string{"sim/kernel"}},
 	"scenarios/bench":    {own: []string{"crashinject", "scenarios/guests", "sim", "sim/kernel", "sim/outside"}, host: []string{"net", "os", "os/exec", "syscall", "time"}},
 	"scenarios/guests":   {},
 	"scenarios/real":     {own: []string{"sim/det"}, host: []string{"os"}},
@@ -85,9 +86,11 @@ var table = map[string]row{
 	"sim/phys":                {},
 	"sim/det":                 {host: []string{"math/rand/v2"}},
 
-	"internal/reference": {},
-	"internal/start":     {foreign: []string{"golang.org/x/sys"}, host: []string{"os", "os/signal", "syscall"}},
-	"internal/testrig":   {own: []string{"cachemodel", "eadr", "internal/start", "scenarios/guests", "sim", "sim/kernel", "sim/kernel/vfs"}, host: []string{"os", "os/exec", "time"}},
+	"internal/plant":       {host: []string{"math/rand/v2", "os", "os/exec", "os/signal", "time"}},
+	"internal/plant/judge": {own: []string{"crashinject", "scenarios", "scenarios/guests"}, host: []string{"os"}},
+	"internal/reference":   {},
+	"internal/start":       {foreign: []string{"golang.org/x/sys"}, host: []string{"os", "os/signal", "syscall"}},
+	"internal/testrig":     {own: []string{"cachemodel", "eadr", "internal/start", "scenarios/guests", "sim", "sim/kernel", "sim/kernel/vfs"}, host: []string{"os", "os/exec", "time"}},
 }
 
 // imports collects, for each folder with Go files that are no tests, what they import.

@@ -17,6 +17,9 @@ import (
 //go:embed bin
 var bin embed.FS
 
+//go:embed testdata/*.out testdata/*.empty
+var outputs embed.FS
+
 // Info describes a guest.
 type Info struct {
 	Name  string
@@ -78,4 +81,15 @@ func Guest(name string) ([]byte, error) {
 		return nil, fmt.Errorf("no guest %q: expected one of %q", name, Names())
 	}
 	return bin.ReadFile("bin/" + name)
+}
+
+// Output returns what a guest prints when it is given no arguments and no input: its .empty
+// file where that differs from the .out of the tests' input. nil for an unknown guest.
+func Output(name string) []byte {
+	for _, ending := range []string{".empty", ".out"} {
+		if out, err := outputs.ReadFile("testdata/" + name + ending); err == nil {
+			return append([]byte{}, out...)
+		}
+	}
+	return nil
 }

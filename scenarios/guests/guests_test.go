@@ -62,6 +62,19 @@ func TestNativeOutput(t *testing.T) {
 					t.Errorf("printed\n%swant\n%s", out, want)
 				}
 			}
+			if native {
+				cmd := exec.Command(install(t, name))
+				cmd.Env = []string{}
+				out, err := cmd.Output()
+				if *rewrite && !bytes.Equal(out, Output(name)) {
+					if err := os.WriteFile(filepath.Join("testdata", name+".empty"), out, 0o644); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err != nil || !*rewrite && !bytes.Equal(out, Output(name)) {
+					t.Errorf("without input: %v, printed\n%swant\n%s", err, out, Output(name))
+				}
+			}
 			if info, err := os.Stat(golden); err != nil || info.Size() == 0 {
 				t.Errorf("%s is missing or empty: %v", golden, err)
 			}
