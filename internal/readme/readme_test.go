@@ -314,11 +314,16 @@ func TestComparison(t *testing.T) {
 	}
 }
 
-// Every folder with Go code stands in the map of folders, and the map names no other.
+// Every folder with Go code is in one map of folders, that of the README or of one beside
+// the code, and no map names another.
 func TestMapOfFolders(t *testing.T) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	for _, document := range documents(t) {
+		more, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(append(text, more...), '\n')
 	}
 	out, err := exec.Command("go", "list", "-f", "{{.Dir}}", "zhuque/...").Output()
 	if err != nil {
@@ -338,12 +343,12 @@ func TestMapOfFolders(t *testing.T) {
 	}
 	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z0-9/]+)` \\|").FindAllStringSubmatch(string(text), -1) {
 		if !folders[m[1]] {
-			t.Errorf("the README's map names %s, which holds no Go package", m[1])
+			t.Errorf("a map names %s, which holds no Go package or is in another map too", m[1])
 		}
 		delete(folders, m[1])
 	}
 	for dir := range folders {
-		t.Errorf("the README's map lacks %s", dir)
+		t.Errorf("no map of folders has %s", dir)
 	}
 }
 
@@ -370,5 +375,39 @@ func TestPersistentImage(t *testing.T) {
 	}
 	if len(want) == 0 || !slices.Equal(want, got) {
 		t.Errorf("the README's table of the persistent image has the offsets %q, runtime/wpp/doc.go has %q", got, want)
+	}
+}
+
+var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
+
+// Links between the documents lead somewhere.
+func TestLinks(t *testing.T) {
+	found := 0
+	for _, document := range documents(t) {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			found++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(document), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", document, m[1], err)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no document has a link")
+	}
+}
+
+// The README is for a first visit: what else there is to say is beside the code.
+func TestReadmeIsShort(t *testing.T) {
+	const most = 250
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "\n"); n > most {
+		t.Errorf("the README has %d lines: expected at most %d", n, most)
 	}
 }
