@@ -270,7 +270,7 @@ func (c *Config) overlap() []phys.Row {
 		n("load.buffers", &t.LoadBuffers, maxLoads, "lines", phys.Assumed, "L1D fill buffers, from memory"),
 		n("store.misses", &t.StoreMisses, maxStores, "lines", phys.Assumed, "store misses under way at once"),
 		{Name: "store.full_line", Cell: phys.CellOf(&t.FullLine), Hi: 10_000, Unit: "cycles", Status: phys.Assumed, Source: "ownership without content, an LLC look-up"},
-		{Name: "evict.queue", Cell: phys.CellOf(&t.EvictQueue), Hi: 1_000_000, Unit: "ns", Status: phys.Assumed, Source: "how far write-back may be behind"},
+		{Name: "evict.queue", Cell: phys.CellOf(&t.EvictQueue), Hi: 1_000_000, Unit: "ns", Status: phys.Assumed, Source: "how far write-back may lag"},
 	}
 }
 

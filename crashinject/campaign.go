@@ -66,7 +66,7 @@ func (u *Unsound) Error() string {
 	if u.Printed {
 		return "the program does not print what it should without a cut: " + u.Stop.String()
 	}
-	return "the program does not run uncut: " + u.Stop.String()
+	return "baseline run failed: " + u.Stop.String()
 }
 
 // Run executes the campaign. Errors: *Unsound, or what kept the program from

@@ -345,7 +345,7 @@ func (p *Persistent) run() (stop sim.Stop, err error) {
 			return stop, p.broken
 		case stop.Reason == sim.Stuck:
 			if p.bytes > 0 {
-				p.Tell("%d bytes of output since the last checkpoint are not shown: they come when the run goes on", p.bytes)
+				p.Tell("%d bytes of output since the last checkpoint are not shown: they come when the run continues", p.bytes)
 			}
 			return stop, nil
 		case stop.Reason != sim.Reached, p.interrupted():

@@ -93,7 +93,7 @@ func parseCut(s string, old bool) (Cut, error) {
 		}
 		key := w.key(arg)
 		if seen[key] && !w.many {
-			return Cut{}, fmt.Errorf("%q stands twice", key)
+			return Cut{}, fmt.Errorf("duplicate %q", key)
 		}
 		seen[key] = true
 		if old && w.zeroAbsent && arg == "0" {

@@ -63,7 +63,7 @@ func TestBadPlansAreRefusedWithAReason(t *testing.T) {
 		"step 3":               `expected "after N"`,
 		"after":                `"after" lacks its number`,
 		"after -1":             "expected a whole number",
-		"after 1 after 2":      `"after" stands twice`,
+		"after 1 after 2":      `duplicate "after"`,
 		"after 1; later 2":     `cut 2: "later": expected one of after`,
 		"after 1 rep 2 step 3": "not both",
 		"after 1 keep 65537":   "at most 65536",
@@ -72,7 +72,7 @@ func TestBadPlansAreRefusedWithAReason(t *testing.T) {
 		"after 1 rep 0":        "they count from 1",
 		"after 1 lose-wc 2":    `"2": expected one of after`,
 
-		"after 1 keep 1:2 keep 1:3":  `"keep 1:" stands twice`,
+		"after 1 keep 1:2 keep 1:3":  `duplicate "keep 1:"`,
 		"after 1 keep 64:2":          "0 to 63",
 		"after 1 keep 1:65537":       "at most 65536",
 		"after 1 keep 1:":            "expected CORE:N",
@@ -80,7 +80,7 @@ func TestBadPlansAreRefusedWithAReason(t *testing.T) {
 		"after 1 skew":               `"skew" lacks its number`,
 		"after 1 skew -1:4":          "expected CORE:N",
 		"after 1 skew 1:1048577":     "at most 1048576",
-		"after 1 skew 1:4 skew 1:5":  `"skew 1:" stands twice`,
+		"after 1 skew 1:4 skew 1:5":  `duplicate "skew 1:"`,
 		"after 1 skew 1:4 step 2":    "not one inside a call",
 		"after 1; after 2 skew 64:1": "cut 2",
 	} {

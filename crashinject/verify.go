@@ -311,7 +311,7 @@ func (s *survivor) tail() bool {
 		case st.Reason == sim.OutOfEvents:
 			return s.fail(result.Timeout, "%v", st)
 		case st.Reason == sim.Reached || st.Reason == sim.OutOfBudget:
-			return s.fail(result.Timeout, "the survivor still runs after %d instructions, the uncut run took %d", limit, s.v.base.instructions)
+			return s.fail(result.Timeout, "the survivor still runs after %d instructions, the baseline run took %d", limit, s.v.base.instructions)
 		case !st.Ended():
 			return s.stuck(st)
 		}

@@ -152,7 +152,7 @@ func perCore(word, arg string, most uint64, list *[]sim.CoreCount) error {
 	}
 	for _, k := range *list {
 		if k.Core == int(a) { // written otherwise: 01
-			return fmt.Errorf("\"%s %d:\" stands twice", word, a)
+			return fmt.Errorf("duplicate \"%s %d:\"", word, a)
 		}
 	}
 	*list = append(*list, sim.CoreCount{Core: int(a), N: b})

@@ -52,7 +52,7 @@ are split as a shell does, but no shell runs. What judges is its exit status (0,
 that of --expect-status): another one is a violation. A command that fails after an
 orderly end of the program too says nothing about power cuts: exit status 16.
 
---save stops behind the last cut and writes the PMEM image that it left to a
+--save stops after the last cut and writes the PMEM image that it left to a
 file, which zhuque resume boots in another process.`,
 		Example: `  zhuque crash --at 20 -- guest:hello
   zhuque crash --at 5000 --at 5000 --at 1 -- guest:list
@@ -232,7 +232,7 @@ func (f *crashFlags) show(o *crashinject.Outcome, planned int, asJSON bool) erro
 	}
 	switch {
 	case f.save != "" && p.Verdict != result.Unreached:
-		fmt.Fprintf(os.Stderr, "%s: stopped at power failure %d, image in %s; it goes on with\n%s\n", p.Verdict, o.Failures, f.save, command("zhuque", "resume", f.save))
+		fmt.Fprintf(os.Stderr, "%s: stopped at power failure %d, image in %s; to continue:\n%s\n", p.Verdict, o.Failures, f.save, command("zhuque", "resume", f.save))
 	case o.Stop.Ended():
 		fmt.Fprintf(os.Stderr, "%s: %d of %d power failures survived, then %s %v\n", p.Verdict, o.Failures, planned, f.check.who(), o.Stop)
 	default:

@@ -31,7 +31,7 @@ on purpose, a platform without eADR and a runtime that forgets the x87 state, an
 must be caught. Then it measures what Zhuque costs while PMEM gets slower.
 
 It prints the campaigns as a table and writes report.html, the figures, and the
-data behind them. The exit status is 0 only if every real campaign passed and
+data they are drawn from. The exit status is 0 only if every real campaign passed and
 every broken one was caught; otherwise it is that of the worst verdict, or 13 when
 something broken was not caught.`,
 		Example: `  zhuque demo`,

@@ -146,7 +146,7 @@ func TestBadInput(t *testing.T) {
 		{"campaign -- ./text", "ELF"},
 		{"campaign --strategy all -- guest:hello", "fuzz"},
 		{"campaign --from x -- guest:hello", "whole number"},
-		{"campaign --from 30 --to 20 -- guest:hello", "behind"},
+		{"campaign --from 30 --to 20 -- guest:hello", "greater than"},
 		{"campaign --to 5000 -- guest:hello", "last is 36"},
 		{"campaign --points 5 -- guest:hello", "every"},
 		{"campaign --strategy random --points 0 -- guest:hello", "above 0"},

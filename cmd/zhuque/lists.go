@@ -95,7 +95,7 @@ worst point. Points that were not judged never count as a pass.`,
 func syscallsVerb() *cobra.Command {
 	return listVerb("syscalls", "List the system calls", `Syscalls prints the kernel's table: state, what is missing, and under CUT what a
 power failure in the call leaves. A call takes effect as a whole when it commits:
-cut before, it is issued again; cut behind, its recorded result is returned.
+cut before, it is issued again; cut after, its recorded result is returned.
   pure   it changes nothing: the same answer again
   once   effect and result are one commit
   wait   it can wait; the wait is kept, and ends with EINTR only where the program

@@ -24,7 +24,7 @@ type imageFlags struct {
 }
 
 func (f *imageFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&f.file, "image", "", "keep the machine in this file, or go on with the one that is in it: what ends zhuque, ends like a power cut")
+	c.Flags().StringVar(&f.file, "image", "", "keep the machine in this file, or continue with the one that is in it: whatever ends zhuque is a power cut")
 	numberVar(c.Flags(), &f.every, "checkpoint", crashinject.DefaultEvery, "with --image: instructions between two checkpoints, at most")
 	c.Flags().BoolVar(&f.fsync, "fsync", false, "with --image: survive a failure of the host too, not of zhuque alone (slower)")
 }
@@ -75,9 +75,9 @@ func runPersistent(setup crashinject.Setup, f *runFlags) error {
 	case stop.Reason == sim.Reached:
 		return &exitError{status: leave(p, &asked)}
 	case stop.Reason == sim.OutOfBudget:
-		return exit(result.StatusSimulator, "%v (after %d instructions); it goes on with a higher --max-instructions", stop, p.Retired())
+		return exit(result.StatusSimulator, "%v (after %d instructions); a higher --max-instructions continues it", stop, p.Retired())
 	case stop.Reason == sim.OutOfEvents:
-		return exit(result.StatusSimulator, "%v (after %d instructions); it goes on with a higher --max-events", stop, p.Retired())
+		return exit(result.StatusSimulator, "%v (after %d instructions); a higher --max-events continues it", stop, p.Retired())
 	case !stop.Ended():
 		return exit(result.StatusSimulator, "%v (after %d instructions); %s holds the last checkpoint", stop, p.Retired(), f.image.file)
 	}
@@ -99,7 +99,7 @@ func runPersistent(setup crashinject.Setup, f *runFlags) error {
 
 // leave says how an interrupted run goes on, and returns its exit status.
 func leave(p *crashinject.Persistent, asked *signals) int {
-	fmt.Fprintf(os.Stderr, "zhuque: stopped by %v after %d instructions; %s holds the process, which goes on with\n%s\n", asked.first, p.Retired(), p.Path, thisCommand())
+	fmt.Fprintf(os.Stderr, "zhuque: stopped by %v after %d instructions; %s holds the process; to continue:\n%s\n", asked.first, p.Retired(), p.Path, thisCommand())
 	return 128 + int(asked.first)
 }
 

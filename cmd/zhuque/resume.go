@@ -22,7 +22,7 @@ func resumeVerb() *cobra.Command {
 		Use:   "resume FILE",
 		Short: "Boot a saved PMEM image and run its program to the end",
 		Long: `Resume boots the image that crash --save or run --image wrote, under the settings
-it was made with, and runs the program to its end. Standard output goes on where the power
+it was made with, and runs the program to its end. Standard output continues where the power
 went; standard input must be the same as before, from its beginning: what the
 program had read is skipped. The files that the program had open must be there
 and unchanged. The image stays as it is.

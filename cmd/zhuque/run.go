@@ -40,7 +40,7 @@ program that handles it.
 
 --publish lets clients on the host's loopback interface connect to the program. Nothing
 else leads out of the machine or into it. What clients send, and when, is no part of
-the seed: such a run cannot be repeated, and time goes on while it waits for them.
+the seed: such a run cannot be repeated, and time passes while it waits for them.
 
 Failures of run itself: 125 the simulator (unsupported, bad flags, a bug; the
 sentence says which), 126 found but not executable here, 127 not found.`,

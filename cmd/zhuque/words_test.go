@@ -22,8 +22,8 @@ func TestWords(t *testing.T) {
 		"replay --formt json x":                               {2, "did you mean --format?"},
 		"crash --at 5 --domain edr -- guest:hello":            {2, `--domain "edr": expected adr or eadr`},
 		"crash --at 5 --cpu v9 -- guest:hello":                {2, `--cpu "v9": expected v2 or v3`},
-		"campaign --from 30 --to 20 -- guest:hello":           {2, "--from 30 lies behind --to 20"},
-		"campaign --to 5000 -- guest:hello":                   {2, "--to 5000 lies behind"},
+		"campaign --from 30 --to 20 -- guest:hello":           {2, "--from 30 is greater than --to 20"},
+		"campaign --to 5000 -- guest:hello":                   {2, "--to 5000 is past"},
 		"campaign --strategy random --points 0 counter-every": {2, "--points above 0"},
 		"replay /dev/zero":                                    {2, "no case file"},
 	} {

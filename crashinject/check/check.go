@@ -90,7 +90,7 @@ func (c *Comparer) Compare(want, got *sim.Machine) (r Result) {
 	}
 	r.blind = c.blind
 	if w, g := want.Retired(), got.Retired(); w != g {
-		r.add("the clock stands at %d instructions instead of %d", g, w)
+		r.add("the clock is at %d instructions instead of %d", g, w)
 	}
 	threads(&r, want, got)
 	if wv, gv, ok := mappings(&r, want, got); ok {
@@ -512,7 +512,7 @@ func state(r *Result, want, got *kernel.Kernel) {
 		return
 	}
 	for _, d := range live {
-		r.add("kernel state that no record tells of: %s", d)
+		r.add("kernel state that is in no record: %s", d)
 	}
 }
 

@@ -60,7 +60,7 @@ func TestForksAreEqual(t *testing.T) {
 // The clock counts, and so does a file that nobody has open.
 func TestClockAndFilesAreCompared(t *testing.T) {
 	m := guest(t, "files", 9000)
-	differs(t, m, "the clock stands at 9001 instructions instead of 9000", func(f *sim.Machine) { f.CPU().Retired++ })
+	differs(t, m, "the clock is at 9001 instructions instead of 9000", func(f *sim.Machine) { f.CPU().Retired++ })
 	differs(t, m, "the file trees differ", func(f *sim.Machine) {
 		if _, err := f.Durable().Files.Create(vfs.Root, "one more", 0o600); err != nil {
 			t.Fatal(err)

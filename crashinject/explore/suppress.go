@@ -116,7 +116,7 @@ func (s *Suppression) frame(word string) (at int, what string) {
 			return 0, "expected fun:FUNCTION, obj:FILE, src:FILE:LINE or ..."
 		}
 		if pattern == "" {
-			return len(kind) + 1, "expected a pattern behind " + kind + ":"
+			return len(kind) + 1, "expected a pattern after " + kind + ":"
 		}
 	}
 	s.Frames = append(s.Frames, word)

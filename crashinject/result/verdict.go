@@ -35,9 +35,9 @@ type verdictRow struct {
 
 var verdictRows = [...]verdictRow{
 	Pass: {"pass", 0, 2,
-		"After the power cut and recovery, every compared page and every register equals the uncut run; where the tail was checked, all later output did too."},
+		"After the power cut and recovery, every compared page and every register equals the baseline run; where the tail was checked, all later output did too."},
 	Violation: {"violation", 10, 7,
-		"The recovered process differs from the uncut run and recovery did not notice. This is silent corruption, the worst outcome."},
+		"The recovered process differs from the baseline run and recovery did not notice. This is silent corruption, the worst outcome."},
 	Detected: {"detected", 11, 3,
 		"Recovery found the image damaged or incomplete, refused to resume it and gave the reason. Nothing wrong was executed."},
 	Unsupported: {"unsupported", 12, 4,

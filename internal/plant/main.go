@@ -46,7 +46,7 @@ func main() {
 	flag.StringVar(&o.run, "run", "", "only defects whose key matches")
 	flag.Uint64Var(&o.points, "points", 40, "crash points of each campaign")
 	flag.IntVar(&o.jobs, "jobs", runtime.NumCPU(), "defects judged at the same time")
-	flag.StringVar(&o.state, "state", "", "file that keeps what is measured; a second run goes on from there")
+	flag.StringVar(&o.state, "state", "", "file that keeps what is measured; a second run continues from there")
 	flag.StringVar(&o.dir, "dir", "", "scratch directory (default: a temporary one)")
 	flag.DurationVar(&o.bound, "bound", 3*time.Minute, "how long campaigns may take with a defect, and again its tests")
 	flag.BoolVar(&o.json, "json", false, "print one JSON object")

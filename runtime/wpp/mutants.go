@@ -60,7 +60,7 @@ var mutants = []Mutant{
 		Broken:         "The core that takes the interrupt answers for the others, whose registers are not saved.",
 		OthersNotSaved: true},
 	{Name: "x87-not-saved", Guest: "fpu", Strategy: "random", Points: 20,
-		Broken: "The x87 state and MXCSR are not saved; the program goes on with the initial ones.",
+		Broken: "The x87 state and MXCSR are not saved; the program continues with the initial ones.",
 		Registers: func(s *x86.State) {
 			s.FPU = x86.X87{CW: 0x37f}
 			s.MXCSR = 0x1f80
@@ -113,7 +113,7 @@ var mutants = []Mutant{
 		Broken: "What the program does with signals is not set again.",
 		Forget: &kernel.Loss{Dispositions: true}},
 	{Name: "pending-signals-lost", Guest: "processes", Strategy: "random", Points: 20,
-		Broken: "Signals that were sent and wait behind a mask are gone.",
+		Broken: "Signals that were sent and wait for a mask to lift are gone.",
 		Forget: &kernel.Loss{Pending: true}},
 	{Name: "signal-mask-lost", Guest: "processes", Strategy: "random", Points: 20,
 		Broken: "Every signal is let in after a restart.",
@@ -143,7 +143,7 @@ var mutants = []Mutant{
 		Broken:       "A call that had taken effect is issued again from the registers at kernel entry.",
 		IgnoreCommit: true},
 	{Name: "call-not-issued-again", Guest: "maps", Strategy: "calls", Points: 50,
-		Broken:   "A call that was cut before it took effect is skipped; the program goes on behind it.",
+		Broken:   "A call that was cut before it took effect is skipped; the program continues after it.",
 		SkipCall: true},
 	{Name: "result-not-recorded", Guest: "maps", Strategy: "calls", Points: 400,
 		Broken:     "A call that had taken effect returns, but not its result.",
@@ -164,7 +164,7 @@ var mutants = []Mutant{
 		Broken: "Interval timers and POSIX timers are not armed again.",
 		Forget: &kernel.Loss{Timers: true}},
 	{Name: "handler-before-barrier", Guest: "handlers", Strategy: "fuzz", Points: 60, Settings: map[string]string{"sigpwr": "per-thread"},
-		Broken: "Each thread runs its power-failure handler and goes on when it has been made, although others have not been.",
+		Broken: "Each thread runs its power-failure handler and continues when it has been made, although others have not been.",
 		Forget: &kernel.Loss{Barrier: true}},
 	{Name: "zombie-lost", Guest: "processes", Strategy: "random", Points: 40,
 		Broken: "A child that ended and was not waited for is forgotten.",

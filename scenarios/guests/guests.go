@@ -58,7 +58,7 @@ var all = []Info{
 	{"signals", "handlers, masks, alternate stack, repaired faults", 62_786},
 	{"strings", "REP string instructions, overlapping and backwards", 1_453_633},
 	{"threads", "four threads with locks, conditions, a barrier, signals, sleeps and a robust lock", 0},
-	{"tls", "all data behind the FS base", 735_337},
+	{"tls", "all data addressed through the FS base", 735_337},
 	{"upper", "standard input in capitals", 0},
 	{"ymm", "YMM registers live over long loops; scalar code without AVX2, so the count depends on the processor", 0},
 }

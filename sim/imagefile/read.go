@@ -67,7 +67,7 @@ func Read(r io.Reader) (*Contents, error) {
 		}
 	}
 	if c.Number != number {
-		return c, refuse("it ends with checkpoint %d, its header tells of %d", c.Number, number)
+		return c, refuse("it ends with checkpoint %d, its header has %d", c.Number, number)
 	}
 	return c, c.tail(in)
 }

@@ -41,7 +41,7 @@ var unlike = []same.Row{
 	{Type: "kernel.Config", Field: "Console", As: same.Skipped, Why: "as Kernel.console"},
 	{Type: "kernel.Config", Field: "Strace", As: same.Skipped, Why: "an observer's"},
 
-	{Type: "kernel.Console", Field: "in", As: same.Skipped, Why: "the host's input; how far it is read stands in pos"},
+	{Type: "kernel.Console", Field: "in", As: same.Skipped, Why: "the host's input; how far it is read is in pos"},
 	{Type: "kernel.Console", Field: "out", As: same.Skipped, Why: "the host's streams, which forks have not"},
 	{Type: "kernel.Console", Field: "cap", As: same.Skipped, Why: "an observer's: forks always keep their output"},
 	{Type: "kernel.Console", Field: "keep", As: same.Skipped, Why: "output is compared byte by byte where it is told of"},

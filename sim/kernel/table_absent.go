@@ -24,7 +24,7 @@ func absentCalls() (list []Call) {
 		{"as without CONFIG_PRINTK", []row{{103, "syslog"}}},
 		{"as without CONFIG_KEYS", []row{{248, "add_key"}, {249, "request_key"}, {250, "keyctl"}}},
 		{"as without CONFIG_BLOCK", []row{{251, "ioprio_set"}, {252, "ioprio_get"}}},
-		{"programs that confine themselves go on without", []row{{317, "seccomp"}, {444, "landlock_create_ruleset"}, {445, "landlock_add_rule"}, {446, "landlock_restrict_self"}}},
+		{"programs that confine themselves continue without", []row{{317, "seccomp"}, {444, "landlock_create_ruleset"}, {445, "landlock_add_rule"}, {446, "landlock_restrict_self"}}},
 		{"no Linux has it any more", []row{{134, "uselib"}, {156, "_sysctl"}, {174, "create_module"}, {177, "get_kernel_syms"}, {178, "query_module"}, {180, "nfsservctl"}, {181, "getpmsg"}, {182, "putpmsg"},
 			{183, "afs_syscall"}, {184, "tuxcall"}, {185, "security"}, {205, "set_thread_area"}, {211, "get_thread_area"}, {212, "lookup_dcookie"}, {214, "epoll_ctl_old"}, {215, "epoll_wait_old"}, {236, "vserver"}}},
 		{"as without CONFIG_SYSFS_SYSCALL", []row{{139, "sysfs"}}},
@@ -45,7 +45,7 @@ func absentCalls() (list []Call) {
 			list = append(list, answers(r.nr, r.name, errno.ENOSYS, group.why))
 		}
 	}
-	list = append(list, answers(136, "ustat", errno.EINVAL, "no such device is mounted: statfs tells of the mounts"), answers(153, "vhangup", errno.EPERM, "as without CAP_SYS_TTY_CONFIG"), answers(219, "restart_syscall", errno.EINTR, "nothing is left to restart"))
+	list = append(list, answers(136, "ustat", errno.EINVAL, "no such device is mounted: statfs shows the mounts"), answers(153, "vhangup", errno.EPERM, "as without CAP_SYS_TTY_CONFIG"), answers(219, "restart_syscall", errno.EINTR, "nothing is left to restart"))
 	for _, group := range []struct {
 		why  string
 		rows []row

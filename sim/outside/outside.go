@@ -41,7 +41,7 @@ func Parse(text string) (p Published, err error) {
 	}
 	port, err := strconv.ParseUint(text[i+1:], 10, 16)
 	if err != nil || port == 0 {
-		return p, fmt.Errorf("%q: expected a port of the guest behind the last colon", text)
+		return p, fmt.Errorf("%q: expected a port of the guest after the last colon", text)
 	}
 	host, err := netip.ParseAddrPort(text[:i])
 	switch {

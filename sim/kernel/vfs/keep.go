@@ -98,7 +98,7 @@ func (fs *FS) CheckKept() error {
 		case d.was == "":
 			return fmt.Errorf("%s directory %s: the image was made without one, so an empty directory was expected", d.what, d.dir.Path())
 		default:
-			return fmt.Errorf("%s directory %s: its files were changed since the image's last checkpoint, and the process that goes on would undo that: expected them as they were", d.what, d.dir.Path())
+			return fmt.Errorf("%s directory %s: its files were changed since the image's last checkpoint, and continuing the process would undo that: expected them as they were", d.what, d.dir.Path())
 		}
 	}
 	return nil
