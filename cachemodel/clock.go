@@ -89,6 +89,9 @@ func (c *Core) Accesses() uint64 { return c.Loads + c.committed }
 // Stalls returns the core's stalls by cause.
 func (c *Core) Stalls() Stalls { return c.stalls }
 
+// Charge lets the core be busy for n cycles with what the operating system does for it.
+func (c *Core) Charge(n phys.Cycles) { c.stall(StallCall, n) }
+
 // stall lets the core wait for n cycles.
 func (c *Core) stall(cause StallCause, n phys.Cycles) {
 	c.Stall += n

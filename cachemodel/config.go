@@ -161,6 +161,28 @@ func (c Config) images() uint64 {
 	return lines(c.LLC) + uint64(c.Cores)*(lines(c.L1D)+lines(c.L2)+uint64(c.PendingFlushes)+1)
 }
 
+// scaled returns the devices of a configuration: where a first latency is not the preset's,
+// what the device's reads take follows it in proportion.
+func (c *Config) scaled() device.Config {
+	d := c.Timing.Devices
+	def, err := Preset(c.Name)
+	if err != nil {
+		return d
+	}
+	for _, s := range []struct {
+		now, usual phys.Nanos
+		reads      []*phys.Nanos
+	}{
+		{c.PMEMRead, def.PMEMRead, []*phys.Nanos{&d.BufferRead, &d.MediumRead, &d.AITMiss}},
+		{c.DRAMRead, def.DRAMRead, []*phys.Nanos{&d.RowHit, &d.RowMiss}},
+	} {
+		for _, r := range s.reads {
+			*r = (*r*s.now + s.usual/2) / s.usual
+		}
+	}
+	return d
+}
+
 // Rows lists every parameter of the model with the place of its value. Status and source
 // are those of the preset whose name the configuration has.
 func (c *Config) Rows() []phys.Row {
@@ -246,7 +268,7 @@ func (c *Config) latencies() []phys.Row {
 		number("wc.buffers", &c.WCBuffers, 1, maxWC, "lines", "L1D fill buffers, from memory"),
 		number("flush.pending", &c.PendingFlushes, 1, 1<<16, "lines", "large, so that a missing fence is not hidden"),
 		ns("dram.read", &c.DRAMRead, cited, dram),
-		ns("pmem.read", &c.PMEMRead, fast20, targets+"fast20.idle_read_rand.optane"+first+"; 169 when sequential"),
+		ns("pmem.read", &c.PMEMRead, fast20, targets+"fast20.idle_read_rand.optane"+first+"; 169 when sequential. With modelled devices their reads follow it in proportion"),
 		ns("dram.write_accept", &c.DRAMWrite, fast20, targets+"fast20.idle_store_clwb.dram"+first),
 		ns("pmem.write_accept", &c.PMEMWrite, fast20, targets+"fast20.idle_store_clwb.optane"+first),
 		ns("dram.nt_accept", &c.DRAMNT, fast20, targets+"fast20.idle_ntstore.dram"+first),
@@ -291,10 +313,13 @@ func (c Config) Params() (list []phys.Param) {
 const rangeSize = "ways x 64 B x a power of two, up to 1 GiB"
 
 // Nanos converts core clock cycles.
-func (c Config) Nanos(n phys.Cycles) phys.Nanos {
+func (c *Config) Nanos(n phys.Cycles) phys.Nanos {
 	return phys.Nanos((uint64(n)*1000 + uint64(c.CoreMHz)/2) / uint64(c.CoreMHz))
 }
 
-func (c Config) cycles(n phys.Nanos) phys.Cycles {
+// Cycles converts nanoseconds to core clock cycles.
+func (c *Config) Cycles(n phys.Nanos) phys.Cycles { return c.cycles(n) }
+
+func (c *Config) cycles(n phys.Nanos) phys.Cycles {
 	return phys.Cycles((uint64(n)*uint64(c.CoreMHz) + 500) / 1000)
 }

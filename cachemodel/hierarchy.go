@@ -115,7 +115,7 @@ func New(cfg Config, r LineReader) (*Hierarchy, error) {
 	}
 	if cfg.Timing.On {
 		var err error
-		if h.devices, err = device.New(cfg.Timing.Devices, cfg.Cores, 1); err != nil {
+		if h.devices, err = device.New(cfg.scaled(), cfg.Cores, 1); err != nil {
 			return nil, err
 		}
 	}

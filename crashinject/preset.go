@@ -12,6 +12,7 @@ import (
 
 	"zhuque/cachemodel"
 	"zhuque/eadr"
+	"zhuque/sim/kernel"
 	"zhuque/sim/phys"
 )
 
@@ -22,8 +23,8 @@ type param struct {
 }
 
 // rows are all parameters of a machine with their values.
-func rows(cache *cachemodel.Config, power *eadr.Config) []phys.Row {
-	return append(cache.Rows(), power.Rows()...)
+func rows(cache *cachemodel.Config, power *eadr.Config, work *kernel.CostNanos) []phys.Row {
+	return slices.Concat(cache.Rows(), power.Rows(), work.Rows())
 }
 
 // usual are the rows of a preset and a domain with nothing changed.
@@ -33,7 +34,8 @@ func usual(preset string, domain eadr.Domain) ([]phys.Row, error) {
 		return nil, err
 	}
 	power := eadr.Default(domain)
-	return rows(&cache, &power), nil
+	work := kernel.DefaultCosts()
+	return rows(&cache, &power, &work), nil
 }
 
 // Parameters lists the names of the model's parameters.
@@ -91,8 +93,9 @@ func unknownSetting(name string) error {
 }
 
 // tune puts the parameters that were given into a configuration and checks it.
-func (s *Setup) tune(cache *cachemodel.Config, power *eadr.Config) error {
-	list := rows(cache, power)
+func (s *Setup) tune(cache *cachemodel.Config, power *eadr.Config, work *kernel.CostNanos) error {
+	*work = kernel.DefaultCosts()
+	list := rows(cache, power, work)
 	for _, p := range s.params {
 		i := slices.IndexFunc(list, func(r phys.Row) bool { return r.Name == p.name })
 		if i < 0 {
@@ -103,7 +106,10 @@ func (s *Setup) tune(cache *cachemodel.Config, power *eadr.Config) error {
 	if err := cache.Validate(); err != nil {
 		return err
 	}
-	return power.Validate()
+	if err := power.Validate(); err != nil {
+		return err
+	}
+	return work.Validate()
 }
 
 // maxPreset is the size of the largest preset file: many times that of a whole one.

@@ -80,7 +80,7 @@ func TestEveryParameterCanBeSet(t *testing.T) {
 			t.Errorf("%s %d: %v", r.Name, value, err)
 			continue
 		}
-		if got := rows(&cfg.Cache, &cfg.Power)[i].Get(); got != value {
+		if got := rows(&cfg.Cache, &cfg.Power, &cfg.Kernel)[i].Get(); got != value {
 			t.Errorf("%s: the machine has %d, expected %d", r.Name, got, value)
 		}
 	}

@@ -169,7 +169,7 @@ func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
 		}
 	}
 	cfg.Files.Keep = s.keep
-	if err := s.tune(&cfg.Cache, &cfg.Power); err != nil {
+	if err := s.tune(&cfg.Cache, &cfg.Power, &cfg.Kernel); err != nil {
 		return nil, err
 	}
 	if s.Domain == eadr.ADR && !cfg.Model {

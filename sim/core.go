@@ -7,6 +7,7 @@ import (
 	"zhuque/sim/det"
 	"zhuque/sim/kernel"
 	"zhuque/sim/mem"
+	"zhuque/sim/phys"
 	"zhuque/sim/x86"
 )
 
@@ -17,7 +18,8 @@ type core struct {
 	id     int
 	cpu    *x86.CPU // its Retired is the machine's clock while the core executes
 	port   *mem.Port
-	loaded int32 // the thread whose registers it holds, 0 for none
+	loaded int32       // the thread whose registers it holds, 0 for none
+	since  phys.Cycles // with Config.ModelClock: when, in its own time, it began to hold it
 }
 
 // MaxCores is the largest number of cores of a machine.
@@ -77,6 +79,9 @@ func (m *Machine) keepTime(c *core) {
 		cache.Clock = c.cpu
 		c.cpu.ModelTSC = m.cfg.ModelClock
 	}
+	if m.timed() {
+		c.port.Faulted = func() { m.charge(c.id, kernel.CostFault, 1) }
+	}
 	if m.cfg.OnMark != nil {
 		c.cpu.Mark = func(n uint64) { m.cfg.OnMark(m, n) }
 	}
@@ -91,7 +96,7 @@ func (m *Machine) forkCores(from *Machine) {
 			space = t.Process().MM
 		}
 		port := m.newPort(i, space)
-		m.cores[i].cpu, m.cores[i].loaded = o.cpu.Clone(port), o.loaded
+		m.cores[i].cpu, m.cores[i].loaded, m.cores[i].since = o.cpu.Clone(port), o.loaded, o.since
 		m.keepTime(&m.cores[i])
 	}
 	m.core = &m.cores[from.id]
@@ -153,6 +158,7 @@ func (m *Machine) vacate() {
 		return
 	}
 	m.port.Fence(cachemodel.Interrupt)
+	m.charge(m.id, kernel.CostSwitch, 1)
 	if t := m.kernel.Thread(m.loaded); t != nil {
 		regs := m.cpu.State()
 		if m.rt != nil {
@@ -170,6 +176,9 @@ func (m *Machine) enterThread(t *kernel.Thread) {
 	}
 	if m.loaded != t.TID() {
 		m.loaded = t.TID()
+		if c := m.port.Core(); c != nil {
+			m.core.since, _ = c.Time()
+		}
 		m.cpu.SetState(&t.Regs)
 	}
 }

@@ -53,6 +53,8 @@ type Config struct {
 	// OnMark, when set, is called at every zhuque_mark of the guest.
 	OnMark func(m *Machine, n uint64)
 	Cache  cachemodel.Config
+	// Kernel is what the kernel's work takes, where the model is timed.
+	Kernel kernel.CostNanos
 	Power  eadr.Config
 	Seed   uint64
 	// WallBase is the wall-clock time of the start since the Unix epoch; each
@@ -83,6 +85,17 @@ type Config struct {
 	PMEMSize phys.Bytes
 }
 
+// clockTurn is the mean number of instructions of a turn where the cores' own times decide
+// whose turn is next: how far one core may run ahead of another.
+const clockTurn = 60
+
+func (c *Config) quantum() uint64 {
+	if c.ModelClock {
+		return clockTurn
+	}
+	return c.Quantum
+}
+
 func (c *Config) pmemSize() phys.Bytes { return cmp.Or(c.PMEMSize, memorySize) }
 
 // volatile is lost at a power failure.
@@ -100,8 +113,11 @@ type volatile struct {
 	steps   uint64  // runtime stores since the counter was last set
 	events  uint64  // those in which no instruction took effect, since the start or the last restart
 	idle    idle
-	stepAt  uint64 // lose power before this runtime store (1-based), 0 for never
-	stepOf  uint64 // instructions retired when the counter was set
+	spent   [kernel.Costs]phys.Cycles // of all cores for the kernel's work, where the model is timed
+	stepAt  uint64                    // lose power before this runtime store (1-based), 0 for never
+	stepOf  uint64                    // instructions retired when the counter was set
+
+	earlier phys.Nanos // with Config.ModelClock: the time with power before this start
 
 	committed uint64 // behind which step the last call took effect
 }
@@ -259,6 +275,7 @@ func (m *Machine) launch() error {
 // is to boot has no process.
 func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *Machine) (*Machine, error) {
 	m := &Machine{cfg: cfg, durable: d, rt: rt}
+	m.earlier = d.Uptime
 	m.dram = mem.NewStore()
 	m.extents = mm.NewExtents(0, dataBase(rt))
 	d.Files.SetMemory(d.PMEM)
@@ -270,7 +287,7 @@ func assemble(cfg *Config, d Durable, rt Runtime, boot bool, blocks *Machine) (*
 		return nil, err
 	}
 	m.cpu.Retired, m.cpu.Elsewhere = d.Retired, d.Retired // time begins anew
-	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: d.seed(cfg), WallBase: cfg.WallBase + d.Outages + d.Earlier, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.Quantum, Cores: len(m.cores), MemTotal: memTotal(cfg), SIGPWRPerThread: cfg.SIGPWRPerThread})
+	m.kernel = kernel.New(kernel.Config{MM: space, FS: d.Files, Console: d.world, Seed: d.seed(cfg), WallBase: cfg.WallBase + d.Outages + d.Earlier, Strace: cfg.Strace, DeferSignals: true, Quantum: cfg.quantum(), Cores: len(m.cores), MemTotal: memTotal(cfg), SIGPWRPerThread: cfg.SIGPWRPerThread})
 	m.kernel.DeferInOut(rt != nil)
 	m.giveCaches()
 	if rt == nil {
@@ -465,7 +482,7 @@ func (m *Machine) Fork() *Machine {
 	space := func(s *mm.Space) *mm.Space { return s.Fork(c.dram, c.durable.PMEM, c.durable.Files, c.extents) }
 	c.kernel = m.kernel.Fork(space, c.durable.Files, c.durable.world)
 	c.forkCores(m)
-	c.able = slices.Clone(m.able)
+	c.able, c.spent, c.earlier = slices.Clone(m.able), m.spent, m.earlier
 	c.followClocks()
 	c.Attach()
 	if m.rt != nil {

@@ -118,6 +118,10 @@ func (m *Machine) RunUntil(n uint64) Stop {
 		}
 		if c != nil {
 			stop = m.enter(c)
+			if m.cfg.ModelClock && stop.Reason == Reached {
+				m.kernel.Rechoose(m.cpu.Retired) // the call has taken its time
+				m.chargeWork(m.id)
+			}
 		}
 		if stop.Reason == Reached {
 			stop = m.settle()
@@ -147,6 +151,7 @@ func (m *Machine) settle() Stop {
 		switch now := m.cpu.Retired; {
 		case m.kernel.NextTurn(now) == now:
 			if m.kernel.Preempt(now) {
+				m.chargeWork(m.id)
 				m.calls++
 				continue
 			}
@@ -273,6 +278,8 @@ func (i *idle) stands(retired uint64, time phys.Nanos) bool {
 // take is enter without the chance to lose power.
 func (m *Machine) take(c *Call) (stop Stop) {
 	var out kernel.Outcome
+	core := m.id
+	defer m.chargeWork(core)
 	if m.rt != nil {
 		out = m.rt.Call(m, c)
 	} else {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
 	"zhuque/crashinject"
 	"zhuque/crashinject/result"
@@ -34,7 +35,7 @@ func paramsOf(setup *crashinject.Setup) ([]phys.Param, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(cfg.Cache.Params(), cfg.Power.Params()...), nil
+	return slices.Concat(cfg.Cache.Params(), cfg.Power.Params(), cfg.Kernel.Params()), nil
 }
 
 func writeText(s string) func(io.Writer) error {

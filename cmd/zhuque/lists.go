@@ -125,7 +125,10 @@ func paramsVerb() *cobra.Command {
 		}
 		return list
 	}
-	c := listVerb("params", "List the model's parameters", "Params prints every parameter of the machine with its value, unit, status and source.",
+	c := listVerb("params", "List the model's parameters", `Params prints every parameter of the machine with its value, unit, status and source.
+With --measure-host it measures instead what the Linux of this host takes for system calls, page
+faults, context switches, wake-ups, signals and loopback packets (about ten seconds), and
+writes all parameters to a file that --preset takes, here and in any run. Only the timed model charges them.`,
 		[]string{"NAME", "VALUE", "UNIT", "STATUS", "RANGE", "SOURCE"},
 		func() (rows [][]string) {
 			for _, p := range get() {
@@ -135,6 +138,15 @@ func paramsVerb() *cobra.Command {
 		}, func() any { return get() })
 	var f setupFlags
 	f.registerSome(c, func(r *crashinject.Setting) bool { return r.Tunes })
+	var measured string
+	c.Flags().StringVar(&measured, "measure-host", "", "measure this host's kernel and write all parameters to this `FILE`")
+	list := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if measured != "" {
+			return measureHost(measured, &setup)
+		}
+		return list(c, args)
+	}
 	c.PreRunE = func(c *cobra.Command, _ []string) error {
 		if err := f.settings(c, &setup); err != nil {
 			return err

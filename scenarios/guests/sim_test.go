@@ -5,11 +5,14 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"zhuque/crashinject"
 	"zhuque/scenarios/guests"
 	"zhuque/sim"
+	"zhuque/sim/kernel"
 	"zhuque/sim/x86"
 )
 
@@ -113,5 +116,37 @@ func TestSurvivesCuts(t *testing.T) {
 				t.Errorf("%d points: %+v", out.Points, out.Counts)
 			}
 		})
+	}
+}
+
+// The program that measures a kernel's costs finds in the simulated machine those of its
+// table: what is charged for a call is what a call takes. Threads and processes bring page
+// faults and changes of threads of their own.
+func TestCostsComeBack(t *testing.T) {
+	costs := kernel.DefaultCosts()
+	for _, memory := range []sim.Memory{sim.Native, sim.Zhuque} {
+		s := setup(t, "hostcost")
+		s.Memory, s.Model, s.Clock, s.Cores, s.Args = memory, crashinject.TimedModel, crashinject.ModelClock, 2, []string{"60"}
+		cfg, err := s.Config(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := s.Start(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stop := m.Run(); !stop.Ended() || stop.ExitCode() != 0 {
+			t.Fatal(stop)
+		}
+		text, _ := m.Output()
+		for i, line := range bytes.Split(bytes.TrimSpace(text), []byte("\n")) {
+			name, value, _ := strings.Cut(string(line), " ")
+			got, err := strconv.ParseFloat(value, 64)
+			if want := float64(costs[i]); err != nil || kernel.Cost(i).Name() != name {
+				t.Errorf("line %d: %s", i, line)
+			} else if name != "call.clone" && name != "call.other" && (got > 1.35*want+40 || got < want/1.35-40) {
+				t.Errorf("%s memory: %s takes %v ns, the table says %v", memory, name, got, want)
+			}
+		}
 	}
 }

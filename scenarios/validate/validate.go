@@ -15,6 +15,7 @@ import (
 	"zhuque/crashinject"
 	"zhuque/internal/reference"
 	"zhuque/scenarios/guests"
+	"zhuque/sim"
 	"zhuque/sim/phys"
 )
 
@@ -162,6 +163,7 @@ func (j *job) run() (Row, error) {
 		return Row{}, err
 	}
 	cfg.Cache.Timing.Devices.DIMMs = w.dimms
+	cfg.Kernel = sim.Config{}.Kernel // what was measured is devices: pages were touched, and threads ran, before
 	var seen watch
 	cfg.OnMark = seen.mark
 	m, err := s.Start(cfg)

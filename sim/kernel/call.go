@@ -78,11 +78,12 @@ func (cl *call) syscall(nr uint64) Outcome {
 	if !cl.noResult && !cl.gone {
 		c.R[x86.RAX] = res
 	}
+	cl.didCall(nr, res)
 	if k.cfg.Strace != nil {
 		k.cfg.Strace(cl.thread.tid, nr, cl.a, res)
 	}
 	if cl.yield && k.several() {
-		defer k.reschedule()
+		defer k.giveWay()
 	}
 	k.tellAsync()
 	if !cl.out.Exited && !cl.gone && (!k.cfg.DeferSignals || cl.useSaved) {

@@ -61,7 +61,10 @@ type Kernel struct {
 	console *Console
 	outside Outside
 	clock   uint64 // instructions retired at the last entry
-	pick    func(able []int32) int32
+	pick    func(able []int32, leaves int32) int32
+	leaves  int32      // inside a call: the thread that gives way to others
+	keeper  Timekeeper // nil: time is what has retired and what was slept
+	work    Work       // done since TakeWork
 
 	sys     system
 	procs   []*Process // ascending by number; the first is the program that was started

@@ -107,7 +107,14 @@ func (k *Kernel) NextTurn(now uint64) uint64 {
 		}
 		next = following
 	}
-	if due := k.nextExpiry(); due != forever {
+	if due := k.nextExpiry(); due != forever && k.keeper != nil {
+		// Where time is not instructions it is looked at after each so many of them,
+		// wherever the machine is stopped in between.
+		if now%lookEvery == 0 && due <= k.mono() {
+			return now
+		}
+		next = min(next, now-now%lookEvery+lookEvery)
+	} else if due != forever {
 		k.clock = now
 		if due <= k.mono() {
 			return now
@@ -142,16 +149,28 @@ func (k *Kernel) nextEvent() phys.Nanos {
 	return at
 }
 
+// lookEvery is how many instructions pass between two looks at a machine's own time.
+const lookEvery = 256
+
 // Preempt is a boundary: the thread that runs next is chosen. It reports false, and does
 // nothing, where a call must be made of it: a timer has expired, or all threads wait.
 func (k *Kernel) Preempt(now uint64) bool {
 	k.clock = now
-	if k.sys.current == 0 || k.nextExpiry() <= k.mono() {
+	if k.sys.current == 0 || k.nextExpiry() <= k.mono() && (k.keeper == nil || now%lookEvery == 0) {
 		return false
 	}
 	k.pass(now)
 	k.choose()
 	return true
+}
+
+// Rechoose chooses the thread that runs next where no boundary is: the one that ran has
+// come further in time than its turn is long.
+func (k *Kernel) Rechoose(now uint64) {
+	if k.sys.current != 0 && k.several() {
+		k.clock = now
+		k.choose()
+	}
 }
 
 // pass notes that boundaries have passed.
@@ -205,6 +224,13 @@ func (k *Kernel) reschedule() {
 	k.touchTurns(before)
 }
 
+// giveWay is reschedule where the current thread lets others of its core go first.
+func (k *Kernel) giveWay() {
+	k.leaves = k.sys.current
+	k.reschedule()
+	k.leaves = 0
+}
+
 // touchTurns notes that a call has changed the Schedule, if it has.
 func (k *Kernel) touchTurns(before uint64) {
 	if k.sys.turns != before {
@@ -224,7 +250,7 @@ func (k *Kernel) choose() {
 	}
 	next := int32(0)
 	if n := uint64(len(able)); k.pick != nil {
-		next = k.pick(able)
+		next = k.pick(able, k.leaves)
 	} else if n > 0 {
 		next = able[0]
 		for _, tid := range able {
@@ -242,11 +268,14 @@ func (k *Kernel) choose() {
 		k.sys.turns++
 	}
 	k.setCurrent()
+	if next != 0 && k.thread.wait != nil {
+		k.work[CostWake]++
+	}
 }
 
-// PickBy lets somebody else choose which of the threads that can run is next; it returns 0
-// where there are none. nil: the kernel, by the seed.
-func (k *Kernel) PickBy(pick func(able []int32) int32) { k.pick = pick }
+// PickBy lets somebody else choose which of the threads that can run is next, of which one
+// may give way to others of its core (0 for none); it returns 0 where there are none. nil: the kernel, by the seed.
+func (k *Kernel) PickBy(pick func(able []int32, leaves int32) int32) { k.pick = pick }
 
 // setCurrent makes the current thread and its process those that calls act on.
 func (k *Kernel) setCurrent() {

@@ -187,8 +187,15 @@ func (c *call) deliverBytes(s, p *socket, data []byte, o *outgoing, first bool) 
 		start := at.taken + uint64(len(at.data))
 		c.attach(p, message{start: start, end: start + uint64(len(data)), rights: o.rights, sender: o.sender, explicit: o.explicit})
 	}
+	if s.tcp() {
+		c.work[CostPacket] += uint32(len(data)-1)/loopbackSegment + 1
+	}
 	c.put(p, data)
 }
+
+// loopbackSegment is what one packet carries over the loopback interface: its MTU of 65,536
+// less the headers of IPv4 and TCP with a time stamp.
+const loopbackSegment = 65_536 - 20 - 32
 
 // attach appends a message to those that a socket has not read.
 func (k *Kernel) attach(s *socket, m message) {
@@ -365,6 +372,7 @@ func (c *call) sendUDP(s *socket, o *outgoing) (uint64, error) {
 	if wildcard(from.ip) {
 		from.ip = sourceFor(to.ip)
 	}
+	c.work[CostPacket]++
 	s.news.out++ // the loopback interface has taken it, and there is room again
 	c.touchSock(s)
 	switch p := c.datagramAt(from, to); {

@@ -275,6 +275,7 @@ func (c *call) handle(q Queued, t trap) {
 		c.handle(Queued{Signal: SIGSEGV, Code: siKernel}, t)
 		return
 	}
+	c.work[CostSignal]++
 	c.thread.mask |= act.Mask
 	if act.Flags&saNodefer == 0 {
 		c.thread.mask |= bit(q.Signal)

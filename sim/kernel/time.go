@@ -19,8 +19,23 @@ const (
 	maxSleep = 1 << 33 // seconds: longer wishes are cut, so that time cannot overflow
 )
 
+// Timekeeper is the machine's own time, where it has one: of the core that executes.
+type Timekeeper interface {
+	Now() phys.Nanos   // since the machine's start
+	Busy() phys.Nanos  // that its cores were not idle
+	Pass(t phys.Nanos) // nothing happens for so long
+}
+
+// KeepTime makes the kernel's clocks follow a machine's; nil: retired instructions.
+func (k *Kernel) KeepTime(t Timekeeper) { k.keeper = t }
+
 // mono returns the virtual time since the program's first instruction.
-func (k *Kernel) mono() phys.Nanos { return k.Uptime(k.clock) }
+func (k *Kernel) mono() phys.Nanos {
+	if k.keeper != nil {
+		return k.keeper.Now() + k.sys.slept
+	}
+	return k.Uptime(k.clock)
+}
 
 // Uptime is the virtual time since the program's first instruction when so many have retired.
 func (k *Kernel) Uptime(retired uint64) phys.Nanos {
@@ -58,7 +73,12 @@ func (k *Kernel) clockNow(id uint64) (phys.Nanos, bool) {
 }
 
 // cpuTime returns the processor time used.
-func (k *Kernel) cpuTime() phys.Nanos { return phys.Nanos(k.clock * nanosPerInstruction) }
+func (k *Kernel) cpuTime() phys.Nanos {
+	if k.keeper != nil {
+		return k.keeper.Busy()
+	}
+	return phys.Nanos(k.clock * nanosPerInstruction)
+}
 
 func sysClockGettime(c *call) (uint64, error) {
 	if err := c.clock(int32(c.a[0])); err != nil {
@@ -113,6 +133,10 @@ func (c *call) timespecAt(va uint64) (phys.Nanos, error) {
 
 // sleep lets virtual time pass.
 func (k *Kernel) sleep(t phys.Nanos) {
+	if k.keeper != nil {
+		k.keeper.Pass(t)
+		return
+	}
 	k.sys.slept += t
 	k.touchSystem()
 }

@@ -197,7 +197,7 @@ func (k *Kernel) nextExpiry() phys.Nanos {
 			if t := &p.timers[i]; t.restless() {
 				due := t.next
 				if t.onCPU() {
-					due += k.sys.slept
+					due += k.mono() - k.cpuTime()
 				}
 				at = min(at, due)
 			}

@@ -146,6 +146,7 @@ func (c *call) waitFor(w wait) error {
 	}
 	if w.deadline != forever && !c.several() && !c.reachable() && c.nextEvent() > w.deadline {
 		c.sleep(w.deadline - c.mono()) // nothing else can happen meanwhile
+		c.work[CostWake]++
 		return errTimeout
 	}
 	if len(w.on) > maxInterests {

@@ -49,6 +49,7 @@ func (f *Fault) Error() string {
 type Translation struct {
 	Frame             phys.Frame
 	Read, Write, Exec bool
+	Fresh             bool // the page has come with this translation
 }
 
 // AddressSpace resolves the Port's TLB misses.
@@ -98,6 +99,10 @@ type Port struct {
 	// Step, when set, is called before each store of the runtime
 	// (StorePhys64): the places where a system call can be cut in half.
 	Step func()
+
+	// Faulted, when set, is told of the first touch of a page, in which an operating system
+	// takes a page fault: nothing else comes of it here.
+	Faulted func()
 }
 
 // NewPort returns a port with an empty TLB. core is nil to run without a cache model.
@@ -118,7 +123,7 @@ var ports sync.Pool // of *Port, see Free
 
 // Free gives the port's memory back for another NewPort; p must not be used any more.
 func (p *Port) Free() {
-	p.space, p.core, p.dram, p.pmem, p.CodeWritten, p.Step, p.watch = nil, nil, nil, nil, nil, nil, nil
+	p.space, p.core, p.dram, p.pmem, p.CodeWritten, p.Step, p.watch, p.Faulted = nil, nil, nil, nil, nil, nil, nil, nil
 	p.leave()
 	ports.Put(p)
 }
@@ -214,6 +219,7 @@ func (p *Port) fill(va uint64, acc Access) *entry {
 	p.dirty = p.dirty || !p.strict
 	e.base = t.Frame.Addr()
 	e.rtag, e.wtag = noTag, noTag
+	p.first(t, acc)
 	told := p.watched(e.base)
 	if t.Read && !p.strict && !(told && p.watch.Loads(t.Frame)) {
 		e.rtag = vpn
@@ -234,6 +240,13 @@ func (p *Port) fill(va uint64, acc Access) *entry {
 		e.page = &zeroPage
 	}
 	return e
+}
+
+// first tells of a page that is touched for the first time.
+func (p *Port) first(t Translation, acc Access) {
+	if p.Faulted != nil && (t.Fresh || acc == Write && p.store(t.Frame.Addr()).raw(t.Frame) == nil) {
+		p.Faulted()
+	}
 }
 
 // span checks an access to [va, va+size) that reaches into a second page, before
@@ -262,6 +275,7 @@ func (p *Port) FetchPage(va uint64) (*Page, phys.Frame) {
 	case bus:
 		p.fail(BusError, va, Exec, false)
 	}
+	p.first(t, Exec)
 	if p.core != nil {
 		p.core.Fetch(t.Frame)
 	}

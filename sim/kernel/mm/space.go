@@ -234,11 +234,12 @@ const (
 
 // Space is the address space of one process. It implements mem.AddressSpace.
 type Space struct {
-	cfg  Config
-	vmas list
-	uses uses
-	last *VMA  // the last translation's mapping, nil for none
-	flat []VMA // the list in one piece, nil when nobody asked
+	cfg   Config
+	vmas  list
+	uses  uses
+	fresh bool  // the last page that was looked up has come with it
+	last  *VMA  // the last translation's mapping, nil for none
+	flat  []VMA // the list in one piece, nil when nobody asked
 
 	journal list     // as it was at the last TakeChanges
 	touched []uint64 // where mappings start or started that changed since then
@@ -355,7 +356,9 @@ func (s *Space) Translate(va uint64, acc mem.Access) (t mem.Translation, ok, bus
 	off := (va - v.Start) &^ phys.PageMask
 	if v.hasNode() {
 		if t.Read {
+			s.fresh = false
 			t.Frame, ok = s.filePage(v, off, acc == mem.Write && t.Write)
+			t.Fresh = s.fresh
 		}
 		return t, true, t.Read && !ok
 	}
@@ -397,6 +400,7 @@ func (s *Space) pin(node vfs.NodeID, index uint64) (phys.Frame, bool) {
 		return f, true
 	}
 	f, ok, err := s.cfg.Files.Pin(node, index)
+	s.fresh = ok
 	if err != nil && s.err == nil {
 		s.err = err
 	}
@@ -412,6 +416,7 @@ func (s *Space) privatize(v *VMA, f phys.Frame, index uint64) bool {
 	if !ok || s.full(f) {
 		return false
 	}
+	s.fresh = true
 	if _, live := s.cfg.Files.Frame(v.Node, index); live {
 		s.store(f.Addr()).Write(f.Addr(), p[:])
 	} else {
@@ -454,6 +459,7 @@ func (s *Space) materialize(f phys.Frame, node vfs.NodeID, index uint64) bool {
 	p, ok := s.page(node, index)
 	if ok {
 		st.Share(f, p)
+		s.fresh = true
 	}
 	return ok
 }
