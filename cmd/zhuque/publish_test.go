@@ -13,7 +13,7 @@ func TestPublishRefusals(t *testing.T) {
 		"10.1.2.3:8080:80":  "10.1.2.3 is not a loopback address",
 		"localhost:8080:80": "expected ADDRESS:PORT:GUEST-PORT with an address in figures",
 		"127.0.0.1:8080":    "expected ADDRESS:PORT:GUEST-PORT",
-		"127.0.0.1:8080:0":  "expected a port of the guest behind the last colon",
+		"127.0.0.1:8080:0":  "expected a port of the guest after the last colon",
 		"8080":              "expected ADDRESS:PORT:GUEST-PORT",
 	} {
 		zhuque(t, t.TempDir(), "", "run", "--publish", value, "--", "guest:hello").want(t, result.StatusSimulator, says)
