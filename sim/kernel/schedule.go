@@ -263,12 +263,13 @@ func (k *Kernel) choose() {
 			next = able[draw>>8%n]
 		}
 	}
-	if next != k.sys.current {
+	another := next != k.sys.current
+	if another {
 		k.sys.current = next
 		k.sys.turns++
 	}
 	k.setCurrent()
-	if next != 0 && k.thread.wait != nil {
+	if another && next != 0 && k.thread.wait != nil {
 		k.work[CostWake]++
 	}
 }
