@@ -68,6 +68,8 @@ var registry = []Scenario{
 		Strategy: crashinject.Strategy{Kind: crashinject.Fuzz, Points: 200, Seed: 1}, Tails: 200},
 	{Name: "crowd-cores", Guest: "crowd", About: "Fuzzed plans over threads on four cores, which a failure meets one after the other.",
 		Strategy: crashinject.Strategy{Kind: crashinject.Fuzz, Points: 200, Seed: 1}, Tails: 32, Set: map[string]string{"cores": "4"}},
+	{Name: "handlers-threads", Guest: "handlers", About: "Fuzzed plans over threads of which each is told of a power failure.",
+		Strategy: crashinject.Strategy{Kind: crashinject.Fuzz, Points: 100, Seed: 1}, Tails: 20, Set: map[string]string{"sigpwr": "per-thread"}},
 	{Name: "nt-every", Guest: "nt", About: "Cuts in a program of the old kind: non-temporal stores, flushes and fences.",
 		Strategy: crashinject.Strategy{Kind: crashinject.Every, From: 1000, To: 10999}, Tails: 8},
 	{Name: "files-energy", Guest: "files", About: "Hold-up energy that ends inside the power-fail sequence: what is left passes whole or is refused.",

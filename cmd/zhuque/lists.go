@@ -64,6 +64,52 @@ func keyed(head []string, rows [][]string) []map[string]string {
 }
 
 func scenariosVerb() *cobra.Command {
+	c := scenariosList()
+	c.Example += "\n  zhuque scenarios --coverage"
+	c.Long += `
+
+With --coverage it runs their guests and prints for each system call that works, and for each
+field of the kernel's state, how many scenarios cut the power in the call or while the field
+has a value, and the first of them; where there is none, why.`
+	var coverage bool
+	c.Flags().BoolVar(&coverage, "coverage", false, "which calls and state the scenarios cover")
+	list := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if !coverage {
+			return list(c, args)
+		}
+		return printCoverage(c.Flag("format").Value.String())
+	}
+	return c
+}
+
+// printCoverage prints the coverage table.
+func printCoverage(as string) error {
+	form := format{as}
+	asJSON, err := form.json()
+	if err != nil {
+		return err
+	}
+	table, err := scenarios.Coverage()
+	if err != nil {
+		return classify(err)
+	}
+	if asJSON {
+		return writeJSON(os.Stdout, table)
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "KIND\tNAME\tSCENARIOS\tFIRST, OR WHY NONE")
+	for _, r := range table {
+		first := r.Excuse
+		if len(r.Scenarios) > 0 {
+			first = r.Scenarios[0]
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", r.Kind, r.Name, len(r.Scenarios), first)
+	}
+	return w.Flush()
+}
+
+func scenariosList() *cobra.Command {
 	return listVerb("scenarios", "List the named campaigns", `Scenarios lists the campaigns that zhuque campaign knows by name. Besides these there is
 calls/NAME for each system call that works (calls/read, calls/read-2, …): its cuts are in
 a program that makes the call do something.`,

@@ -1,6 +1,10 @@
 package kernel
 
-import "zhuque/sim/same"
+import (
+	"sync"
+
+	"zhuque/sim/same"
+)
 
 // Differences returns in what two kernels are not in the same state, at most limit, one
 // sentence each: none for twins. It looks at their objects, not at records, so that what a
@@ -11,6 +15,24 @@ func (k *Kernel) Differences(o *Kernel, limit int) (out []string) {
 	}
 	return out
 }
+
+// StateFields lists every field of the kernel's objects that is compared, as TYPE.FIELD,
+// ascending: what a restart has to bring back.
+func StateFields() []string { return plan.Fields() }
+
+// Alive calls f for each of these fields, for each object, that has another value than the
+// zero one. It is slow: for tables, not for campaigns.
+func (k *Kernel) Alive(f func(field string)) {
+	looking.Lock() // a plan notes which of its rows it uses
+	defer looking.Unlock()
+	plan.Each(k, func(l same.Leaf) {
+		if !l.Value.IsZero() {
+			f(l.Field)
+		}
+	})
+}
+
+var looking sync.Mutex
 
 // plan compares kernels.
 var plan = same.Must[Kernel](unlike)

@@ -7,8 +7,8 @@ import (
 	"unsafe"
 )
 
-// What stands here is for the tests of plans: to go through a graph, to change one thing
-// in it, to copy it whole.
+// This is for tests of plans and for tables of what is alive: to go through a graph, to change
+// one thing in it, to copy it whole.
 
 // Leaf is one thing in a graph that can be changed by itself.
 type Leaf struct {
