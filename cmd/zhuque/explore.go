@@ -27,6 +27,7 @@ type exploreFlags struct {
 	output string
 	stdout string
 	bound  uint64
+	point  uint64
 	cuts   uint64
 	world  string
 
@@ -93,6 +94,7 @@ domain is adr unless --domain says otherwise.`,
 	fl.StringVar(&f.stdout, "stdout", "terminal", "what standard output is: terminal (line-buffered) or pipe")
 	complete(c, "stdout", words("terminal", "pipe"))
 	numberVar(fl, &f.bound, "bound-worlds", 0, "stop after so many worlds (default: no bound)")
+	numberVar(fl, &f.point, "bound-point", 2000, "run so many worlds of one crash point; where there are more, those nearest to everything and nothing persisted, and a quarter more at random; 0: all")
 	numberVar(fl, &f.cuts, "cuts", 2, "power cuts one after the other: 1 does not cut the recovery")
 	fl.StringVar(&f.stdin, "stdin", "", "host `FILE` that is the program's standard input (default: empty); a recovery's is empty")
 	fl.StringVar(&f.fuzz, "stdin-fuzz", "", "host `FILE` with lines of an example of standard input; explored with it and N-1 variations by --seed, N before -- (default: 10)")
@@ -125,7 +127,7 @@ func (f *exploreFlags) options(c *cobra.Command, args []string) (*explore.Option
 	if !given("domain") {
 		setup.Domain = eadr.ADR
 	}
-	opt := &explore.Options{Setup: setup, Status: int(f.status), Pipe: f.stdout == "pipe", Worlds: f.bound, Cuts: int(f.cuts)}
+	opt := &explore.Options{Setup: setup, Status: int(f.status), Pipe: f.stdout == "pipe", Worlds: f.bound, PointWorlds: f.point, Cuts: int(f.cuts)}
 	switch {
 	case f.stdout != "pipe" && f.stdout != "terminal":
 		return nil, fmt.Errorf("--stdout %q: expected terminal or pipe", f.stdout)

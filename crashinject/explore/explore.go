@@ -37,7 +37,9 @@ type Options struct {
 	Pipe   bool   // standard output is a pipe, not a terminal
 
 	Worlds uint64 // worlds after which exploring stops; 0 for no bound
-	Cuts   int    // power cuts one after the other: 1 leaves the recovery alone; 0 counts as 1
+	// PointWorlds is how many worlds of a crash point are run, 0 for all; see frontier for which.
+	PointWorlds uint64
+	Cuts        int // power cuts one after the other: 1 leaves the recovery alone; 0 counts as 1
 
 	FailOn   []Kind         // kinds of advice that are a violation
 	Suppress []*Suppression // what is left out of the report; how often each was used is counted in it

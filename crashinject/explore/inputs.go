@@ -118,6 +118,7 @@ func (c *Counts) add(o Counts) {
 	c.Points += o.Points
 	c.Worlds += o.Worlds
 	c.NoPool += o.NoPool
+	c.Sampled += o.Sampled
 }
 
 // text names an input.

@@ -43,6 +43,8 @@ type Counts struct {
 	Points uint64 `json:"points"` // crash points that they stand for
 	Worlds uint64 `json:"worlds"` // machines run after a cut
 	NoPool uint64 `json:"no_pool_yet"`
+	// Sampled is the crash points with more worlds than the bound, of which a sample was run.
+	Sampled uint64 `json:"sampled,omitempty"`
 }
 
 // Report is what an exploration found.
@@ -167,7 +169,7 @@ func (x *explorer) report() {
 			r.Stopped, r.err = fmt.Sprintf("%s of %d", r.Stopped, x.opt.Worlds), nil
 		}
 	}
-	r.Exhaustive = x.stopped == nil && r.Unexplored == 0 && x.opt.Only == nil
+	r.Exhaustive = x.stopped == nil && r.Unexplored == 0 && r.Sampled+r.Before.Sampled == 0 && x.opt.Only == nil
 }
 
 // Text renders the report for a reader.
@@ -179,6 +181,8 @@ func (r *Report) Text() string {
 		how = "one world"
 	case r.Stopped != "":
 		how = "not exhaustive: " + r.Stopped
+	case r.Sampled+r.Before.Sampled > 0:
+		how = fmt.Sprintf("not exhaustive: at %d crash points a sample of the worlds, see --bound-point", r.Sampled+r.Before.Sampled)
 	case r.Unexplored > 0:
 		how = fmt.Sprintf("not exhaustive: %d writes through calls, or to mappings outside of /mnt/pmem, are taken as durable and atomic", r.Unexplored)
 	}

@@ -2,6 +2,7 @@ package explore
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -203,8 +204,10 @@ func (x *explorer) look(left *sim.Left, n int) {
 	if n < max(x.opt.Cuts, 1) {
 		to = &again{x, n}
 	}
-	left.Durable.SetConsole(x.console())
-	x.worlds(sim.RestartLeft(left, x.rcfg, x.prog, to, x.blocks, nil), left, n)
+	x.worlds(func() []*sim.Machine {
+		left.Durable.SetConsole(x.console())
+		return sim.RestartLeft(left, x.rcfg, x.prog, to, x.blocks, nil)
+	}, left, n)
 }
 
 // logAdd returns the logarithm of a sum.
@@ -222,34 +225,17 @@ func (x *explorer) wanted() bool {
 	return only == nil || len(x.path) <= len(only) && slices.Equal(x.path, only[:len(x.path)])
 }
 
-// branch is a machine that has still to run.
-type branch struct {
-	m     *sim.Machine
-	check bool // it runs the check
-	path  []uint64
-}
-
-// branches adds machines that come out of a branch, the first one to be run first.
-func branches(todo []branch, all []*sim.Machine, from branch) []branch {
-	for i := len(all) - 1; i >= 0; i-- {
-		b := branch{all[i], from.check, slices.Clone(from.path)}
-		if len(all) > 1 {
-			b.path = append(b.path, uint64(i))
-		}
-		todo = append(todo, b)
-	}
-	return todo
-}
-
-// worlds runs machines and all that they split into, depth first.
-func (x *explorer) worlds(all []*sim.Machine, left *sim.Left, cuts int) {
-	todo := branches(nil, all, branch{path: x.path})
+// worlds runs the machines of a crash point and what they split into.
+func (x *explorer) worlds(start func() []*sim.Machine, left *sim.Left, cuts int) {
+	f := x.newFrontier(start)
 	defer func(path []uint64) { x.path = path }(x.path)
-	for len(todo) > 0 && x.stopped == nil {
-		b := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
+	for b, ok := f.next(); ok && x.stopped == nil; b, ok = f.next() {
 		if x.path = b.path; !x.wanted() {
 			continue
+		}
+		if x.ctx.Err() != nil {
+			x.stopped = context.Cause(x.ctx)
+			return
 		}
 		limit := x.budget
 		if b.check {
@@ -267,23 +253,30 @@ func (x *explorer) worlds(all []*sim.Machine, left *sim.Left, cuts int) {
 			return
 		}
 		if stop.Reason == sim.Undecided {
-			todo = branches(todo, b.m.Split(), b)
+			f.add(b, b.m.Split())
 			continue
 		}
 		if b.check {
+			f.world(b)
 			x.judgeCheck(b.m, stop, left, cuts)
 			continue
 		}
 		if stop.Ended() && b.m.Worlds().Fresh() {
 			b.m.Worlds().Looked()
 		}
+		if !f.world(b) {
+			continue // drawn again
+		}
 		x.res.Worlds++
 		if x.judge(b.m, stop, left, cuts) && x.opt.Check != nil {
-			todo = branches(todo, x.checker(b.m, nil), branch{check: true, path: b.path})
+			f.add(branch{check: true, path: b.path}, x.checker(b.m, nil))
 		}
 		if x.opt.Worlds != 0 && x.res.Worlds+x.res.Before.Worlds >= x.opt.Worlds {
 			x.stopped = errBound
 		}
+	}
+	if f.cut() {
+		x.res.Sampled++
 	}
 }
 
