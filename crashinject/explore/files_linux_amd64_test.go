@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"zhuque/sim/x86"
 )
 
 func files(t *testing.T, recovery string, run ...string) *Options {
@@ -64,5 +66,19 @@ func TestMappingsOutside(t *testing.T) {
 	}
 	for _, f := range r.Performance {
 		t.Errorf("finding %+v", f)
+	}
+}
+
+// Loads of every width find what is not decided, as loads of single words do.
+func TestWideLoads(t *testing.T) {
+	for _, width := range []string{"8", "16", "24", "32", "swap"} {
+		opt := guest(t, "wide")
+		opt.Setup.CPU = x86.V3
+		opt.Setup.Args, opt.Recover, opt.Cuts = []string{"store"}, command(t, "/wide "+width), 1
+		worlds := map[string]bool{}
+		opt.seen = func(_ int, a answer) { worlds[a.stdout] = true }
+		if r := explored(t, opt); len(worlds) != 9 || r.Verdict != "pass" {
+			t.Errorf("%s: %d answers %v, expected three contents of each line: %s", width, len(worlds), worlds, r.Text())
+		}
 	}
 }

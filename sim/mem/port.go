@@ -491,7 +491,12 @@ func (p *Port) Load128(va uint64) (lo, hi uint64) {
 			p.span(va, 16, Read)
 			return p.loadSlow(va, 8), p.loadSlow(va+8, 8)
 		}
-		e = p.fill(va, Read)
+		if e = p.fill(va, Read); p.watched(e.base) {
+			if p.core != nil {
+				p.touch(e.base+phys.Addr(off), 16)
+			}
+			return p.toldLoad(e, uint(off), 8), p.toldLoad(e, uint(off)+8, 8)
+		}
 	}
 	if p.core != nil {
 		p.touch(e.base+phys.Addr(off), 16)
