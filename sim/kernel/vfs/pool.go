@@ -85,6 +85,7 @@ func (t *FS) loadPools() error {
 		if err = hostdir.Walk(root, ".", l.check); err == nil {
 			err = hostdir.Walk(root, ".", l.load)
 		}
+		t.writes = 0 // no call of the guest's was among them
 	}
 	if err != nil {
 		return fmt.Errorf("pool directory %s: %w", t.opt.Pools, err)

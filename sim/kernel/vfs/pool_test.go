@@ -18,6 +18,9 @@ func TestPools(t *testing.T) {
 	fs := newKept(t, Options{Root: plant(t, map[string]string{"mnt/other": "the host's"}), Pools: pools})
 	pmem := mem.NewStore()
 	fs.SetMemory(pmem)
+	if n := fs.Writes(); n != 0 {
+		t.Errorf("%d writes through calls before the first call", n)
+	}
 	script(t, fs, `
 		ls /mnt => other pmem
 		read /mnt/pmem/old => "first pool"
