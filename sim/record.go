@@ -246,9 +246,14 @@ func (j *Joint) Left() *Left {
 	return &l
 }
 
-// LeftAt is what one of them leaves, by its number from 0.
+// LeftAt is what one of them leaves, by its number from 0. The memory that comes with it is
+// that of the last one: in all pages with lines that differ it has to be decided.
 func (j *Joint) LeftAt(k int) *Left {
 	l := j.Left()
+	l.open = map[phys.Frame]struct{}{}
+	for _, line := range l.memory.OpenLines() {
+		l.open[line.Addr().Frame()] = struct{}{}
+	}
 	l.memory.AtPoint(k)
 	return l
 }

@@ -17,8 +17,15 @@ type Decision struct {
 
 // Decisions returns the choices that led to this world, the oldest first.
 func (m *Memory) Decisions() (list []Decision) {
-	for d := m.trace; d != nil; d = d.before {
+	for _, d := range m.decisions() {
 		list = append(list, *d)
+	}
+	return list
+}
+
+func (m *Memory) decisions() (list []*Decision) {
+	for d := m.trace; d != nil; d = d.before {
+		list = append(list, d)
 	}
 	slices.Reverse(list)
 	return list
@@ -209,11 +216,18 @@ func (ln *line) instants(part int, keep spans) (all spans) {
 }
 
 // Causes explains what this world has decided, each part of a line once: its last decision.
+// What only told crash points apart is none.
 func (m *Memory) Causes() (list []Cause) {
 	seen := map[cell]bool{}
 	for d := m.trace; d != nil; d = d.before {
-		if !seen[d.cell] {
-			seen[d.cell] = true
+		c := d.cell
+		if c.part >= jointPart {
+			if c.part = 0; !m.pasts[c.gen].chose(d) {
+				continue
+			}
+		}
+		if !seen[c] {
+			seen[c] = true
 			list = append(list, m.Cause(*d))
 		}
 	}

@@ -315,6 +315,45 @@ func (p *past) ofPoint(c *Choice) (ln *line, keep spans) {
 	return ln, c.keep.slice(v.at, v.at+v.size()-1)
 }
 
+// chose reports whether a decision about a line in several points has left out some of its
+// candidates at the first point that is left.
+func (p *past) chose(d *Decision) bool {
+	ln, keep := p.ofPoint(&d.Choice)
+	return len(keep) > 0 && ln.plain() && keep.count() < ln.width(0)
+}
+
+// Compare orders two worlds that may both have come from point k as a machine for that point
+// alone would have come to them, by Split: 0 where that is the order in which they were split here.
+func (m *Memory) Compare(o *Memory, k int) int {
+	mine, theirs := m.decisions(), o.decisions()
+	i := 0
+	for i < len(mine) && i < len(theirs) && mine[i] == theirs[i] {
+		i++
+	}
+	if i == len(mine) || i == len(theirs) || mine[i].cell.part != jointPart {
+		return 0
+	}
+	c := mine[i].cell
+	p := &m.pasts[c.gen]
+	vs := p.joint.versions[c.addr]
+	v := &vs[versionOf(vs, k)]
+	top := v.size() - 1
+	for _, d := range mine[:i] {
+		if d.cell == c {
+			own := d.keep.slice(v.at, v.at+v.size()-1)
+			top = own[len(own)-1].hi
+		}
+	}
+	a, b := mine[i].keep.slice(v.at, v.at+v.size()-1), theirs[i].keep.slice(v.at, v.at+v.size()-1)
+	switch {
+	case a.has(top):
+		return -1
+	case b.has(top):
+		return 1
+	}
+	return a[0].lo - b[0].lo
+}
+
 // strict reports whether each of several points that are left is one that a strict machine
 // could have left: see Robust.
 func (p *past) strict() (all bool) {

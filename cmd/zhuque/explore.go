@@ -95,7 +95,7 @@ domain is adr unless --domain says otherwise.`,
 	complete(c, "stdout", words("terminal", "pipe"))
 	numberVar(fl, &f.bound, "bound-worlds", 0, "stop after so many worlds (default: no bound)")
 	numberVar(fl, &f.point, "bound-point", 2000, "run so many worlds of one crash point; where there are more, those nearest to everything and nothing persisted, and a quarter more at random; 0: all")
-	numberVar(fl, &f.cuts, "cuts", 2, "power cuts one after the other: 1 does not cut the recovery")
+	numberVar(fl, &f.cuts, "cuts", 2, "power cuts one after the other: 1 does not cut the recovery, and is the quicker way: one machine is started for many crash points")
 	fl.StringVar(&f.stdin, "stdin", "", "host `FILE` that is the program's standard input (default: empty); a recovery's is empty")
 	fl.StringVar(&f.fuzz, "stdin-fuzz", "", "host `FILE` with lines of an example of standard input; explored with it and N-1 variations by --seed, N before -- (default: 10)")
 	numberVar(fl, &f.input, "stdin-input", 0, "of --stdin-fuzz: this input alone")

@@ -30,11 +30,11 @@ type Advice struct {
 type order struct{ lost, kept worlds.Site }
 
 // robust notes what a world says of the order of stores.
-func (x *explorer) robust(m *sim.Machine, left *sim.Left) {
-	if m.Worlds().Robust() {
+func (x *explorer) robust(world *worlds.Memory, left *sim.Left) {
+	if world.Robust() {
 		return
 	}
-	lost, kept, ok := m.Worlds().Reordered()
+	lost, kept, ok := world.Reordered()
 	if !ok {
 		return
 	}

@@ -48,6 +48,8 @@ type Options struct {
 	Only []uint64
 
 	seen     func(acked int, a answer) // for tests: told of every world
+	looked   func()                    // for tests: told of every crash point of the program
+	apart    bool                      // for tests: each crash point has a machine of its own
 	withhold func(brute.Op) bool       // for tests: what brute force is not told of
 }
 
@@ -113,6 +115,7 @@ type explorer struct {
 	stopped   error // a bound was reached, or the context ended
 	naive     float64
 	marked    bool
+	batch     *batch // crash points that are taken together
 }
 
 // key tells looks apart.

@@ -117,6 +117,7 @@ func (c *Counts) add(o Counts) {
 	c.Looks += o.Looks
 	c.Points += o.Points
 	c.Worlds += o.Worlds
+	c.Machines += o.Machines
 	c.NoPool += o.NoPool
 	c.Sampled += o.Sampled
 }

@@ -41,8 +41,11 @@ const (
 type Counts struct {
 	Looks  uint64 `json:"looks"`  // crash points run
 	Points uint64 `json:"points"` // crash points that they stand for
-	Worlds uint64 `json:"worlds"` // machines run after a cut
-	NoPool uint64 `json:"no_pool_yet"`
+	Worlds uint64 `json:"worlds"` // ways in which recoveries come out, crash point by crash point
+	// Machines is how many were run for them: one stands for all crash points that its loads
+	// do not tell apart.
+	Machines uint64 `json:"machines"`
+	NoPool   uint64 `json:"no_pool_yet"`
 	// Sampled is the crash points with more worlds than the bound, of which a sample was run.
 	Sampled uint64 `json:"sampled,omitempty"`
 }
@@ -186,7 +189,11 @@ func (r *Report) Text() string {
 	case r.Unexplored > 0:
 		how = fmt.Sprintf("not exhaustive: %d writes through calls, or to mappings outside of /mnt/pmem, are taken as durable and atomic", r.Unexplored)
 	}
-	fmt.Fprintf(&b, "%s: %d crash points run for %d, %d worlds, of 10^%.1f memories; domain %s, %s\n", r.Verdict, r.Looks, r.Points, r.Worlds, r.Naive, r.Domain, how)
+	on := ""
+	if r.Machines < r.Worlds {
+		on = fmt.Sprintf(" on %d machines", r.Machines)
+	}
+	fmt.Fprintf(&b, "%s: %d crash points run for %d, %d worlds%s, of 10^%.1f memories; domain %s, %s\n", r.Verdict, r.Looks, r.Points, r.Worlds, on, r.Naive, r.Domain, how)
 	if r.Inputs > 0 {
 		fmt.Fprintf(&b, "%d standard inputs explored, with %d more no persistent memory is touched\n", r.Inputs, r.Untouched)
 	}

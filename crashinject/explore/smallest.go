@@ -12,13 +12,16 @@ import (
 
 // wrong is a world that is to be explained.
 type wrong struct {
-	kind Kind
-	what string
-	m    *sim.Machine
-	left *sim.Left // of the last cut
-	at   uint64
-	cuts int
-	path []uint64
+	kind  Kind
+	what  string
+	world *worlds.Memory
+	left  *sim.Left // of the last cut
+	at    uint64
+	cuts  int
+	path  []uint64
+	// alone is the same world where its crash point is the only one, nil where exploring has
+	// stopped. It is itself nil where that is so already.
+	alone func() *wrong
 	// again reports whether a recovery that stopped so is wrong in the same way.
 	again func(m *sim.Machine, stop sim.Stop) bool
 }
@@ -67,8 +70,8 @@ type small struct {
 // smallest finds the smallest set of lines that must be lost for a world to be wrong as it is:
 // all sets where few lines are lost, else what is left when no line can be taken away.
 func (x *explorer) smallest(f *wrong) (s small) {
-	like := f.m.Worlds().Like()
-	lines := lostLines(f.m)
+	like := f.world.Like()
+	lines := lostLines(f.world)
 	try := func(set, none []worlds.Cause) bool {
 		m, stop, ok := x.remake(f.left, like.Only(set, none), nil)
 		s.larger = s.larger || !ok
@@ -80,15 +83,18 @@ func (x *explorer) smallest(f *wrong) (s small) {
 	}
 	s.wish = like.Only(set, nil)
 	m, stop, ok := x.remake(f.left, s.wish, nil)
-	if !ok || !f.again(m, stop) { // it depends on what was not persisted in more than lines
-		s.larger, s.wish, m = true, like, f.m
+	world := f.world
+	if ok && f.again(m, stop) {
+		world = m.Worlds()
+	} else { // it depends on what was not persisted in more than lines
+		s.larger, s.wish = true, like
 	}
-	for _, c := range m.Worlds().Causes() {
+	for _, c := range world.Causes() {
 		if c.Lost.At > 0 {
 			s.lost = append(s.lost, c)
 		}
 	}
-	for _, c := range keptLines(m, s.lost) {
+	for _, c := range keptLines(world, s.lost) {
 		if !try(set, []worlds.Cause{c}) && !s.larger {
 			s.kept = append(s.kept, c)
 		}
@@ -142,8 +148,8 @@ func withoutAny(set []worlds.Cause, try func(set, none []worlds.Cause) bool) []w
 }
 
 // lostLines are the lines that a world has lost something of, each once.
-func lostLines(m *sim.Machine) (lines []worlds.Cause) {
-	for _, c := range m.Worlds().Causes() {
+func lostLines(m *worlds.Memory) (lines []worlds.Cause) {
+	for _, c := range m.Causes() {
 		if c.Lost.At > 0 && !sameLine(lines, c) {
 			lines = append(lines, c)
 		}
@@ -152,8 +158,8 @@ func lostLines(m *sim.Machine) (lines []worlds.Cause) {
 }
 
 // keptLines are the lines of which the loads of a world saw stores that could have been lost.
-func keptLines(m *sim.Machine, lost []worlds.Cause) (lines []worlds.Cause) {
-	for _, c := range m.Worlds().Causes() {
+func keptLines(m *worlds.Memory, lost []worlds.Cause) (lines []worlds.Cause) {
+	for _, c := range m.Causes() {
 		if c.Kept.At > 0 && !sameLine(lines, c) && !sameLine(lost, c) {
 			lines = append(lines, c)
 		}
@@ -170,6 +176,16 @@ func (x *explorer) fail(w *wrong) {
 	if f := x.covered(w); f != nil {
 		f.more(w.kind)
 		return
+	}
+	if w.alone != nil {
+		one := w.alone()
+		if one == nil {
+			return
+		}
+		w.world, w.left, w.path = one.world, one.left, one.path
+		if one.again != nil {
+			w.again = one.again
+		}
 	}
 	f := &Failure{Kind: w.kind, What: w.what, At: w.at, Cuts: w.cuts, Count: 1, World: slices.Clone(w.path), left: w.left}
 	s := x.smallest(w)
@@ -212,7 +228,7 @@ func (x *explorer) explain(f *Failure, state State, causes []worlds.Cause) {
 // is lost beside them has no part in it, and where it has there is a world without them.
 func (x *explorer) covered(w *wrong) *Failure {
 	lost := map[string]bool{}
-	for _, c := range w.m.Worlds().Causes() {
+	for _, c := range w.world.Causes() {
 		if c.Lost.At > 0 {
 			lost[pairOf(x.sites.place(c.Lost.Site), x.sites.place(c.Load))] = true
 		}

@@ -44,11 +44,10 @@ func (x *explorer) run() error {
 		return fmt.Errorf("BUG: the program ended without a cut, and does not while it is explored: %v", stop)
 	default:
 		m.Worlds().Looked()
-		last, _, err := x.ask(m.PowerOff(), x.budget)
-		if err != nil {
-			return err
-		}
-		x.judgePending(last)
+	}
+	x.flush()
+	if err := x.complete(m); err != nil {
+		return err
 	}
 	x.res.Unexplored = m.Durable().Files.Writes() + m.Beside()
 	x.performance(m)
@@ -113,28 +112,50 @@ func (x *explorer) Acknowledged(m *sim.Machine, a sim.Ack) {
 		x.marked = true
 		x.res.Before = x.res.Counts
 		x.res.Counts, x.naive = Counts{}, 0
+		x.batch.mark()
 	}
-	if !x.operation || x.stopped != nil {
-		return
+	switch {
+	case !x.operation:
+	case x.jointly():
+		x.joinKnown(m.Left())
+	default:
+		if err := x.complete(m); err != nil {
+			panic("BUG: " + err.Error())
+		}
+	}
+}
+
+// complete finds out what a recovery answers now that an operation is complete, and judges what
+// waits for that. When exploring has stopped, that is what was in flight then.
+func (x *explorer) complete(m *sim.Machine) error {
+	if x.stopped != nil && (x.jointly() || len(x.pending) == 0 || x.ctx.Err() != nil) {
+		return nil
 	}
 	now, _, err := x.ask(m.PowerOff(), x.budget)
 	if err != nil {
-		panic("BUG: " + err.Error())
+		return err
 	}
-	x.judgePending(now)
 	x.known = append(x.known, now)
+	x.judgeKnown(len(x.known))
+	return nil
 }
 
-// judgePending judges the answers of the operation that an acknowledgement, or the
-// program's end, completes.
-func (x *explorer) judgePending(now answer) {
-	before := x.known[len(x.known)-1]
-	for _, f := range x.pending {
+// judgeKnown judges the answers of operations that are complete with the first n answers that
+// are known: an acknowledgement, or the program's end, has completed them.
+func (x *explorer) judgeKnown(n int) {
+	pending := x.pending
+	x.pending, x.waiting = nil, map[alike]bool{}
+	for _, f := range pending {
+		if f.acked+1 >= n {
+			x.pending = append(x.pending, f)
+			continue
+		}
+		before, now := x.known[f.acked], x.known[f.acked+1]
 		if f.answer == now || f.answer == before {
 			continue
 		}
 		kind := Torn
-		for _, old := range x.known[:len(x.known)-1] {
+		for _, old := range x.known[:f.acked] {
 			if f.answer == old {
 				kind = Lost
 			}
@@ -148,7 +169,6 @@ func (x *explorer) judgePending(now answer) {
 		}
 		x.fail(&f.wrong)
 	}
-	x.pending, x.waiting = nil, map[alike]bool{}
 }
 
 // Look implements sim.Observer: of the program.
@@ -158,6 +178,9 @@ func (x *explorer) Look(_ *sim.Machine, left *sim.Left) {
 	}
 	x.path = x.path[:0]
 	x.look(left, 1)
+	if x.opt.looked != nil {
+		x.opt.looked()
+	}
 }
 
 // again observes a recovery, after so many cuts.
@@ -177,13 +200,13 @@ func (x *explorer) look(left *sim.Left, n int) {
 	if x.stopped != nil {
 		return
 	}
-	if x.tree == nil || !x.tree.SameTree(left.Durable.Files) {
-		x.tree = left.Durable.Files.Fork()
-		x.trees++
+	if x.retree(left); x.stopped != nil {
+		return
 	}
 	x.res.Points++
 	k := key{left.Digest(), x.trees, left.Acked, n}
 	if x.seen[k] {
+		x.batch.again()
 		return
 	}
 	x.seen[k] = true
@@ -200,6 +223,10 @@ func (x *explorer) look(left *sim.Left, n int) {
 	}
 	defer func(n int) { x.path = x.path[:n] }(len(x.path) - 1)
 	x.naive = logAdd(x.naive, left.NaiveLog10(), x.res.Looks == 1)
+	if x.jointly() {
+		x.join(left)
+		return
+	}
 	var to sim.Observer
 	if n < max(x.opt.Cuts, 1) {
 		to = &again{x, n}
@@ -268,7 +295,10 @@ func (x *explorer) worlds(start func() []*sim.Machine, left *sim.Left, cuts int)
 			continue // drawn again
 		}
 		x.res.Worlds++
-		if x.judge(b.m, stop, left, cuts) && x.opt.Check != nil {
+		x.res.Machines++
+		r := x.result(b.m, stop)
+		w := wrong{world: b.m.Worlds(), left: left, at: left.At, cuts: cuts, path: slices.Clone(x.path)}
+		if x.judge(&r, b.m.Acked(), &x.res.Counts, w) && x.opt.Check != nil {
 			f.add(branch{check: true, path: b.path}, x.checker(b.m, nil))
 		}
 		if x.opt.Worlds != 0 && x.res.Worlds+x.res.Before.Worlds >= x.opt.Worlds {
@@ -280,18 +310,37 @@ func (x *explorer) worlds(start func() []*sim.Machine, left *sim.Left, cuts int)
 	}
 }
 
+// result is how a recovery has come out.
+type result struct {
+	answer answer
+	kind   Kind // how it is wrong by itself, "" for not at all
+	what   string
+	over   bool  // it has ended, or could not be started
+	err    error // why not, where that is nothing of the world's
+}
+
+func (x *explorer) result(m *sim.Machine, stop sim.Stop) (r result) {
+	r.answer, r.over = answerOf(m, stop), stop.Ended() || m.NotStarted() != nil
+	r.kind, r.what = x.symptom(m, stop, r.answer)
+	if r.kind == "" && !r.over {
+		r.err = stop.Err
+	}
+	return r
+}
+
+// well reports whether the recovery ended as it should by itself.
+func (r *result) well() bool { return r.kind == "" && r.over }
+
 // judge judges a world by itself, and reports whether the recovery ended well.
-func (x *explorer) judge(m *sim.Machine, stop sim.Stop, left *sim.Left, cuts int) bool {
-	a := answerOf(m, stop)
-	acked := m.Acked()
+func (x *explorer) judge(r *result, acked int, counts *Counts, w wrong) bool {
+	a := r.answer
 	if x.opt.seen != nil {
 		x.opt.seen(acked, a)
 	}
-	x.robust(m, left)
-	w := wrong{m: m, left: left, at: left.At, cuts: cuts, path: slices.Clone(x.path)}
-	switch w.kind, w.what = x.symptom(m, stop, a); {
-	case acked == 0 && a == x.empty && (stop.Ended() || m.NotStarted() != nil) && (a.status != x.opt.Status || x.opt.Output != nil):
-		x.res.NoPool++
+	x.robust(w.world, w.left)
+	switch w.kind, w.what = r.kind, r.what; {
+	case acked == 0 && a == x.empty && r.over && (a.status != x.opt.Status || x.opt.Output != nil):
+		counts.NoPool++
 		return false
 	case w.kind != "":
 		w.again = func(m *sim.Machine, stop sim.Stop) bool {
@@ -300,8 +349,8 @@ func (x *explorer) judge(m *sim.Machine, stop sim.Stop, left *sim.Left, cuts int
 		}
 		x.fail(&w)
 		return false
-	case !stop.Ended():
-		x.stopped = stop.Err
+	case !r.over:
+		x.stopped = r.err
 		return false
 	}
 	if x.operation {
@@ -334,11 +383,11 @@ func (x *explorer) symptom(m *sim.Machine, stop sim.Stop, a answer) (Kind, strin
 // wait keeps an answer until it can be judged; of those that are alike and have lost the
 // same the first.
 func (x *explorer) wait(f *finding) {
-	if f.answer == x.known[len(x.known)-1] {
+	if f.answer == x.known[f.acked] {
 		return // as before the operation in flight
 	}
 	var lost strings.Builder
-	for _, c := range f.m.Worlds().Causes() {
+	for _, c := range f.world.Causes() {
 		if c.Lost.At > 0 {
 			fmt.Fprint(&lost, c.Lost.Site, c.Load, " ")
 		}
@@ -374,16 +423,21 @@ func (x *explorer) checker(rec *sim.Machine, pick sim.Pick) (all []*sim.Machine)
 
 func (x *explorer) judgeCheck(m *sim.Machine, stop sim.Stop, left *sim.Left, cuts int) {
 	if what := x.checked(m, stop); what != "" {
-		w := wrong{kind: Check, what: what, m: m, left: left, at: left.At, cuts: cuts, path: slices.Clone(x.path)}
-		like := m.Worlds().Like()
-		w.again = func(rec *sim.Machine, stop sim.Stop) bool {
-			if k, _ := x.symptom(rec, stop, answerOf(rec, stop)); k != "" || !stop.Ended() {
-				return false
-			}
-			m, stop, ok := x.steer(x.checker(rec, like.Pick)[0], like, unlimited, nil)
-			return ok && x.checked(m, stop) != ""
-		}
+		w := wrong{kind: Check, what: what, world: m.Worlds(), left: left, at: left.At, cuts: cuts, path: slices.Clone(x.path)}
+		w.again = x.checkedAgain(w.world.Like())
 		x.fail(&w)
+	}
+}
+
+// checkedAgain reports of recoveries whether the check fails after them, if it loads what it
+// is like.
+func (x *explorer) checkedAgain(like worlds.Wish) func(*sim.Machine, sim.Stop) bool {
+	return func(rec *sim.Machine, stop sim.Stop) bool {
+		if r := x.result(rec, stop); !r.well() {
+			return false
+		}
+		m, stop, ok := x.steer(x.checker(rec, like.Pick)[0], like, unlimited, nil)
+		return ok && x.checked(m, stop) != ""
 	}
 }
 

@@ -113,3 +113,22 @@ func names(r *explore.Report, file string, lines []int) bool {
 	}
 	return false
 }
+
+// A bound on worlds ends exploring in the middle of an operation; what was in flight is judged by what
+// comes right after it, and by nothing later.
+func TestBoundInTheMiddleOfAnOperation(t *testing.T) {
+	opt := built(t, "list", "none", 5)
+	opt.Cuts = 1
+	for opt.Worlds = 1; ; opt.Worlds++ {
+		r, err := explore.Explore(context.Background(), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Failures) > 0 {
+			t.Errorf("at most %d worlds: %s", opt.Worlds, r.Text())
+		}
+		if r.Exhaustive {
+			return
+		}
+	}
+}
