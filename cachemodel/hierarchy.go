@@ -1,6 +1,7 @@
 package cachemodel
 
 import (
+	"reflect"
 	"sync/atomic"
 
 	"zhuque/cachemodel/device"
@@ -82,6 +83,15 @@ type Stats struct {
 	Locked    uint64 `json:"locked"` // two for each locked instruction
 	Serialize uint64 `json:"serialize"`
 	Interrupt uint64 `json:"interrupt"`
+}
+
+// Sub returns what has passed since before.
+func (s Stats) Sub(before *Stats) Stats {
+	now, old := reflect.ValueOf(&s).Elem(), reflect.ValueOf(before).Elem()
+	for i := range now.NumField() {
+		now.Field(i).SetUint(now.Field(i).Uint() - old.Field(i).Uint())
+	}
+	return s
 }
 
 var (

@@ -11,6 +11,7 @@ import (
 	"zhuque/crashinject/result"
 	"zhuque/scenarios/calls"
 	"zhuque/scenarios/guests"
+	"zhuque/scenarios/systems"
 )
 
 // Scenario is a named campaign over an embedded guest.
@@ -121,13 +122,17 @@ func situation(s calls.Situation) Scenario {
 	return row
 }
 
-// Guest returns the program of a guest: one of package guests, or a situation's.
+// Guest returns the program of a guest: one of package guests, a situation's, or the data structures
+// over a comparison system.
 func Guest(name string) ([]byte, error) {
 	if call, ok := strings.CutPrefix(name, callsPrefix); ok {
 		if s, ok := calls.Find(call); ok {
 			return s.ELF, nil
 		}
 		return nil, fmt.Errorf("no guest %q: expected a system call with a situation, as in %sread or %sread-2", name, callsPrefix, callsPrefix)
+	}
+	if strings.HasPrefix(name, systems.Prefix) {
+		return systems.Guest(name)
 	}
 	return guests.Guest(name)
 }

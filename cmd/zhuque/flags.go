@@ -15,6 +15,7 @@ import (
 	"zhuque/crashinject"
 	"zhuque/scenarios"
 	"zhuque/scenarios/guests"
+	"zhuque/scenarios/systems"
 )
 
 // setupFlags are the machine's settings on the command line: the rows of
@@ -29,7 +30,7 @@ type setupFlags struct {
 func words(list ...string) func() []string { return func() []string { return list } }
 
 func guestNames() (names []string) {
-	for _, g := range guests.Names() {
+	for _, g := range append(guests.Names(), systems.Names()...) {
 		names = append(names, crashinject.GuestPrefix+g)
 	}
 	return names

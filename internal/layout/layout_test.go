@@ -34,11 +34,12 @@ var hostPackages = []string{"os", "os/exec", "os/signal", "time", "math/rand", "
 var table = map[string]row{
 	"cmd/zhuque": {own: []string{"*"}, foreign: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"}, host: []string{"os", "os/exec", "os/signal", "syscall", "time"}},
 
-	"scenarios":          {own: []string{"crashinject", "crashinject/result", "scenarios/calls", "scenarios/guests", "sim", "sim/kernel"}},
+	"scenarios":          {own: []string{"crashinject", "crashinject/result", "scenarios/calls", "scenarios/guests", "scenarios/systems", "sim", "sim/kernel"}},
 	"scenarios/calls":    {own: []string{"sim/kernel"}},
 	"scenarios/bench":    {own: []string{"crashinject", "scenarios/guests", "sim", "sim/kernel", "sim/outside"}, host: []string{"net", "os", "os/exec", "syscall", "time"}},
 	"scenarios/guests":   {},
 	"scenarios/real":     {own: []string{"sim/det"}, host: []string{"os"}},
+	"scenarios/systems":  {own: []string{"cachemodel", "crashinject", "sim", "sim/kernel", "sim/phys"}},
 	"scenarios/validate": {own: []string{"cachemodel", "crashinject", "internal/reference", "scenarios/guests", "sim", "sim/phys"}},
 
 	"scenarios/persistent":   {},
