@@ -21,6 +21,7 @@ func (x *explorer) run() error {
 	if err != nil {
 		return err
 	}
+	installed := m.Durable().Files.Writes() // an embedded program
 	x.known = []answer{x.empty}
 	domain := worlds.ADR
 	if x.cfg.Power.Domain.Detected() == "cpu_cache" {
@@ -49,7 +50,7 @@ func (x *explorer) run() error {
 	if err := x.complete(m); err != nil {
 		return err
 	}
-	x.res.Unexplored = m.Durable().Files.Writes() + m.Beside()
+	x.res.Unexplored = m.Durable().Files.Writes() - installed + m.Beside()
 	x.performance(m)
 	x.races(m)
 	x.merge()
