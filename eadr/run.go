@@ -55,11 +55,16 @@ type Outcome struct {
 	EnergyUsed phys.NanoJoules
 }
 
-// Needed returns the energy with which the whole sequence just ends.
+// Needed returns the least energy with which the whole sequence ends; Unlimited where none does.
 func Needed(cfg Config, inv Inventory) phys.NanoJoules {
 	cfg.Energy = Unlimited
-	out := Run(cfg, inv)
-	return out.EnergyUsed
+	s := newSequence(&cfg, &inv)
+	all := s.left
+	if s.run(); s.out.Last != Off {
+		return Unlimited
+	}
+	used := all - s.left
+	return phys.NanoJoules(used/picoPerNano + min(used%picoPerNano, 1)) // a step's Energy drops its fraction
 }
 
 // Ample reports whether the energy lasts for the whole sequence.
@@ -74,15 +79,25 @@ func Run(cfg Config, inv Inventory) Outcome {
 	if cfg.DIMMs == 0 || cfg.WriteBandwidth == 0 || cfg.DRAMBandwidth == 0 || cfg.PackageWatts == 0 || cfg.DrainWatts == 0 {
 		panic("BUG: eadr.Run with a configuration that Validate refuses")
 	}
-	s := sequence{cfg: &cfg, inv: &inv, left: mul(uint64(cfg.Energy), picoPerNano)}
+	s := newSequence(&cfg, &inv)
+	s.run()
+	return s.out
+}
+
+func newSequence(cfg *Config, inv *Inventory) sequence {
+	return sequence{cfg: cfg, inv: inv, left: mul(uint64(cfg.Energy), picoPerNano)}
+}
+
+// run goes through the states.
+func (s *sequence) run() {
 	out := &s.out
-	for _, n := range inv.DirtyLines {
+	for _, n := range s.inv.DirtyLines {
 		out.LinesDirty += n
 	}
 	out.Steps[Running].Result = Done
 	state := Running
 	for state != Off {
-		to, skipped := cfg.next(state)
+		to, skipped := s.cfg.next(state)
 		if skipped != state {
 			out.Steps[skipped].Result = Skipped
 		}
@@ -93,7 +108,6 @@ func Run(cfg Config, inv Inventory) Outcome {
 	}
 	out.Last = state
 	s.settle()
-	return s.out
 }
 
 const picoPerNano = 1000

@@ -161,6 +161,24 @@ func TestMoreEnergyNeverDrainsLess(t *testing.T) {
 	}
 }
 
+// With the energy that is needed the sequence ends, with a nanojoule less it does not.
+func TestNeededIsTheLeast(t *testing.T) {
+	r := det.Stream(3, t.Name())
+	for range 2_000 {
+		cfg, inv := randomCase(r)
+		cfg.Energy = Needed(cfg, inv)
+		if !Ample(cfg, inv) {
+			t.Fatalf("%+v\n%+v\nis not ample", cfg, inv)
+		}
+		if cfg.Energy--; Ample(cfg, inv) {
+			t.Fatalf("%+v\n%+v\nis enough, %d nJ were said to be needed", cfg, inv, cfg.Energy+1)
+		}
+	}
+	if cfg := Default(EADR); Needed(cfg, Inventory{Cores: 1, DirtyDRAM: [Levels]int{1 << 62}}) != Unlimited {
+		t.Error("a sequence that no energy lasts for needs less than all")
+	}
+}
+
 // TestRunAgainstQueues compares Run with a model that moves one line at a time
 // through real queues.
 func TestRunAgainstQueues(t *testing.T) {
