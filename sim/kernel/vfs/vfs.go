@@ -3,10 +3,10 @@
 //
 // It models names, links, modes, sizes, virtual times, sparse contents, files
 // that live on while open after their last name is gone, and the roll-back of a
-// system call that a power cut made void. It leaves out permissions (the guest
-// is root: modes are kept, not enforced), access times (as with noatime), quotas
-// and extended attributes; directories always report one link, hard links of the
-// host appear as separate files.
+// system call that a power cut made void. Who may do what it asks its kernel
+// (Caller). It leaves out access times (as with noatime), quotas and extended
+// attributes; directories always report one link, hard links of the host appear
+// as separate files.
 //
 // A guest can neither change a host file nor see one outside Options.Root. Paths
 // are resolved here, one component at a time, in guest terms; the host is asked
