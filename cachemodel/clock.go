@@ -54,7 +54,8 @@ const (
 )
 
 func (s StallCause) String() string {
-	return [...]string{"load_l2", "load_llc", "load_core", "load_dram", "load_pmem", "store_buffer", "fence", "flush", "nt", "lock", "syscall"}[s]
+	return [...]string{"load_l2", "load_llc", "load_core", "load_dram",
+		"load_pmem", "store_buffer", "fence", "flush", "nt", "lock", "syscall"}[s]
 }
 
 // Stalls is cycles by cause.
@@ -129,7 +130,8 @@ func (p *channel) nt(at, latency, gap phys.Cycles) (start phys.Cycles) {
 }
 
 func (p *channel) addTo(d *det.Digest) {
-	for _, t := range append([]phys.Cycles{p.flushStart, p.flushed, p.ntStart, p.ntSent, phys.Cycles(p.next)}, p.burst[:]...) {
+	for _, t := range append([]phys.Cycles{p.flushStart, p.flushed, p.ntStart, p.ntSent, phys.Cycles(p.next)},
+		p.burst[:]...) {
 		d.U64(uint64(t))
 	}
 }

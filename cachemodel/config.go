@@ -115,7 +115,8 @@ func (c Config) Validate() error {
 		}
 	}
 	if c.L1D.Latency > c.L2.Latency || c.L2.Latency > c.LLC.Latency {
-		return fmt.Errorf("cache model %s: latencies of %d, %d and %d cycles: an inner cache must not be slower than an outer one",
+		return fmt.Errorf(
+			"cache model %s: latencies of %d, %d and %d cycles: an inner cache must not be slower than an outer one",
 			c.Name, c.L1D.Latency, c.L2.Latency, c.LLC.Latency)
 	}
 	if c.Cores < 1 || c.Cores > MaxCores {
@@ -123,7 +124,8 @@ func (c Config) Validate() error {
 	}
 	for _, r := range c.Rows() {
 		if v := r.Get(); v < r.Lo || v > r.Hi {
-			return fmt.Errorf("cache model %s: %s is %d; it must be %d to %d", c.Name, strings.TrimPrefix(r.Name, "cache."), int64(v), r.Lo, r.Hi)
+			return fmt.Errorf("cache model %s: %s is %d; it must be %d to %d",
+				c.Name, strings.TrimPrefix(r.Name, "cache."), int64(v), r.Lo, r.Hi)
 		}
 	}
 	if n := c.images(); n >= 1<<indexBits {
@@ -137,9 +139,11 @@ func (g Geometry) validate() error {
 	case g.Ways < 1 || g.Ways > 64:
 		return fmt.Errorf("%d ways; there must be 1 to 64", g.Ways)
 	case g.Size == 0 || g.Size > 1<<30 || uint64(g.Size)%uint64(phys.LineSize*g.Ways) != 0:
-		return fmt.Errorf("size of %d bytes is not a multiple of %d ways of %d-byte lines, or above 1 GiB", g.Size, g.Ways, phys.LineSize)
+		return fmt.Errorf("size of %d bytes is not a multiple of %d ways of %d-byte lines, or above 1 GiB",
+			g.Size, g.Ways, phys.LineSize)
 	case g.Sets()&(g.Sets()-1) != 0:
-		return fmt.Errorf("%d bytes in %d ways make %d sets; the number of sets must be a power of two", g.Size, g.Ways, g.Sets())
+		return fmt.Errorf("%d bytes in %d ways make %d sets; the number of sets must be a power of two",
+			g.Size, g.Ways, g.Sets())
 	}
 	return nil
 }
@@ -190,7 +194,8 @@ func (c *Config) Rows() []phys.Row {
 	rows = append(rows, c.overlap()...)
 	rows = append(rows, c.Timing.Devices.Rows()...)
 	for k := range FenceKinds {
-		rows = append(rows, phys.Row{Name: "fence." + k.String(), Cell: phys.CellOf(&c.FenceCycles[k]), Hi: 10_000, Unit: "cycles", Status: phys.Assumed,
+		rows = append(rows, phys.Row{Name: "fence." + k.String(),
+			Cell: phys.CellOf(&c.FenceCycles[k]), Hi: 10_000, Unit: "cycles", Status: phys.Assumed,
 			Source: "order of magnitude on an empty buffer; a locked instruction pays twice"})
 	}
 	for i := range rows {
@@ -203,7 +208,8 @@ func (c *Config) Rows() []phys.Row {
 func (c *Config) shape() []phys.Row {
 	l1d, l2, llc := targets+"anand.skx.l1d", targets+"anand.skx.l2", targets+"anand.skx.l3"
 	sizeL2, sizeLLC, latencyLLC := l2+".size", llc+".size_per_core, times cache.llc.slices", llc+".lat"
-	status, memory, evicts := phys.Cited, "", targets+"derived.doubleflush_ratio.A256: a line that was written back is read again from memory"
+	status, memory, evicts := phys.Cited, "",
+		targets+"derived.doubleflush_ratio.A256: a line that was written back is read again from memory"
 	if c.Name != "clx-g1" {
 		l1d, l2, llc = targets+"uops.icl.l1d", targets+"mem.icx.l2", targets+"mem.icx.l3"
 		sizeL2, sizeLLC = targets+"icx.l2.size", llc+".slice, times cache.llc.slices"
@@ -214,13 +220,15 @@ func (c *Config) shape() []phys.Row {
 	}
 	const slowest = 1 << 20 // cycles
 	lines := func(name string, v *phys.Bytes, status phys.Status, source string) phys.Row {
-		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: phys.LineSize, Hi: 1 << 30, Unit: "B", Status: status, Source: source, Accepts: rangeSize}
+		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: phys.LineSize,
+			Hi: 1 << 30, Unit: "B", Status: status, Source: source, Accepts: rangeSize}
 	}
 	ways := func(name string, v *int, status phys.Status, source string) phys.Row {
 		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: 1, Hi: 64, Unit: "ways", Status: status, Source: source}
 	}
 	cycles := func(name string, v *phys.Cycles, status phys.Status, source, accepts string) phys.Row {
-		return phys.Row{Name: name, Cell: phys.CellOf(v), Hi: slowest, Unit: "cycles", Status: status, Source: source, Accepts: accepts}
+		return phys.Row{Name: name, Cell: phys.CellOf(v), Hi: slowest,
+			Unit: "cycles", Status: status, Source: source, Accepts: accepts}
 	}
 	cell := phys.Cell{Get: func() uint64 {
 		if c.CLWBEvicts {

@@ -32,7 +32,8 @@ func TestPresets(t *testing.T) {
 			rows[p.Name] = p
 		}
 		cfg.PMEMRead, cfg.StoreBuffer, cfg.L2.Ways, cfg.FenceCycles[cachemodel.MFENCE] = 1234, 7, 10, 55
-		changed := map[string]float64{"cache.pmem.read": 1234, "cache.store_buffer.entries": 7, "cache.l2.ways": 10, "cache.fence.mfence": 55}
+		changed := map[string]float64{"cache.pmem.read": 1234,
+			"cache.store_buffer.entries": 7, "cache.l2.ways": 10, "cache.fence.mfence": 55}
 		for _, p := range cfg.Params() {
 			want, ok := changed[p.Name]
 			if !ok {
@@ -46,7 +47,8 @@ func TestPresets(t *testing.T) {
 	if cfg, err := cachemodel.Preset(""); err != nil || cfg.Name != cachemodel.Presets()[0] {
 		t.Errorf("the default preset is %q, %v", cfg.Name, err)
 	}
-	if _, err := cachemodel.Preset("z80"); err == nil || !strings.Contains(err.Error(), `"z80"`) || !strings.Contains(err.Error(), "icx-g2, clx-g1") {
+	if _, err := cachemodel.Preset("z80"); err == nil || !strings.Contains(err.Error(), `"z80"`) ||
+		!strings.Contains(err.Error(), "icx-g2, clx-g1") {
 		t.Errorf("unknown preset: %v", err)
 	}
 }

@@ -221,7 +221,8 @@ func TestMRUFilterChangesNothing(t *testing.T) {
 			a.on(e.core).do(e.op)
 			b.on(e.core).do(e.op)
 			if a.core.Stall != b.core.Stall {
-				t.Fatalf("seed %d: after event %d (%v) %d stall cycles with the filter, %d without", seed, i, e, a.core.Stall, b.core.Stall)
+				t.Fatalf("seed %d: after event %d (%v) %d stall cycles with the filter, %d without",
+					seed, i, e, a.core.Stall, b.core.Stall)
 			}
 		}
 		if a.digest() != b.digest() {

@@ -82,10 +82,12 @@ var coreLitmusTests = []struct {
 	{"17: T1 x=1; clwb x; sfence. T2 if(x){x=2; mfence}: x=1",
 		[2]thread{run(st(litX, 1), fl(litX, cachemodel.CLWB), sfence), after(litX, st(litX, 2), mfence)}, true, xIs(1), allowed, allowed},
 	{"two flushes: T1 x=1; clwb x. T2 if(x){x=2; clwb x; sfence; y=1}: x<2",
-		[2]thread{run(st(litX, 1), fl(litX, cachemodel.CLWB)), after(litX, st(litX, 2), fl(litX, cachemodel.CLWB), sfence, st(litY, 1))}, false,
+		[2]thread{run(st(litX, 1), fl(litX, cachemodel.CLWB)),
+			after(litX, st(litX, 2), fl(litX, cachemodel.CLWB), sfence, st(litY, 1))}, false,
 		func(x, _, y byte) bool { return x < 2 && y == 1 }, forbidden, forbidden},
 	{"two flushes, the older barrier last: T1 x=1; clwb x; sfence. T2 if(x){x=2; clwb x; sfence; y=1}: x<2",
-		[2]thread{run(st(litX, 1), fl(litX, cachemodel.CLWB), sfence), after(litX, st(litX, 2), fl(litX, cachemodel.CLWB), sfence, st(litY, 1))}, false,
+		[2]thread{run(st(litX, 1), fl(litX, cachemodel.CLWB), sfence),
+			after(litX, st(litX, 2), fl(litX, cachemodel.CLWB), sfence, st(litY, 1))}, false,
 		func(x, _, y byte) bool { return x < 2 && y == 1 }, forbidden, forbidden},
 	{"message passing: T1 x=1; y=1. T2 if(y){clwb y; sfence; x2=1}",
 		[2]thread{run(st(litX, 1), st(litY, 1)), after(litY, fl(litY, cachemodel.CLWB), sfence)}, false, lostXKeptY, allowed, forbidden},
@@ -157,7 +159,8 @@ func TestLitmusOfTwoCores(t *testing.T) {
 }
 
 // twoCores runs one interleaving and tries every cut.
-func (lt *litmus) twoCores(t *testing.T, threads [2]thread, steps [2][]op, order []int, gap coreGap, choice int, eadr, atEnd bool) (seen bool, images int) {
+func (lt *litmus) twoCores(t *testing.T, threads [2]thread, steps [2][]op,
+	order []int, gap coreGap, choice int, eadr, atEnd bool) (seen bool, images int) {
 	cfg := tiny(2)
 	cfg.Cores, cfg.CLWBEvicts, cfg.StoreBuffer = 2, choice&1 != 0, []int{1, 4}[choice>>1]
 	d := newDriver(t, cfg)

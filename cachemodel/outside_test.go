@@ -45,7 +45,8 @@ func TestLeavingIsWhatDrains(t *testing.T) {
 		t.Errorf("%d lines would become dirty, %d did", got, want)
 	}
 	if all.Stores != before.BufferedStores || all.WC != before.WCEntries || all.WC != 1 {
-		t.Errorf("%d stores and %d buffers would leave, there were %d and %d", all.Stores, all.WC, before.BufferedStores, before.WCEntries)
+		t.Errorf("%d stores and %d buffers would leave, there were %d and %d",
+			all.Stores, all.WC, before.BufferedStores, before.WCEntries)
 	}
 	if none := d.h.Leaving([]int{0}); none.Stores != 0 || len(none.Dirtied) != 0 {
 		t.Errorf("with nothing kept, %+v leaves", none)

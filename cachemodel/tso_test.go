@@ -29,7 +29,8 @@ type history struct {
 }
 
 func newHistory(cores int) *history {
-	return &history{last: map[phys.Addr]written{}, line: map[phys.LineAddr][]int{}, count: make([]int, cores), seen: make([]int, cores)}
+	return &history{last: map[phys.Addr]written{}, line: map[phys.LineAddr][]int{},
+		count: make([]int, cores), seen: make([]int, cores)}
 }
 
 func (h *history) see(core, nth, by int) {
@@ -116,7 +117,8 @@ func (h *history) compare(d *driver, salt uint64) error {
 			loss.KeepStores = append(loss.KeepStores, keep)
 			prefix[core] = h.count[core] - buffered + keep
 			if prefix[core] < h.seen[core] {
-				return fmt.Errorf("%d stores of core %d are visible, but another core has seen its store %d", prefix[core], core, h.seen[core])
+				return fmt.Errorf("%d stores of core %d are visible, but another core has seen its store %d",
+					prefix[core], core, h.seen[core])
 			}
 		}
 		got, want := d.image(loss), h.image(prefix)

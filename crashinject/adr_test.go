@@ -26,7 +26,8 @@ func TestRuntimeWritesItsTablesBack(t *testing.T) {
 				plan := At(c.at)
 				plan.Cuts[0].Step = step
 				points++
-				if p := r.judge(main, plan, false); p.Verdict != result.Detected || !strings.Contains(p.Reason, "its tables are whole: ") {
+				if p := r.judge(main, plan, false); p.Verdict != result.Detected ||
+					!strings.Contains(p.Reason, "its tables are whole: ") {
 					t.Fatalf("%s: %v: %v: %s", guest, plan, p.Verdict, p.Reason)
 				}
 			}
@@ -72,7 +73,8 @@ func TestPowerFailHandlerFlushes(t *testing.T) {
 	for _, guest := range []string{"list", "threads", "files"} {
 		s := guestSetup(t, guest)
 		s.Domain, s.Flush = eadr.ADR, FlushPowerFail
-		for _, strategy := range []Strategy{{Kind: Random, Points: 60, Seed: 1}, {Kind: Calls, Points: 100}, {Kind: Fuzz, Points: 40, Seed: 2}} {
+		for _, strategy := range []Strategy{{Kind: Random, Points: 60, Seed: 1},
+			{Kind: Calls, Points: 100}, {Kind: Fuzz, Points: 40, Seed: 2}} {
 			allPass(t, (&Campaign{Setup: s, Strategy: strategy, Tails: 5}).mustRun(t))
 		}
 		refusedOrPassed(t, (&Campaign{Setup: s, Strategy: Strategy{Kind: Energy, Points: 60, Seed: 1}}).mustRun(t))

@@ -38,7 +38,8 @@ func TestBeforeReturn(t *testing.T) {
 
 // Fuzzed plans find what only a failure of a recovery finds, and only one step of a call.
 func TestFuzzIsAimed(t *testing.T) {
-	for _, name := range []string{"recovery-not-idempotent", "result-not-recorded", "descriptor-recorded-late", "pipe-bytes-lost"} {
+	for _, name := range []string{"recovery-not-idempotent",
+		"result-not-recorded", "descriptor-recorded-late", "pipe-bytes-lost"} {
 		m, err := wpp.FindMutant(name)
 		if err != nil {
 			t.Fatal(err)
@@ -61,7 +62,8 @@ func TestFuzzIsAimed(t *testing.T) {
 
 // Behind each call of each guest a restart from the records finds the live objects.
 func TestEveryCallIsRecorded(t *testing.T) {
-	for _, name := range []string{"bulk", "files", "handlers", "maps", "pipes", "processes", "shared", "signals", "threads", "tls"} {
+	for _, name := range []string{"bulk", "files", "handlers", "maps",
+		"pipes", "processes", "shared", "signals", "threads", "tls"} {
 		r := newRig(t, guestSetup(t, name))
 		m, judged := r.at(0), 0
 		for _, c := range r.base.calls {

@@ -44,7 +44,8 @@ func (s *situation) setup(t testing.TB) Setup {
 func TestSituations(t *testing.T) {
 	for _, s := range situations(t) {
 		stop, results := s.run(t)
-		if !stop.Ended() || len(results) == 0 && s.row.Class != kernel.Final || len(results) > 0 && !s.result(results[len(results)-1]) {
+		if !stop.Ended() || len(results) == 0 && s.row.Class != kernel.Final ||
+			len(results) > 0 && !s.result(results[len(results)-1]) {
 			t.Errorf("%s: %v, results %d", s.text, stop, results)
 		}
 	}
@@ -56,8 +57,10 @@ func TestSituations(t *testing.T) {
 		var unsupported *x86.Unsupported
 		switch row.State {
 		case kernel.Always:
-			if stop, results := s.run(t); !stop.Ended() || !slices.Equal(results, []int64{int64(row.Answer.Result())}) || row.Class != kernel.Pure {
-				t.Errorf("%s: %v, results %d, class %v, expected what it always answers and pure", row.Name, stop, results, row.Class)
+			if stop, results := s.run(t); !stop.Ended() ||
+				!slices.Equal(results, []int64{int64(row.Answer.Result())}) || row.Class != kernel.Pure {
+				t.Errorf("%s: %v, results %d, class %v, expected what it always answers and pure",
+					row.Name, stop, results, row.Class)
 			}
 		case kernel.Refused:
 			if stop, _ := s.run(t); !errors.As(stop.Err, &unsupported) || !strings.Contains(unsupported.What, row.Name) {
@@ -187,7 +190,8 @@ func (c *callCutter) instant(main, behind *sim.Machine, step uint64, single, com
 	}
 	compare = check.Comparer{}
 	if done := compare.Compare(behind, m); !done.OK() && m.Retired() > main.Retired() {
-		c.t.Errorf("%s: step %d: neither before the call (%q) nor behind it (%q)", c.s.text, step, undone.Differences, done.Differences)
+		c.t.Errorf("%s: step %d: neither before the call (%q) nor behind it (%q)",
+			c.s.text, step, undone.Differences, done.Differences)
 	}
 	return true
 }
@@ -277,7 +281,8 @@ func TestEveryCallAtEveryStep(t *testing.T) {
 			continue
 		}
 		points += found.points
-		if got := found.class(); got != row.Class || !found.before && !t.Failed() || !found.after && row.Class != kernel.Final {
+		if got := found.class(); got != row.Class || !found.before && !t.Failed() ||
+			!found.after && row.Class != kernel.Final {
 			t.Errorf("%s: %v in the table, %v by what it does: %+v", row.Name, row.Class, got, *found)
 		}
 	}

@@ -15,7 +15,8 @@ func TestClockStartsBehindItsFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := Setup{Root: root, Dir: "/work", Program: "/prog", Overlay: filepath.Join(root, "over"), PMEMDir: filepath.Join(root, "pmem")}
+	s := Setup{Root: root, Dir: "/work", Program: "/prog",
+		Overlay: filepath.Join(root, "over"), PMEMDir: filepath.Join(root, "pmem")}
 	if got := s.start(); got != startWallClock {
 		t.Errorf("with files of today it starts at %d", got)
 	}

@@ -74,7 +74,8 @@ func TestSkewedCutsPass(t *testing.T) {
 // What the platform or the runtime fails to save is missed on several cores too, whichever
 // core it was on.
 func TestMutantsAreCaughtOnSeveralCores(t *testing.T) {
-	for _, mutant := range []string{"store-buffer-not-drained", "other-buffers-lost", "other-registers-lost", "callee-saved-only"} {
+	for _, mutant := range []string{"store-buffer-not-drained",
+		"other-buffers-lost", "other-registers-lost", "callee-saved-only"} {
 		for _, cores := range []int{2, 4} {
 			camp := Campaign{Setup: guestSetup(t, "crowd"), Strategy: Strategy{Kind: Random, Points: 60, Seed: 1}}
 			camp.Setup.Cores, camp.Setup.Mutant = cores, mutant
@@ -105,7 +106,8 @@ func TestKeepOfAnotherCore(t *testing.T) {
 		if p := r.judge(m, parse(t, fmt.Sprintf("after %d keep %d:1", n, other)), false); p.Verdict == result.Violation {
 			lost++
 		}
-		if p := r.judge(m, parse(t, fmt.Sprintf("after %d keep %d:%d", n, other, m.Buffered(other))), false); p.Verdict != result.Pass {
+		if p := r.judge(m, parse(t, fmt.Sprintf("after %d keep %d:%d", n, other, m.Buffered(other))),
+			false); p.Verdict != result.Pass {
 			t.Errorf("all stores of core %d kept after %d instructions: %v: %s", other, n, p.Verdict, p.Reason)
 		}
 	}

@@ -104,7 +104,8 @@ func observed(setup Setup, plan Plan, console *kernel.Console, out *Outcome) (*s
 		return nil, err
 	}
 	out.Point = result.Point{Kind: result.AtInstruction, Plan: plan.String()}
-	return &survivor{v: &verifier{setup: &setup, cfg: cfg}, p: &out.Point, ref: m.Fork(), m: m, twin: true, power: (*sim.Machine).Die}, nil
+	return &survivor{v: &verifier{setup: &setup, cfg: cfg}, p: &out.Point,
+		ref: m.Fork(), m: m, twin: true, power: (*sim.Machine).Die}, nil
 }
 
 // caughtBug turns a panic into a verdict.

@@ -51,7 +51,8 @@ func TestProgramThatHangsWhenItIsTold(t *testing.T) {
 	for n := uint64(1000); n < r.base.instructions; n += 1000 {
 		main.RunUntil(n)
 		got := r.judge(main, At(n), true)
-		if got.Verdict == result.Timeout && strings.Contains(got.Reason, "the end of a child; thread 1001 of process 1001 waits for a pipe (descriptor 4) to have room") {
+		if got.Verdict == result.Timeout && strings.Contains(got.Reason,
+			"the end of a child; thread 1001 of process 1001 waits for a pipe (descriptor 4) to have room") {
 			hung++
 		} else if got.Verdict != result.Pass {
 			t.Errorf("at %d: %v: %s", n, got.Verdict, got.Reason)

@@ -20,7 +20,8 @@ func TestMainLineThatEndsEarly(t *testing.T) {
 		{sim.Stop{Reason: sim.Stuck, Err: errors.New("no such instruction")}, true},
 		{sim.Stop{Reason: sim.Exited}, true},
 	} {
-		if err := early(c.stop, 7); strings.Contains(err.Error(), "BUG") != c.bug || !strings.Contains(err.Error(), "point 7: "+c.stop.String()) {
+		if err := early(c.stop, 7); strings.Contains(err.Error(), "BUG") != c.bug ||
+			!strings.Contains(err.Error(), "point 7: "+c.stop.String()) {
 			t.Errorf("%v: %v", c.stop, err)
 		}
 	}

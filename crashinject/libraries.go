@@ -10,7 +10,8 @@ import (
 )
 
 // libraryDirs is where Debian's ld.so(8) looks for shared libraries that no run path names.
-var libraryDirs = []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"}
+var libraryDirs = []string{"/lib/x86_64-linux-gnu",
+	"/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib"}
 
 // maxLibraries bounds what is looked at of a program's dependencies.
 const maxLibraries = 1024

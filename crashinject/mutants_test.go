@@ -41,7 +41,8 @@ func TestEveryMutantIsCaught(t *testing.T) {
 				t.Fatalf("%s, %s: %+v: not caught", m.Guest, strategy, r.Counts)
 			}
 			p := firstViolation(t, r)
-			t.Logf("%-24s %-8s %-14s caught after %3d of %d points (%d in all)", m.Name, m.Guest, strategy, p.Index+1, r.Points, r.Counts.Violation)
+			t.Logf("%-24s %-8s %-14s caught after %3d of %d points (%d in all)",
+				m.Name, m.Guest, strategy, p.Index+1, r.Points, r.Counts.Violation)
 		})
 	}
 }

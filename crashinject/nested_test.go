@@ -148,7 +148,8 @@ func TestEveryStoreOfOneRecovery(t *testing.T) {
 // instructions and in calls.
 func TestEveryStoreOfRecoveriesEverywhere(t *testing.T) {
 	cuts, longest := 0, uint64(0)
-	for _, guest := range []string{"threads", "processes", "pipes", "files", "signals", "shared", "maps", "handlers", "bulk"} {
+	for _, guest := range []string{"threads", "processes", "pipes",
+		"files", "signals", "shared", "maps", "handlers", "bulk"} {
 		for cores := 1; cores <= 2; cores++ {
 			s := guestSetup(t, guest)
 			s.Cores = cores
@@ -189,7 +190,8 @@ func TestFailuresBetweenIterations(t *testing.T) {
 			found++
 			for rep := range uint64(6) {
 				f, before := m.Fork(), m.CPU().State()
-				if f.StepRep(rep+1) || f.CPU().State().R[x86.RCX] != before.R[x86.RCX]-rep-1 || f.CPU().State().RIP != before.RIP || f.Retired() != n {
+				if f.StepRep(rep+1) || f.CPU().State().R[x86.RCX] != before.R[x86.RCX]-rep-1 ||
+					f.CPU().State().RIP != before.RIP || f.Retired() != n {
 					t.Errorf("%d iterations after %d instructions end at %#x", rep+1, n, f.CPU().State().RIP)
 				}
 				plan := parse(t, fmt.Sprintf("after %d rep %d; after 0 rep 1; after 1 rep 2", n, rep+1))
@@ -215,7 +217,8 @@ func TestKindOfACutOutsideStringInstructions(t *testing.T) {
 	if main.CPU().AtRep() {
 		t.Fatal("expected no string instruction")
 	}
-	if p := r.judge(main, parse(t, "after 5 rep 2"), false); p.Verdict != result.Unreached || p.Kind != result.AtInstruction || p.Step != 0 {
+	if p := r.judge(main, parse(t, "after 5 rep 2"), false); p.Verdict != result.Unreached ||
+		p.Kind != result.AtInstruction || p.Step != 0 {
 		t.Errorf("%v, %v, step %d", p.Verdict, p.Kind, p.Step)
 	}
 	r = newRig(t, guestSetup(t, "strings"))

@@ -307,7 +307,8 @@ func (p *Persistent) shownOf(im *sim.SavedImage) (shown [2]*uint64) {
 			return [2]*uint64{shown[0], shown[0]}
 		}
 		is := imagefile.SinkOf(f)
-		if was[i] != (imagefile.Sink{}) && is.Device == was[i].Device && is.Inode == was[i].Inode && is.Size >= was[i].Size && is.Size-was[i].Size <= total[i] {
+		if was[i] != (imagefile.Sink{}) && is.Device == was[i].Device &&
+			is.Inode == was[i].Inode && is.Size >= was[i].Size && is.Size-was[i].Size <= total[i] {
 			n := is.Size - was[i].Size
 			shown[i] = &n
 		}

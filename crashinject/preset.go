@@ -71,7 +71,8 @@ func (s *Setup) setParam(called, name, value string) error {
 // put remembers a parameter. The list is a new one: copies of a Setup share theirs.
 func (s *Setup) put(name string, n uint64) {
 	list := slices.Clone(s.params)
-	i, found := slices.BinarySearchFunc(list, name, func(p param, name string) int { return strings.Compare(p.name, name) })
+	i, found := slices.BinarySearchFunc(list, name,
+		func(p param, name string) int { return strings.Compare(p.name, name) })
 	if found {
 		list[i].value = n
 	} else {
@@ -89,7 +90,8 @@ func unknownSetting(name string) error {
 		names[i] = r.Name
 	}
 	slices.Sort(names)
-	return fmt.Errorf("setting %q: expected one of %s, or a name that zhuque params prints", name, strings.Join(names, ", "))
+	return fmt.Errorf("setting %q: expected one of %s, or a name that zhuque params prints",
+		name, strings.Join(names, ", "))
 }
 
 // tune puts the parameters that were given into a configuration and checks it.
@@ -125,7 +127,8 @@ func (s *Setup) setPreset(value string) error {
 	}
 	if !strings.ContainsAny(value, "/.") {
 		if _, err := os.Stat(value); err != nil {
-			return fmt.Errorf("preset %q: expected one of %s, or a file as zhuque params --format json prints it", value, strings.Join(cachemodel.Presets(), ", "))
+			return fmt.Errorf("preset %q: expected one of %s, or a file as zhuque params --format json prints it",
+				value, strings.Join(cachemodel.Presets(), ", "))
 		}
 	}
 	text, err := readBounded(value, maxPreset)

@@ -144,7 +144,8 @@ func (s *survivor) toRep(n uint64) bool {
 		left := m.CPU().R[x86.RCX]
 		done := m.StepRep(n)
 		if have := left - m.CPU().R[x86.RCX]; have < n {
-			return s.unreached("rep", 0, have, "the string instruction at instruction %d makes %d iterations, not %d", m.Retired(), have, n)
+			return s.unreached("rep", 0, have, "the string instruction at instruction %d makes %d iterations, not %d",
+				m.Retired(), have, n)
 		}
 		if !done {
 			s.p.Kind, s.p.Step = result.AtREP, n
@@ -193,7 +194,8 @@ func (s *survivor) skew(c *Cut) bool {
 		got := s.m.Skew(k.Core, k.N)
 		if s.twin {
 			if want := s.ref.Skew(k.Core, k.N); want != got {
-				return s.fail(result.Violation, "after the failure core %d runs %d more instructions instead of %d", k.Core, got, want)
+				return s.fail(result.Violation, "after the failure core %d runs %d more instructions instead of %d",
+					k.Core, got, want)
 			}
 		}
 		if got < k.N {

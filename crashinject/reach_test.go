@@ -46,7 +46,8 @@ func TestWordsRunOnToTheirPlace(t *testing.T) {
 	} {
 		c := Case{Setup: guestSetup(t, row.guest), Plan: parse(t, row.plan), Tail: true}
 		if p, err := c.Judge(); err != nil || p.Kind != row.kind || p.Verdict == result.Unreached {
-			t.Errorf("%s, %s: %v at %s %q, %v: expected a cut at %s", row.guest, row.plan, p.Verdict, p.Kind, p.Reason, err, row.kind)
+			t.Errorf("%s, %s: %v at %s %q, %v: expected a cut at %s",
+				row.guest, row.plan, p.Verdict, p.Kind, p.Reason, err, row.kind)
 		}
 	}
 	r := newRig(t, guestSetup(t, "tls"))

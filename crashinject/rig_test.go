@@ -124,7 +124,8 @@ func refusedOrPassed(t testing.TB, r *result.Campaign) {
 	t.Helper()
 	if c := r.Counts; c.Pass+c.Detected != r.Points || c.Detected == 0 {
 		p, _ := r.FirstFailure()
-		t.Errorf("%s, %s: %+v: expected passes and refusals only; the first: %s: %v: %s", r.Program, r.Strategy, c, p.Plan, p.Verdict, p.Reason)
+		t.Errorf("%s, %s: %+v: expected passes and refusals only; the first: %s: %v: %s",
+			r.Program, r.Strategy, c, p.Plan, p.Verdict, p.Reason)
 	}
 }
 

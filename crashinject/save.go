@@ -16,7 +16,8 @@ import (
 // note is the case, as Resume reads it back. What the image boots to is compared
 // with the twin as in Crash, but does not go on. Errors: what kept the program
 // from starting, *Ended, or what write gave.
-func Save(setup Setup, plan Plan, console *kernel.Console, write func(image *sim.Durable, note string) error) (out Outcome, err error) {
+func Save(setup Setup, plan Plan, console *kernel.Console,
+	write func(image *sim.Durable, note string) error) (out Outcome, err error) {
 	s, err := observed(setup, plan, console, &out)
 	if err != nil {
 		return out, err
@@ -82,7 +83,8 @@ func (s *survivor) ended(out *Outcome) error {
 // that is no case, what kept the setup from being used. The host directories that the image
 // names are not used: adapt may put others into the setup, which must hold what those did
 // at the last checkpoint.
-func Resume(r io.Reader, guest func(string) ([]byte, error), console *kernel.Console, adapt func(*Setup) error) (*sim.Machine, Setup, error) {
+func Resume(r io.Reader, guest func(string) ([]byte, error), console *kernel.Console,
+	adapt func(*Setup) error) (*sim.Machine, Setup, error) {
 	im, err := sim.ReadDurable(r)
 	if err != nil {
 		return nil, Setup{}, err

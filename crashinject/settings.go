@@ -61,7 +61,8 @@ func init() {
 			get:   func(s *Setup) string { return s.CPU.String() },
 			set:   parsed(func(s *Setup) *x86.Level { return &s.CPU }, x86.ParseLevel),
 			build: func(s *Setup, cfg *sim.Config) error { cfg.Level = s.CPU; return nil }},
-		choice("model", "cache model: full, timed (also devices with queues, and misses that overlap) or off", func(s *Setup) *Model { return &s.Model }, FullModel, TimedModel, NoModel).
+		choice("model", "cache model: full, timed (also devices with queues, and misses that overlap) or off",
+			func(s *Setup) *Model { return &s.Model }, FullModel, TimedModel, NoModel).
 			builds(func(s *Setup, cfg *sim.Config) {
 				cfg.Model, cfg.Cache.Timing.On = s.Model != NoModel, s.Model == TimedModel
 			}),
@@ -69,24 +70,30 @@ func init() {
 		number("seed", "seed of everything random", func(s *Setup) *uint64 { return &s.Seed }, 0, 1<<64-1).
 			builds(func(s *Setup, cfg *sim.Config) { cfg.Seed = s.Seed }),
 		cores(),
-		number("quantum", "mean number of instructions of a thread's turn", func(s *Setup) *uint64 { return &s.Quantum }, 1, 1<<64-1).
+		number("quantum", "mean number of instructions of a thread's turn",
+			func(s *Setup) *uint64 { return &s.Quantum }, 1, 1<<64-1).
 			or("5000, with several cores 200").builds(func(s *Setup, cfg *sim.Config) { cfg.Quantum = s.Quantum }),
-		path("root", "host directory that is the guest's whole file tree", "the host's, read-only", func(s *Setup) *string { return &s.Root }).
+		path("root", "host directory that is the guest's whole file tree",
+			"the host's, read-only", func(s *Setup) *string { return &s.Root }).
 			builds(func(s *Setup, cfg *sim.Config) { cfg.Files.Root = s.Root }),
-		path("overlay", "host directory that keeps the guest's file changes", "thrown away", func(s *Setup) *string { return &s.Overlay }).
+		path("overlay", "host directory that keeps the guest's file changes",
+			"thrown away", func(s *Setup) *string { return &s.Overlay }).
 			builds(func(s *Setup, cfg *sim.Config) { cfg.Files.Overlay = s.Overlay }),
 		choice("files", "when changes of files are durable: durable (at the end of each call), pagecache (when synchronized; the same under zhuque)",
 			func(s *Setup) *string { return &s.Files }, DurableFiles, PageCache).
 			builds(func(s *Setup, cfg *sim.Config) { cfg.PageCache = s.Files == PageCache }),
-		path("pmem-dir", "host directory that keeps the files of /mnt/pmem between runs", "empty at the start, thrown away", func(s *Setup) *string { return &s.PMEMDir }).
+		path("pmem-dir", "host directory that keeps the files of /mnt/pmem between runs",
+			"empty at the start, thrown away", func(s *Setup) *string { return &s.PMEMDir }).
 			builds(func(s *Setup, cfg *sim.Config) { cfg.Files.Pools = s.PMEMDir }),
-		path("dir", "the guest's working directory", "the present one; / with --root and for embedded guests", func(s *Setup) *string { return &s.Dir }).
+		path("dir", "the guest's working directory", "the present one; / with --root and for embedded guests",
+			func(s *Setup) *string { return &s.Dir }).
 			builds(func(s *Setup, cfg *sim.Config) { cfg.Dir = s.Dir }),
 		path("stdin", "host file that is the guest's standard input", "empty", func(s *Setup) *string { return &s.Stdin }).only("campaign"),
 		choice("flush", "what the runtime writes back by itself: none, runtime (its own lines), power-fail (all caches, with what energy the power supply has left)",
 			func(s *Setup) *string { return &s.Flush }, FlushNone, FlushRuntime, FlushPowerFail).
 			builds(func(s *Setup, cfg *sim.Config) { cfg.Power.SoftwareFlush = s.Flush == FlushPowerFail }),
-		choice("sigpwr", "who is told of a power failure, if the program handles SIGPWR: process (one thread of it), per-thread (all)",
+		choice("sigpwr",
+			"who is told of a power failure, if the program handles SIGPWR: process (one thread of it), per-thread (all)",
 			func(s *Setup) *string { return &s.SIGPWR }, SIGPWRProcess, SIGPWRPerThread).
 			builds(func(s *Setup, cfg *sim.Config) { cfg.SIGPWRPerThread = s.SIGPWR == SIGPWRPerThread }),
 		{Name: "mutant", Usage: "run with a deliberate defect (see zhuque mutants)", Words: wpp.MutantNames,
@@ -96,9 +103,11 @@ func init() {
 		parameter("pmem-read", "PMEM read latency in nanoseconds", "the preset's", "cache.pmem.read"),
 		number("pmem-size", "size of the persistent memory in MiB", func(s *Setup) *uint64 { return &s.PMEMSize }, 1, 1<<20).
 			builds(func(s *Setup, cfg *sim.Config) { cfg.PMEMSize = phys.Bytes(s.PMEMSize) << 20 }),
-		number("max-instructions", "end a run after so many instructions", func(s *Setup) *uint64 { return &s.MaxInstructions }, 1, 1<<64-1).
+		number("max-instructions", "end a run after so many instructions",
+			func(s *Setup) *uint64 { return &s.MaxInstructions }, 1, 1<<64-1).
 			or("no limit").builds(func(s *Setup, cfg *sim.Config) { cfg.MaxInstructions = s.MaxInstructions }).anyImage(),
-		number("max-events", "end a run after so many events in which no instruction runs: waits, timers, signals", func(s *Setup) *uint64 { return &s.MaxEvents }, 1, 1<<64-1).
+		number("max-events", "end a run after so many events in which no instruction runs: waits, timers, signals",
+			func(s *Setup) *uint64 { return &s.MaxEvents }, 1, 1<<64-1).
 			or("as many as max-instructions").builds(func(s *Setup, cfg *sim.Config) { cfg.MaxEvents = cmp.Or(s.MaxEvents, s.MaxInstructions) }).anyImage(),
 	}
 }
@@ -210,7 +219,8 @@ func cores() Setting {
 }
 
 func preset() Setting {
-	return Setting{Name: "preset", Usage: "parameters of the model: a preset's name, or a file as zhuque params --format json prints it", Tunes: true,
+	return Setting{Name: "preset",
+		Usage: "parameters of the model: a preset's name, or a file as zhuque params --format json prints it", Tunes: true,
 		Words: cachemodel.Presets, Old: []string{"cache"},
 		get: func(s *Setup) string { return s.Preset },
 		set: (*Setup).setPreset,
@@ -272,12 +282,14 @@ func (s *Setup) fields() map[string]string {
 
 // clock is the setting of what time the machine has.
 func clock() Setting {
-	r := choice("clock", "what decides which core goes next: instructions, or model (each core's own time; needs the timed model)",
+	r := choice("clock",
+		"what decides which core goes next: instructions, or model (each core's own time; needs the timed model)",
 		func(s *Setup) *Clock { return &s.Clock }, InstructionClock, ModelClock).only("run")
 	r.build = func(s *Setup, cfg *sim.Config) error {
 		cfg.ModelClock = s.Clock == ModelClock
 		if cfg.ModelClock && s.Model != TimedModel {
-			return fmt.Errorf("clock model with model %s: the cores' own times are known to the timed model only; expected model timed", s.Model)
+			return fmt.Errorf(
+				"clock model with model %s: the cores' own times are known to the timed model only; expected model timed", s.Model)
 		}
 		return nil
 	}

@@ -15,7 +15,8 @@ import (
 
 // Every setting is set, read, printed into a case, read back and compared by its row.
 func TestEverySettingGoesThroughACase(t *testing.T) {
-	values := map[string]string{"preset": "clx-g1", "domain": "adr", "memory": "pmem", "cpu": "v3", "model": "off", "seed": "0", "clock": "model", "cores": "3", "quantum": "7",
+	values := map[string]string{"preset": "clx-g1", "domain": "adr", "memory": "pmem",
+		"cpu": "v3", "model": "off", "seed": "0", "clock": "model", "cores": "3", "quantum": "7",
 		"root": "/r", "overlay": "/o", "files": PageCache, "pmem-dir": "/p", "dir": "/d", "stdin": "in", "flush": FlushRuntime, "sigpwr": SIGPWRPerThread,
 		"mutant": "x87-not-saved", "energy": "0", "pmem-read": "0", "pmem-size": "9", "max-instructions": "5", "max-events": "6"}
 	if len(values) != len(Settings()) {
@@ -121,7 +122,8 @@ func TestZeroIsNotAbsence(t *testing.T) {
 			t.Errorf("%s: settings %v", version, c.Setup.Fields())
 		}
 	}
-	old, err := ParseCase("f.case", caseHeaders[0]+"\nprogram \"a\"\nset quantum \"0\"\nset cache \"icx-g2\"\nset max-instructions \"0\"\ncut after 1\n")
+	old, err := ParseCase("f.case",
+		caseHeaders[0]+"\nprogram \"a\"\nset quantum \"0\"\nset cache \"icx-g2\"\nset max-instructions \"0\"\ncut after 1\n")
 	if err != nil || !reflect.DeepEqual(old.Setup.fields(), def.fields()) {
 		t.Errorf("an old case with zeroes: %v, %v", old.Setup.Fields(), err)
 	}
@@ -161,7 +163,8 @@ func paramsJSON(s *Setup) []byte {
 // A file of parameters makes the machine that printed it, sources too.
 func TestPresetFilesRoundTrip(t *testing.T) {
 	for _, preset := range cachemodel.Presets() {
-		for name, value := range map[string]string{"seed": "1", "cache.l2.latency": "13", "power.energy": "0", "cores": "5", "cache.clwb.evicts": "1", "energy": "18446744073709551615"} {
+		for name, value := range map[string]string{"seed": "1", "cache.l2.latency": "13",
+			"power.energy": "0", "cores": "5", "cache.clwb.evicts": "1", "energy": "18446744073709551615"} {
 			s := DefaultSetup()
 			must(s.Set("preset", preset))
 			must(s.Set(name, value))
@@ -205,7 +208,8 @@ func TestBadPresetFilesAreRefused(t *testing.T) {
 		}
 	}
 	s := DefaultSetup()
-	for name, want := range map[string]string{"/dev/zero": "regular file", "/no/such/file": "no such file", "none": "icx-g2", "": "icx-g2", ".": "regular file"} {
+	for name, want := range map[string]string{"/dev/zero": "regular file",
+		"/no/such/file": "no such file", "none": "icx-g2", "": "icx-g2", ".": "regular file"} {
 		if err := s.Set("preset", name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("preset %q: %v, expected %q", name, err, want)
 		}

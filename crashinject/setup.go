@@ -103,7 +103,8 @@ const GuestPrefix = "guest:"
 
 // DefaultSetup returns the settings that every verb starts from.
 func DefaultSetup() Setup {
-	return Setup{Memory: sim.Zhuque, Model: FullModel, Preset: cachemodel.Presets()[0], Domain: eadr.EADR, Seed: 1, Cores: 1, Files: DurableFiles, SIGPWR: SIGPWRProcess, Flush: FlushNone, PMEMSize: 4096}
+	return Setup{Memory: sim.Zhuque, Model: FullModel, Preset: cachemodel.Presets()[0], Domain: eadr.EADR,
+		Seed: 1, Cores: 1, Files: DurableFiles, SIGPWR: SIGPWRProcess, Flush: FlushNone, PMEMSize: 4096}
 }
 
 // Fields lists the settings by name, in the words of the command line and of
@@ -149,7 +150,8 @@ func (s *Setup) supply(cfg *sim.Config) {
 	}
 	cache := cfg.Cache
 	cache.Cores = max(s.Cores, 1)
-	worst := eadr.Inventory{Cores: cache.Cores, BufferedStores: cache.Cores * cache.StoreBuffer, SaveLines: saveLines * cache.Cores,
+	worst := eadr.Inventory{Cores: cache.Cores, BufferedStores: cache.Cores * cache.StoreBuffer,
+		SaveLines:  saveLines * cache.Cores,
 		DirtyLines: cache.MostDirty()}
 	cfg.Power.Energy = max(cfg.Power.Energy, eadr.Needed(cfg.Power, worst))
 }
@@ -160,7 +162,8 @@ const saveLines = 64
 // Config builds the machine's configuration. console is the standard streams,
 // nil for captured ones with the setup's standard input.
 func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
-	cfg := &sim.Config{Program: s.Program, Args: append([]string{s.Program}, s.Args...), Env: s.Env, WallBase: s.start(), Console: console}
+	cfg := &sim.Config{Program: s.Program, Args: append([]string{s.Program}, s.Args...),
+		Env: s.Env, WallBase: s.start(), Console: console}
 	for i := range settings {
 		if build := settings[i].build; build != nil {
 			if err := build(s, cfg); err != nil {
@@ -173,7 +176,8 @@ func (s *Setup) Config(console *kernel.Console) (*sim.Config, error) {
 		return nil, err
 	}
 	if s.Domain == eadr.ADR && !cfg.Model {
-		return nil, fmt.Errorf("domain adr with model off: what the caches lose is known to the cache model only; expected model full")
+		return nil,
+			fmt.Errorf("domain adr with model off: what the caches lose is known to the cache model only; expected model full")
 	}
 	s.supply(cfg)
 	bug, err := wpp.FindMutant(s.Mutant)

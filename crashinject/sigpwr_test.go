@@ -128,7 +128,8 @@ func TestChildIsToldInATail(t *testing.T) {
 	}
 	r := newRig(t, s.setup(t))
 	// Its read is interrupted, and its 60000 bytes are the first in the pipe: the others find no room.
-	if p := r.plan(At(10_000)); p.Verdict != result.Timeout || !strings.Contains(p.Reason, "waits for a pipe (descriptor 4) to have room") {
+	if p := r.plan(At(10_000)); p.Verdict != result.Timeout ||
+		!strings.Contains(p.Reason, "waits for a pipe (descriptor 4) to have room") {
 		t.Errorf("%v: %s", p.Verdict, p.Reason)
 	}
 }

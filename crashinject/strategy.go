@@ -129,7 +129,8 @@ func (s Strategy) points(base *baseline) (*pointSet, error) {
 	case p.from > p.to:
 		return nil, fmt.Errorf("--from %d is greater than --to %d", p.from, p.to)
 	case p.to > last:
-		return nil, fmt.Errorf("--to %d is past the last crash point: the baseline run has %d instructions, so the last is %d", p.to, n, last)
+		return nil, fmt.Errorf(
+			"--to %d is past the last crash point: the baseline run has %d instructions, so the last is %d", p.to, n, last)
 	case (s.Kind == Random || s.Kind == Fuzz || s.Kind == Energy) && s.Points == 0:
 		return nil, fmt.Errorf("--strategy %s: expected a number of --points above 0", s.Kind)
 	}

@@ -23,7 +23,8 @@ func TestTheDefaultPlatformKeepsItsPromise(t *testing.T) {
 			}
 			cache := cfg.Cache
 			cache.Cores = s.Cores
-			inv := eadr.Inventory{Cores: s.Cores, BufferedStores: s.Cores * cache.StoreBuffer, SaveLines: 20 * s.Cores, DirtyLines: cache.MostDirty()}
+			inv := eadr.Inventory{Cores: s.Cores, BufferedStores: s.Cores * cache.StoreBuffer,
+				SaveLines: 20 * s.Cores, DirtyLines: cache.MostDirty()}
 			if !eadr.Ample(cfg.Power, inv) {
 				t.Errorf("%s with %s cores: %d nJ do not last for full caches", preset, cores, cfg.Power.Energy)
 			}

@@ -189,7 +189,8 @@ func (s *survivor) restart(d *sim.Durable, recovery []uint64) bool {
 		m, err := s.boot(d, sim.BootOptions{CutAtStep: step})
 		if !errors.Is(err, sim.ErrPowerLost) {
 			s.m = m
-			return s.booted(err) && s.unreached("recovery", i, m.CallSteps(), "the recovery makes %d stores, not %d", m.CallSteps(), step)
+			return s.booted(err) &&
+				s.unreached("recovery", i, m.CallSteps(), "the recovery makes %d stores, not %d", m.CallSteps(), step)
 		}
 		s.p.Kind, s.p.Step = result.AtRecovery, step
 		d, _ = s.power(m, sim.Cut{})
@@ -311,7 +312,8 @@ func (s *survivor) tail() bool {
 		case st.Reason == sim.OutOfEvents:
 			return s.fail(result.Timeout, "%v", st)
 		case st.Reason == sim.Reached || st.Reason == sim.OutOfBudget:
-			return s.fail(result.Timeout, "the survivor still runs after %d instructions, the baseline run took %d", limit, s.v.base.instructions)
+			return s.fail(result.Timeout, "the survivor still runs after %d instructions, the baseline run took %d",
+				limit, s.v.base.instructions)
 		case !st.Ended():
 			return s.stuck(st)
 		}

@@ -14,7 +14,8 @@ var several = []string{"threads", "fase", "processes"}
 // sigsuspend, which enters the handler itself, lost the vector registers.)
 func TestWaitsAreCutEverywhere(t *testing.T) {
 	for _, guest := range several {
-		for _, s := range []Strategy{{Kind: Calls, Points: 700}, {Kind: Recovery, Points: 300}, {Kind: Fuzz, Points: 150, Seed: 5}, {Kind: Random, Points: 300, Seed: 5}} {
+		for _, s := range []Strategy{{Kind: Calls, Points: 700}, {Kind: Recovery, Points: 300},
+			{Kind: Fuzz, Points: 150, Seed: 5}, {Kind: Random, Points: 300, Seed: 5}} {
 			t.Run(guest+" "+s.String(), func(t *testing.T) {
 				allPass(t, (&Campaign{Setup: guestSetup(t, guest), Strategy: s, Tails: 30}).mustRun(t))
 			})

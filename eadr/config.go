@@ -92,7 +92,8 @@ func (c *Config) Validate() error {
 	}
 	for _, r := range c.Rows() {
 		if v := r.Get(); v < r.Lo || v > r.Hi {
-			return fmt.Errorf("power: %s is %s: expected %d to %d", r.Name, strings.TrimSpace(fmt.Sprint(v, " ", r.Unit)), r.Lo, r.Hi)
+			return fmt.Errorf("power: %s is %s: expected %d to %d", r.Name,
+				strings.TrimSpace(fmt.Sprint(v, " ", r.Unit)), r.Lo, r.Hi)
 		}
 	}
 	return nil

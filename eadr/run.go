@@ -76,7 +76,8 @@ func Ample(cfg Config, inv Inventory) bool {
 // Run goes through the power-fail sequence until it is off or the energy has
 // ended. It allocates nothing. The configuration must be valid.
 func Run(cfg Config, inv Inventory) Outcome {
-	if cfg.DIMMs == 0 || cfg.WriteBandwidth == 0 || cfg.DRAMBandwidth == 0 || cfg.PackageWatts == 0 || cfg.DrainWatts == 0 {
+	if cfg.DIMMs == 0 || cfg.WriteBandwidth == 0 || cfg.DRAMBandwidth == 0 ||
+		cfg.PackageWatts == 0 || cfg.DrainWatts == 0 {
 		panic("BUG: eadr.Run with a configuration that Validate refuses")
 	}
 	s := newSequence(&cfg, &inv)

@@ -66,7 +66,8 @@ func TestEachStateCanBeTheLast(t *testing.T) {
 			if got := out.SaveLinesOnPMEM == sample.SaveLines; got != tc.saved {
 				t.Errorf("%d save-area lines on the medium", out.SaveLinesOnPMEM)
 			}
-			if out.RegistersSaved != tc.registers || out.WPQDrained != tc.wpq || out.Complete != tc.complete || out.Clean != tc.complete {
+			if out.RegistersSaved != tc.registers || out.WPQDrained != tc.wpq ||
+				out.Complete != tc.complete || out.Clean != tc.complete {
 				t.Errorf("registers %v, wpq %v, complete %v, clean %v", out.RegistersSaved, out.WPQDrained, out.Complete, out.Clean)
 			}
 			if out.EnergyUsed > cfg.Energy {
@@ -132,7 +133,8 @@ func randomCase(r *rand.Rand) (Config, Inventory) {
 	c.DIMMs, c.WPQLines, c.DIMMLines = 1+r.Uint64N(3), r.Uint64N(4), r.Uint64N(6)
 	c.FlushWalk, c.InterruptLatency = phys.Nanos(r.Uint64N(200)), phys.Nanos(r.Uint64N(200))
 	c.StoreDrain, c.SaveLine = phys.Nanos(r.Uint64N(9)), phys.Nanos(r.Uint64N(9))
-	inv := Inventory{Cores: 1 + r.IntN(3), BufferedStores: r.IntN(20), SaveLines: r.IntN(10), QueuedLines: r.IntN(10), WCLines: r.IntN(6)}
+	inv := Inventory{Cores: 1 + r.IntN(3), BufferedStores: r.IntN(20),
+		SaveLines: r.IntN(10), QueuedLines: r.IntN(10), WCLines: r.IntN(6)}
 	for i := range Levels {
 		inv.DirtyLines[i], inv.DirtyDRAM[i] = r.IntN(20), r.IntN(3)
 	}
@@ -151,7 +153,8 @@ func TestMoreEnergyNeverDrainsLess(t *testing.T) {
 		for i := range phys.NanoJoules(40) {
 			cfg.Energy = top * i / 39
 			out := Run(cfg, inv)
-			if out.LinesDrained < before.LinesDrained || out.WCOnMedium < before.WCOnMedium || out.StoresDrained < before.StoresDrained || out.Last < before.Last ||
+			if out.LinesDrained < before.LinesDrained || out.WCOnMedium < before.WCOnMedium ||
+				out.StoresDrained < before.StoresDrained || out.Last < before.Last ||
 				out.SaveLinesOnPMEM < before.SaveLinesOnPMEM || (before.Complete && !out.Complete) ||
 				(i > 0 && out.AcceptedLost > before.AcceptedLost) || out.Time < before.Time {
 				t.Fatalf("%+v\n%+v\nmore energy (%d nJ) drained less: %+v then %+v", cfg, inv, cfg.Energy, before, out)
@@ -323,10 +326,12 @@ func TestTranscript(t *testing.T) {
 				cfg.DrainOrder = o
 				cfg.Energy = energyUntil(cfg, inv, Off)*percent/100 + phys.NanoJoules(NumStates)
 				out := Run(cfg, inv)
-				fmt.Fprintf(&b, "%v, %v order, %d %% of the energy: ends in %v, %d of %d lines, registers saved %v, complete %v, clean %v\n",
+				fmt.Fprintf(&b,
+					"%v, %v order, %d %% of the energy: ends in %v, %d of %d lines, registers saved %v, complete %v, clean %v\n",
 					d, o, percent, out.Last, out.LinesDrained, out.LinesDirty, out.RegistersSaved, out.Complete, out.Clean)
 				for s, step := range out.Steps {
-					fmt.Fprintf(&b, "  %-15v %-12v %6d of %6d %9d ns %12d nJ\n", State(s), step.Result, step.Items, step.Of, step.Time, step.Energy)
+					fmt.Fprintf(&b, "  %-15v %-12v %6d of %6d %9d ns %12d nJ\n",
+						State(s), step.Result, step.Items, step.Of, step.Time, step.Energy)
 				}
 			}
 		}

@@ -37,7 +37,8 @@ func failures(c *result.Campaign) []failure {
 		if !p.Verdict.Failed() && p.Verdict != result.Unreached {
 			continue
 		}
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%q\n%v\n%s", c.Program, c.Args, p.Verdict, someNumber.ReplaceAllString(p.Reason, "N")))
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%q\n%v\n%s", c.Program,
+			c.Args, p.Verdict, someNumber.ReplaceAllString(p.Reason, "N")))
 		print := hex.EncodeToString(sum[:16])
 		i, known := at[print]
 		if !known {
@@ -204,7 +205,8 @@ func artifact(program string) string {
 	var b strings.Builder
 	for i := range len(program) {
 		switch c := program[i]; {
-		case c == '/' || c == '.' || c == '-' || c == '_' || c == '~' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
+		case c == '/' || c == '.' || c == '-' || c == '_' || c == '~' ||
+			c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
 			b.WriteByte(c)
 		default:
 			fmt.Fprintf(&b, "%%%02X", c)

@@ -29,7 +29,8 @@ func TestCIForms(t *testing.T) {
 		c := &doc.Campaigns[i]
 		list := failures(c)
 		bad := suite.Failures + suite.Errors + suite.Skipped
-		if want := len(list); Good(c) && bad != 0 || !Good(c) && (bad != want+1 || want == 0) || suite.Tests != len(suite.Cases) || suite.Tests != want+1 {
+		if want := len(list); Good(c) && bad != 0 || !Good(c) && (bad != want+1 || want == 0) ||
+			suite.Tests != len(suite.Cases) || suite.Tests != want+1 {
 			t.Errorf("%s: %d tests, %d not passed, %d failures are recorded, good %v", c.Name, suite.Tests, bad, want, Good(c))
 		}
 		found += len(list)
@@ -43,11 +44,14 @@ func TestCIForms(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(s.Bytes(), &log); err != nil || log.Version != "2.1.0" || len(log.Runs) != 1 || len(log.Runs[0].Results) != found || found == 0 {
+	if err := json.Unmarshal(s.Bytes(), &log); err != nil || log.Version != "2.1.0" ||
+		len(log.Runs) != 1 || len(log.Runs[0].Results) != found || found == 0 {
 		t.Fatalf("SARIF %s with %d results, %v: expected %d", log.Version, len(log.Runs[0].Results), err, found)
 	}
-	if rows := strings.Count(m.String(), "\n| "); rows != len(doc.Campaigns)+1 || strings.Count(m.String(), "\n- ") != found {
-		t.Errorf("Markdown has %d rows of a table for %d campaigns and another number of failures than %d:\n%s", rows, len(doc.Campaigns), found, m.String())
+	if rows := strings.Count(m.String(), "\n| "); rows != len(doc.Campaigns)+1 ||
+		strings.Count(m.String(), "\n- ") != found {
+		t.Errorf("Markdown has %d rows of a table for %d campaigns and another number of failures than %d:\n%s",
+			rows, len(doc.Campaigns), found, m.String())
 	}
 }
 
@@ -63,7 +67,8 @@ func TestFingerprints(t *testing.T) {
 	if again := print("a", result.Violation, "page 0x7e10 differs at byte 9"); again != first {
 		t.Errorf("the same failure at another address: %s and %s", first, again)
 	}
-	for _, other := range []string{print("b", result.Violation, "page 0x7f00 differs at byte 1,234"), print("a", result.Detected, "page 0x7f00 differs at byte 1,234"),
+	for _, other := range []string{print("b", result.Violation, "page 0x7f00 differs at byte 1,234"),
+		print("a", result.Detected, "page 0x7f00 differs at byte 1,234"),
 		print("a", result.Violation, "register 0x7f00 differs at byte 1,234")} {
 		if other == first {
 			t.Errorf("another failure has the fingerprint %s too", other)

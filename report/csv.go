@@ -47,7 +47,8 @@ func campaignsCSV(doc *result.Document) []byte {
 	var rows [][]string
 	for i := range doc.Campaigns {
 		c := &doc.Campaigns[i]
-		row := []string{c.Name, c.Program, c.Strategy, u(c.Seed), c.Mutant, u(c.From), u(c.To), u(c.Instructions), u(c.Points)}
+		row := []string{c.Name, c.Program, c.Strategy, u(c.Seed),
+			c.Mutant, u(c.From), u(c.To), u(c.Instructions), u(c.Points)}
 		row = append(row, countCells(c.Counts)...)
 		rows = append(rows, append(row, float(c.PointsPerSecond), float(c.WallSeconds), strconv.Itoa(c.Workers), c.Digest))
 	}
@@ -61,7 +62,8 @@ func runsCSV(doc *result.Document) []byte {
 		rows = append(rows, []string{r.Name, r.Program, u(r.Instructions), u(uint64(r.Cycles)), float(r.WallSeconds),
 			float(r.InstructionsPerSecond), strconv.Itoa(r.ExitStatus), r.Digest})
 	}
-	return csvText([]string{"run", "program", "instructions", "cycles", "wall_seconds", "instructions_per_second", "exit_status", "digest"}, rows)
+	return csvText([]string{"run", "program", "instructions", "cycles",
+		"wall_seconds", "instructions_per_second", "exit_status", "digest"}, rows)
 }
 
 func paramsCSV(doc *result.Document) []byte {
@@ -81,7 +83,8 @@ func verdictsCSV(c *result.Campaign) []byte {
 }
 
 func cutCSV(c *result.Campaign) []byte {
-	head := []string{"index", "at", "kind", "step", "verdict", "dirty_lines", "dirty_pmem", "buffered_stores", "flush_nanos",
+	head := []string{"index", "at", "kind", "step", "verdict",
+		"dirty_lines", "dirty_pmem", "buffered_stores", "flush_nanos",
 		"energy_nj", "recovery_steps", "memory_pages_compared", "tail", "reason", "plan"}
 	var rows [][]string
 	for i := range c.Samples {
@@ -105,14 +108,16 @@ func overheadCSV(o *result.Overhead) []byte {
 	return csvText(head, rows)
 }
 
-var overheadHead = []string{"system", "pmem_latency_nanos", "cycles", "instructions", "relative_to_native", "n", "low", "high"}
+var overheadHead = []string{"system", "pmem_latency_nanos", "cycles",
+	"instructions", "relative_to_native", "n", "low", "high"}
 
 func overheadCells(o *result.Overhead, p *result.OverheadPoint) []string {
 	low, high := "", "" // one run spans nothing
 	if p.N > 1 {
 		low, high = float(p.Low), float(p.High)
 	}
-	return []string{p.System, float(o.X(p)), u(uint64(p.Cycles)), u(p.Instructions), float(p.RelativeToNative), strconv.Itoa(max(p.N, 1)), low, high}
+	return []string{p.System, float(o.X(p)), u(uint64(p.Cycles)), u(p.Instructions),
+		float(p.RelativeToNative), strconv.Itoa(max(p.N, 1)), low, high}
 }
 
 // overheadSummaryCSV holds all programs at one latency that all of them were
@@ -190,7 +195,8 @@ func sampleNote(c *result.Campaign) string {
 	if c.Complete() {
 		return fmt.Sprintf("all %s points", group(c.Points))
 	}
-	return fmt.Sprintf("%s of %s points, evenly spaced within each verdict", group(uint64(len(c.Samples))), group(c.Points))
+	return fmt.Sprintf("%s of %s points, evenly spaced within each verdict",
+		group(uint64(len(c.Samples))), group(c.Points))
 }
 
 // contents says in words which points results.json has: counts and histograms cover all.

@@ -36,12 +36,14 @@ func figures(doc *result.Document) []drawn {
 	for i := range doc.Overheads {
 		o := &doc.Overheads[i]
 		if len(o.Points) > 0 {
-			list = append(list, drawn{"overhead-" + names.of(slug(o.Program)), overheadCaption(o), overheadCSV(o), figure.Overhead})
+			list = append(list,
+				drawn{"overhead-" + names.of(slug(o.Program)), overheadCaption(o), overheadCSV(o), figure.Overhead})
 		}
 	}
 	if text, latency, ok := overheadSummaryCSV(doc); ok {
 		caption := fmt.Sprintf("Run time relative to native at %s ns PMEM read latency, all programs.", float(latency))
-		list = append(list, drawn{"overhead-summary", caption + intervalNote(pointsAt(doc, latency)), text, figure.OverheadBars})
+		list = append(list,
+			drawn{"overhead-summary", caption + intervalNote(pointsAt(doc, latency)), text, figure.OverheadBars})
 	}
 	return list
 }
@@ -65,7 +67,8 @@ func cutCaption(c *result.Campaign) string {
 }
 
 func overheadCaption(o *result.Overhead) string {
-	text := fmt.Sprintf("%s: modelled run time relative to native over %s.", o.Program, cmp.Or(o.Parameter, "the PMEM read latency"))
+	text := fmt.Sprintf("%s: modelled run time relative to native over %s.",
+		o.Program, cmp.Or(o.Parameter, "the PMEM read latency"))
 	return text + intervalNote(o.Points)
 }
 

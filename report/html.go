@@ -110,7 +110,8 @@ func newPage(doc *result.Document) *page {
 		p.Params = append(p.Params, viewParam(q))
 	}
 	for _, v := range result.Verdicts() {
-		p.Verdicts = append(p.Verdicts, labelled{Name: v.String(), Text: v.Meaning() + " Exit status " + strconv.Itoa(v.ExitCode()) + "."})
+		p.Verdicts = append(p.Verdicts,
+			labelled{Name: v.String(), Text: v.Meaning() + " Exit status " + strconv.Itoa(v.ExitCode()) + "."})
 	}
 	p.Kinds, p.Records = kindGlossary(), contents(doc)
 	return p

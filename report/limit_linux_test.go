@@ -36,7 +36,8 @@ func TestTheKernelRefusesToWrite(t *testing.T) {
 	}
 	files := filesIn(t, dir)
 	if files["results.json"] == nil || files["report.html"] != nil {
-		t.Errorf("results.json has %d bytes, report.html %d; expected the first whole and the second absent", len(files["results.json"]), len(files["report.html"]))
+		t.Errorf("results.json has %d bytes, report.html %d; expected the first whole and the second absent",
+			len(files["results.json"]), len(files["report.html"]))
 	}
 	for name := range files {
 		if strings.HasSuffix(name, ".tmp") {

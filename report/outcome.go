@@ -124,7 +124,8 @@ func realSentence(c result.Counts) string {
 			bad = append(bad, counted(v, n))
 		}
 	}
-	return fmt.Sprintf("%s %s: %s recovered identically, %s.", group(c.Total()), cuts, group(c.Pass), strings.Join(bad, ", "))
+	return fmt.Sprintf("%s %s: %s recovered identically, %s.",
+		group(c.Total()), cuts, group(c.Pass), strings.Join(bad, ", "))
 }
 
 // counted words n points with verdict v inside a sentence.

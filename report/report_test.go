@@ -39,7 +39,8 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(want, got) {
-		t.Errorf("%s differs; if that is meant, run with -rewrite (-want +got):\n%s", path, cmp.Diff(string(want), string(got)))
+		t.Errorf("%s differs; if that is meant, run with -rewrite (-want +got):\n%s",
+			path, cmp.Diff(string(want), string(got)))
 	}
 }
 
@@ -75,7 +76,8 @@ func TestTextTables(t *testing.T) {
 	if !bytes.Contains(coloured.Bytes(), []byte("\x1b[1;31m")) {
 		t.Error("violations are not coloured")
 	}
-	if stripped := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAll(coloured.Bytes(), nil); !bytes.Equal(stripped, plain.Bytes()) {
+	if stripped := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAll(coloured.Bytes(),
+		nil); !bytes.Equal(stripped, plain.Bytes()) {
 		t.Error("colour moves the columns")
 	}
 	lines := strings.Split(strings.TrimSpace(plain.String()), "\n")
@@ -176,13 +178,15 @@ func TestHTMLIsOneOfflineFile(t *testing.T) {
 	if figures != 9 {
 		t.Errorf("%d figures, expected 9: two for each campaign, one for each overhead, the summary", figures)
 	}
-	for _, s := range []string{"Campaigns", "Failures", "What was run, and how to repeat it", "Figures", "Uncut runs", "Model parameters", "Glossary"} {
+	for _, s := range []string{"Campaigns", "Failures", "What was run, and how to repeat it",
+		"Figures", "Uncut runs", "Model parameters", "Glossary"} {
 		if !sections[s] {
 			t.Errorf("section %q is missing", s)
 		}
 	}
 	seen := text.String()
-	want := []string{hostile, doc.Campaigns[1].Replay, doc.Campaigns[1].Digest, doc.Commands[2], "sample made by the report's test", "core.store_miss_divisor", headline(&doc).text}
+	want := []string{hostile, doc.Campaigns[1].Replay, doc.Campaigns[1].Digest, doc.Commands[2],
+		"sample made by the report's test", "core.store_miss_divisor", headline(&doc).text}
 	for _, v := range result.Verdicts() {
 		want = append(want, v.Meaning())
 	}

@@ -91,7 +91,8 @@ func starved(i, n uint64, r *rand.Rand) (result.Verdict, string) {
 	return result.Pass, ""
 }
 
-func sampleCampaign(name, program, strategy, mutant string, instructions, points uint64, verdict judge) result.Campaign {
+func sampleCampaign(name, program, strategy, mutant string,
+	instructions, points uint64, verdict judge) result.Campaign {
 	c := result.Campaign{
 		Name: name, Program: program, Strategy: strategy, Seed: 7, Mutant: mutant, Instructions: instructions,
 		Config:  map[string]string{"machine": "icx-g2", "domain": "eadr", "store-buffer": "drain"},
@@ -134,7 +135,8 @@ func sampleOverhead(program string, slope float64) result.Overhead {
 			n             int
 		}{{"native", 1, 0, 1}, {"native-on-PMEM", 1, slope / 300, 1}, {"Zhuque", 1.06, slope / 280, 5}} {
 			rel := s.fixed + s.memory*latency
-			p := result.OverheadPoint{System: s.name, PMEMLatencyNanos: latency, Cycles: phys.Cycles(rel * 4e6), Instructions: 1_800_000, RelativeToNative: rel}
+			p := result.OverheadPoint{System: s.name, PMEMLatencyNanos: latency,
+				Cycles: phys.Cycles(rel * 4e6), Instructions: 1_800_000, RelativeToNative: rel}
 			if s.n > 1 {
 				p.N, p.Low, p.High = s.n, rel*0.96, rel*1.05
 			}

@@ -119,7 +119,8 @@ func place(p *result.Point) string {
 }
 
 func runTable(doc *result.Document) *textTable {
-	t := &textTable{head: []string{"run", "instructions", "cycles", "cycles per instruction", "wall (s)", "million instructions per second", "exit", "digest"}, left: map[int]bool{0: true, 7: true}}
+	t := &textTable{head: []string{"run", "instructions", "cycles", "cycles per instruction", "wall (s)",
+		"million instructions per second", "exit", "digest"}, left: map[int]bool{0: true, 7: true}}
 	for i := range doc.Runs {
 		r := &doc.Runs[i]
 		t.rows = append(t.rows, []cell{{text: r.Name}, {text: group(r.Instructions)}, {text: group(uint64(r.Cycles))},

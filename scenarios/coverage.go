@@ -69,11 +69,13 @@ func rows(list []Scenario, found []seen) (table []Covered) {
 	}
 	for _, c := range kernel.Table() {
 		if c.State == kernel.Works || c.State == kernel.Partly {
-			table = append(table, Covered{Kind: "call", Name: c.Name, Scenarios: in(func(s *seen) map[string]bool { return s.calls }, c.Name), Excuse: excuses[c.Name]})
+			table = append(table, Covered{Kind: "call", Name: c.Name,
+				Scenarios: in(func(s *seen) map[string]bool { return s.calls }, c.Name), Excuse: excuses[c.Name]})
 		}
 	}
 	for _, name := range kernel.StateFields() {
-		table = append(table, Covered{Kind: "state", Name: name, Scenarios: in(func(s *seen) map[string]bool { return s.state }, name), Excuse: excuses[name]})
+		table = append(table, Covered{Kind: "state", Name: name,
+			Scenarios: in(func(s *seen) map[string]bool { return s.state }, name), Excuse: excuses[name]})
 	}
 	return table
 }

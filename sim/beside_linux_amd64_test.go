@@ -20,7 +20,8 @@ import (
 func TestCallsBesideMappings(t *testing.T) {
 	gcc := testrig.Compiler(t)
 	path := filepath.Join(t.TempDir(), "beside")
-	build := exec.Command(gcc, "-O1", "-nostdlib", "-static", "-fno-stack-protector", "-fcf-protection=none", "-o", path, "testdata/beside.c")
+	build := exec.Command(gcc, "-O1", "-nostdlib", "-static", "-fno-stack-protector",
+		"-fcf-protection=none", "-o", path, "testdata/beside.c")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}
@@ -70,7 +71,8 @@ func TestCallsBesideMappings(t *testing.T) {
 				continue
 			}
 			if x != tc.x || tc.mode != "t" && far != tc.far || tc.at != 0 && own != tc.written {
-				t.Errorf("%s: ADR leaves %d and %d, and %d of its own; expected %d, %d, %d", tc.what, x, far, own, tc.x, tc.far, tc.written)
+				t.Errorf("%s: ADR leaves %d and %d, and %d of its own; expected %d, %d, %d",
+					tc.what, x, far, own, tc.x, tc.far, tc.written)
 			}
 		}
 	}
@@ -125,7 +127,8 @@ func TestBuffersDrainIntoTheDomain(t *testing.T) {
 			return true
 		})
 		if same != tc.survives {
-			t.Errorf("%s: at instruction %d with %d buffered stores: all of them survived: %v", tc.name, at, rep.Inventory.BufferedStores, same)
+			t.Errorf("%s: at instruction %d with %d buffered stores: all of them survived: %v",
+				tc.name, at, rep.Inventory.BufferedStores, same)
 		}
 		d.Release()
 		if m.Digest() != before {

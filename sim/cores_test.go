@@ -134,7 +134,8 @@ func TestCoresGetTheirThreadsBack(t *testing.T) {
 					want, wr = b.Held(core) // it has ended, and nobody needs its registers
 				}
 				if got, gr := b.Held(core); got != want || gr != wr {
-					t.Errorf("%d cores, after %d instructions: core %d holds thread %d instead of %d, registers equal: %t", cores, n, core, got, want, gr == wr)
+					t.Errorf("%d cores, after %d instructions: core %d holds thread %d instead of %d, registers equal: %t",
+						cores, n, core, got, want, gr == wr)
 				}
 			}
 			if b.Executing() != m.Executing() {
@@ -184,7 +185,8 @@ func TestSkew(t *testing.T) {
 		restarted := boot(t, d, cfg)
 		same(t, b, restarted)
 		if x, y := restarted.Run(), b.Run(); x != y || !x.Ended() || restarted.Retired() != b.Retired() {
-			t.Fatalf("skew after %d instructions: %v after %d instructions instead of %v after %d", n, x, restarted.Retired(), y, b.Retired())
+			t.Fatalf("skew after %d instructions: %v after %d instructions instead of %v after %d",
+				n, x, restarted.Retired(), y, b.Retired())
 		}
 	}
 	if moved < 5 || stopped < 5 {

@@ -37,7 +37,8 @@ func registers(d *det.Digest, s *x86.State) {
 	for _, r := range s.R {
 		d.U64(r)
 	}
-	for _, v := range []uint64{s.RIP, s.RFlags, s.FSBase, s.GSBase, uint64(s.MXCSR), uint64(s.FPU.CW), uint64(s.FPU.SW), uint64(s.FPU.Tag)} {
+	for _, v := range []uint64{s.RIP, s.RFlags, s.FSBase, s.GSBase,
+		uint64(s.MXCSR), uint64(s.FPU.CW), uint64(s.FPU.SW), uint64(s.FPU.Tag)} {
 		d.U64(v)
 	}
 	for _, sel := range s.Sel {

@@ -20,7 +20,8 @@ func build(t *testing.T, name string) (elf []byte, output string) {
 	t.Helper()
 	gcc := testrig.Compiler(t)
 	path := filepath.Join(t.TempDir(), name)
-	build := exec.Command(gcc, "-O1", "-nostdlib", "-static", "-fno-pie", "-no-pie", "-ffreestanding", "-fno-stack-protector",
+	build := exec.Command(gcc, "-O1", "-nostdlib", "-static",
+		"-fno-pie", "-no-pie", "-ffreestanding", "-fno-stack-protector",
 		"-fno-asynchronous-unwind-tables", "-fno-tree-vectorize", "-mgeneral-regs-only", "-o", path, "testdata/"+name+".c")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
@@ -75,7 +76,8 @@ func recorded(t *testing.T, name, native string, absent func(recorded string) bo
 		}
 	}
 	if left > 0 {
-		t.Logf("%d of %d cases are not compared with this host, which lacks what they need or does them otherwise", left, len(list))
+		t.Logf("%d of %d cases are not compared with this host, which lacks what they need or does them otherwise",
+			left, len(list))
 	}
 	return string(want)
 }
@@ -96,7 +98,8 @@ func TestFaultsAsNative(t *testing.T) {
 	// A kernel without 32-bit programs has neither their calls nor their code segment.
 	only64 := strings.Contains(native, "int 0x80: close: signal b")
 	want := strings.Split(recorded(t, "faults", native, func(of string) bool {
-		return hwtest.Intel() && ofAMD(of) || only64 && (strings.Contains(of, "int 0x80") || strings.HasPrefix(of, "segment: ") && strings.Contains(of, " rax 23 "))
+		return hwtest.Intel() && ofAMD(of) || only64 &&
+			(strings.Contains(of, "int 0x80") || strings.HasPrefix(of, "segment: ") && strings.Contains(of, " rax 23 "))
 	}), "\n")
 	if len(want) < 300 {
 		t.Errorf("only %d lines are recorded", len(want))

@@ -13,7 +13,8 @@ import (
 
 // checkpoint is what the Durable is beside its pages.
 func (d *Durable) checkpoint(note string) imagefile.Checkpoint {
-	c := imagefile.Checkpoint{Note: note, Retired: d.Retired, Outages: d.Outages, DirtyShutdowns: d.DirtyShutdowns, PowerCycles: d.PowerCycles}
+	c := imagefile.Checkpoint{Note: note, Retired: d.Retired, Outages: d.Outages,
+		DirtyShutdowns: d.DirtyShutdowns, PowerCycles: d.PowerCycles}
 	if d.world != nil {
 		c.Consumed = uint64(d.world.Consumed())
 	}
@@ -87,7 +88,8 @@ type ImageFacts struct {
 
 // Facts returns what the image says of itself.
 func (im *SavedImage) Facts() ImageFacts {
-	return ImageFacts{Checkpoint: im.Number, Instructions: im.Retired, PowerCycles: im.PowerCycles, DirtyShutdowns: im.DirtyShutdowns,
+	return ImageFacts{Checkpoint: im.Number, Instructions: im.Retired,
+		PowerCycles: im.PowerCycles, DirtyShutdowns: im.DirtyShutdowns,
 		PagesPMEM: im.Memory.Touched(), InputConsumed: im.Consumed}
 }
 
@@ -103,7 +105,8 @@ func (im *SavedImage) Open(cfg *Config) (*Durable, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Durable{PMEM: im.Memory, Files: fs, Retired: im.Retired, Uptime: phys.Nanos(im.Retired), Outages: im.Outages, DirtyShutdowns: im.DirtyShutdowns, PowerCycles: im.PowerCycles, world: cfg.Console}
+	d := &Durable{PMEM: im.Memory, Files: fs, Retired: im.Retired, Uptime: phys.Nanos(im.Retired),
+		Outages: im.Outages, DirtyShutdowns: im.DirtyShutdowns, PowerCycles: im.PowerCycles, world: cfg.Console}
 	if d.world != nil {
 		d.world.Skip(int(im.Consumed))
 	}

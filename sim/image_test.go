@@ -92,7 +92,8 @@ func TestAnotherProcessContinues(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "image")
 		again := onCores(t, guest, c.cores)
 		again.Files.Root = cfg.Files.Root
-		if err := os.WriteFile(file, image(t, again, n, fmt.Sprint(guest, " ", cfg.Files.Root, " ", c.cores)), 0o644); err != nil {
+		if err := os.WriteFile(file, image(t, again, n, fmt.Sprint(guest, " ", cfg.Files.Root, " ", c.cores)),
+			0o644); err != nil {
 			t.Fatal(err)
 		}
 		cmd := exec.Command(os.Args[0], "-test.run=^TestAnotherProcessContinues$", "-test.count=1")
@@ -209,10 +210,12 @@ func FuzzReadDurable(f *testing.F) {
 	if !bytes.Equal(seal(body), file) {
 		f.Fatal("the file is not laid out as documented")
 	}
-	for _, seed := range [][]byte{file, file[:len(file)/2], file[:60], flip(file, 8*70), []byte("root:x:0:0:root"), []byte("ZHUQUEIM"), []byte("ZHUQUE-IMAGE-1\n")} {
+	for _, seed := range [][]byte{file, file[:len(file)/2], file[:60], flip(file, 8*70),
+		[]byte("root:x:0:0:root"), []byte("ZHUQUEIM"), []byte("ZHUQUE-IMAGE-1\n")} {
 		f.Add(seed, false)
 	}
-	for _, seed := range [][]byte{body, body[:len(body)-1], body[:100], flip(body, 0), flip(body, 8*8), flip(body, 8*60), flip(body, 8*len(body)-9), nil} {
+	for _, seed := range [][]byte{body, body[:len(body)-1], body[:100], flip(body, 0),
+		flip(body, 8*8), flip(body, 8*60), flip(body, 8*len(body)-9), nil} {
 		f.Add(seed, true)
 	}
 	f.Fuzz(func(t *testing.T, data []byte, sealed bool) {

@@ -96,7 +96,8 @@ func (h *history) total(w shared) error {
 		for _, s := range stores {
 			switch there := at[s.word] == uint64(s.nth); {
 			case there && missing.nth >= 0:
-				return fmt.Errorf("core %d: its store %d to word %d is there, the earlier %d to word %d is not", core, s.nth, s.word, missing.nth, missing.word)
+				return fmt.Errorf("core %d: its store %d to word %d is there, the earlier %d to word %d is not",
+					core, s.nth, s.word, missing.nth, missing.word)
 			case at[s.word] < uint64(s.nth) && missing.nth < 0:
 				missing = s
 			}

@@ -322,7 +322,8 @@ func (m *Machine) Attach() {
 
 // Space returns an empty address space, for a process that is restored.
 func (m *Machine) Space() *mm.Space {
-	return mm.New(mm.Config{Placement: placement(m.cfg.Memory), DRAM: m.dram, PMEM: m.durable.PMEM, Files: m.durable.Files, Extents: m.extents, PMEMBase: dataBase(m.rt),
+	return mm.New(mm.Config{Placement: placement(m.cfg.Memory), DRAM: m.dram, PMEM: m.durable.PMEM,
+		Files: m.durable.Files, Extents: m.extents, PMEMBase: dataBase(m.rt),
 		DRAMSize: memorySize, PMEMSize: m.cfg.pmemSize()})
 }
 

@@ -105,7 +105,8 @@ func TestForkDisturbsNeither(t *testing.T) {
 				t.Errorf("%s: the fork at %d became\n%s\ninstead of\n%s", guest, f.n, got, want[f.n])
 			}
 			if got := ends(t, f.m); got != end || f.m.Cycles() != cycles {
-				t.Errorf("%s: the fork from %d ends with\n%s, %d cycles\ninstead of\n%s, %d cycles", guest, f.n, got, f.m.Cycles(), end, cycles)
+				t.Errorf("%s: the fork from %d ends with\n%s, %d cycles\ninstead of\n%s, %d cycles",
+					guest, f.n, got, f.m.Cycles(), end, cycles)
 			}
 		}
 	}

@@ -134,7 +134,8 @@ func (m *Machine) shorten(loss *cachemodel.Loss, leaving *cachemodel.Leaving, wc
 }
 
 // takeBack puts back into pm what the failure loses.
-func (m *Machine) takeBack(pm *mem.Store, loss cachemodel.Loss, leaving *cachemodel.Leaving, power *eadr.Config, out *eadr.Outcome) {
+func (m *Machine) takeBack(pm *mem.Store, loss cachemodel.Loss,
+	leaving *cachemodel.Leaving, power *eadr.Config, out *eadr.Outcome) {
 	if out.LinesDrained < out.LinesDirty {
 		drained := make(map[phys.LineAddr]struct{}, out.LinesDrained)
 		m.hier.EachDirtyPMEM(drainOrder(power.DrainOrder), leaving.Dirtied, func(l phys.LineAddr, _ int) bool {
@@ -199,7 +200,8 @@ func Boot(d *Durable, cfg *Config, rt Runtime, opt BootOptions) (m *Machine, err
 		return nil, &Detected{Reason: "no runtime: memory outside Zhuque does not survive a power failure"}
 	}
 	if used, there := processPages(d.PMEM, rt), int64(cfg.pmemSize()>>phys.PageShift); used > there {
-		return nil, &Detected{Reason: fmt.Sprintf("the process has %d pages, the persistent memory of this machine has room for %d", used, there)}
+		return nil, &Detected{Reason: fmt.Sprintf(
+			"the process has %d pages, the persistent memory of this machine has room for %d", used, there)}
 	}
 	half := *d
 	half.from = nil

@@ -20,7 +20,8 @@ import (
 func restartable(t *testing.T, memory sim.Memory) *sim.Config {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "restart")
-	if out, err := exec.Command(testrig.Compiler(t), "-O1", "-static", "-o", path, "testdata/restart.c").CombinedOutput(); err != nil {
+	if out, err := exec.Command(testrig.Compiler(t), "-O1", "-static",
+		"-o", path, "testdata/restart.c").CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}
 	elf, err := os.ReadFile(path)
@@ -72,12 +73,14 @@ func TestRestart(t *testing.T) {
 			var pool0, pool1, plain, cell, lock, record, args int
 			var rnd string
 			var at, up, cpu int64
-			if _, err := fmt.Sscanf(strings.ReplaceAll(out, ",", ""), "run %d %d plain %d cell %d lock %d %d random %s wall %d mono %d cpu %d args %d",
+			if _, err := fmt.Sscanf(strings.ReplaceAll(out, ",", ""),
+				"run %d %d plain %d cell %d lock %d %d random %s wall %d mono %d cpu %d args %d",
 				&pool0, &pool1, &plain, &cell, &lock, &record, &rnd, &at, &up, &cpu, &args); err != nil {
 				t.Fatalf("%s: %v: %q", memory, err, out)
 			}
 			n := int(cycle) + 1
-			if pool0 != n || pool1 != 10*n || plain != int(cycle) || cell != 1 || lock != 0 || record != 0 || int(up) != mono || cpu != 1 || args != 1+int(cycle) {
+			if pool0 != n || pool1 != 10*n || plain != int(cycle) || cell != 1 ||
+				lock != 0 || record != 0 || int(up) != mono || cpu != 1 || args != 1+int(cycle) {
 				t.Errorf("%s, power cycle %d: %s", memory, cycle, out)
 			}
 			if at != wall+int64(mono) {
@@ -96,9 +99,11 @@ func TestRestart(t *testing.T) {
 			}
 			m = restart(t, d, cfg, sim.Program{Args: append([]string{"/built"}, make([]string, cycle+1)...)})
 			pages := int64(0)
-			m.Durable().PMEM.Each(phys.PMEMBase.Frame(), vfs.FrameBase.Frame(), func(phys.Frame, *mem.Page) bool { pages++; return true })
+			m.Durable().PMEM.Each(phys.PMEMBase.Frame(), vfs.FrameBase.Frame(),
+				func(phys.Frame, *mem.Page) bool { pages++; return true })
 			if pages != own {
-				t.Errorf("%s: %d pages of persistent memory belong to the new process, expected %d: does the old one keep some?", memory, pages, own)
+				t.Errorf("%s: %d pages of persistent memory belong to the new process, expected %d: does the old one keep some?",
+					memory, pages, own)
 			}
 			if left := m.Durable().Files.Statfs().Nodes; left != nodes-1 {
 				t.Errorf("%s: %d nodes of %d are left, expected that the deleted one goes", memory, left, nodes)
@@ -140,7 +145,8 @@ func TestRestartResolvesTheCallInFlight(t *testing.T) {
 			break
 		}
 	}
-	if len(sizes) < 20 || sizes[0] != 0 || !slices.IsSorted(sizes) || sizes[len(sizes)-1] != 1 || sizes[len(sizes)-3] != 1 {
+	if len(sizes) < 20 || sizes[0] != 0 || !slices.IsSorted(sizes) ||
+		sizes[len(sizes)-1] != 1 || sizes[len(sizes)-3] != 1 {
 		t.Errorf("sizes of a file by the store of the runtime before which the power goes: %v", sizes)
 	}
 }

@@ -56,7 +56,8 @@ func account(t testing.TB, m *sim.Machine) string {
 		t.Fatal(err)
 	}
 	out, errs := m.Output()
-	return fmt.Sprintf("%d instructions, %s, kernel %+v, files %s, output %q, %q", m.Retired(), m.Digest(), m.Kernel().Objects(), files, out, errs)
+	return fmt.Sprintf("%d instructions, %s, kernel %+v, files %s, output %q, %q",
+		m.Retired(), m.Digest(), m.Kernel().Objects(), files, out, errs)
 }
 
 // ends runs a machine to its end and accounts for it.

@@ -115,7 +115,8 @@ func (m *Machine) pickOn(core int, able []int32, leaves int32) int32 {
 	c := &m.cores[core]
 	now, _ := m.hier.Core(core).Time()
 	stays := c.loaded != leaves && now-min(now, c.since) < m.cfg.Cache.Cycles(slice)
-	if t := m.kernel.Thread(m.kernel.Current()); t != nil && t.TID() != c.loaded && m.kernel.CoreOf(t) == core && slices.Contains(able, t.TID()) {
+	if t := m.kernel.Thread(m.kernel.Current()); t != nil && t.TID() != c.loaded &&
+		m.kernel.CoreOf(t) == core && slices.Contains(able, t.TID()) {
 		return t.TID() // it was chosen, and has not begun
 	}
 	first := int32(0)

@@ -40,7 +40,8 @@ func TestTimeIsTheSameHoweverARunIsStopped(t *testing.T) {
 				m.Run()
 				if got := m.Time(); how.timed {
 					if step == 1000 && !near(got.ElapsedCycles, want.ElapsedCycles) {
-						t.Errorf("%s on %d cores in steps of %d: %d cycles elapse, in one go %d", guest, cores, step, got.ElapsedCycles, want.ElapsedCycles)
+						t.Errorf("%s on %d cores in steps of %d: %d cycles elapse, in one go %d",
+							guest, cores, step, got.ElapsedCycles, want.ElapsedCycles)
 					}
 				} else if !reflect.DeepEqual(got, want) {
 					t.Errorf("%s on %d cores in steps of %d:\n got %+v\nwant %+v", guest, cores, step, got, want)
@@ -69,7 +70,8 @@ func checkTime(t *testing.T, guest string, cores int, retired uint64, cycles phy
 		stalls += c
 	}
 	if busy != cycles || busy != phys.Cycles(retired)+stalls {
-		t.Errorf("%s on %d cores: %d cycles by core, %d in all, %d instructions and %d stalls", guest, cores, busy, cycles, retired, stalls)
+		t.Errorf("%s on %d cores: %d cycles by core, %d in all, %d instructions and %d stalls",
+			guest, cores, busy, cycles, retired, stalls)
 	}
 	if d.ElapsedCycles > busy || d.ElapsedCycles*phys.Cycles(cores) < busy || d.Hits.L1D == 0 || d.Hits.L1D > 4*retired {
 		t.Errorf("%s on %d cores: %+v", guest, cores, d)
@@ -178,8 +180,10 @@ func TestTheKernelsWorkTakesTime(t *testing.T) {
 	sum := phys.Cycles(0)
 	for c := range kernel.Costs {
 		cause := c.Cause()
-		if free.Stalls[cause] >= timed.Stalls[cause] && cause != kernel.CausePacket || cause != kernel.CauseCall && full.Stalls[cause] != 0 {
-			t.Errorf("%s: %d cycles, without costs %d, in the full model %d", cause, timed.Stalls[cause], free.Stalls[cause], full.Stalls[cause])
+		if free.Stalls[cause] >= timed.Stalls[cause] && cause != kernel.CausePacket ||
+			cause != kernel.CauseCall && full.Stalls[cause] != 0 {
+			t.Errorf("%s: %d cycles, without costs %d, in the full model %d",
+				cause, timed.Stalls[cause], free.Stalls[cause], full.Stalls[cause])
 		}
 	}
 	for _, n := range timed.Stalls {

@@ -40,10 +40,12 @@ func (c *Config) Rows() []phys.Row {
 		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: lo, Hi: hi, Unit: unit, Status: status, Source: source}
 	}
 	ns := func(name string, v *phys.Nanos, source string) phys.Row {
-		return phys.Row{Name: name, Cell: phys.CellOf(v), Hi: 1_000_000_000, Unit: "ns", Status: phys.Measured, Source: "fitted: " + source}
+		return phys.Row{Name: name, Cell: phys.CellOf(v), Hi: 1_000_000_000,
+			Unit: "ns", Status: phys.Measured, Source: "fitted: " + source}
 	}
 	ps := func(name string, v *Picos, source string) phys.Row {
-		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: 1, Hi: 1_000_000, Unit: "ps", Status: phys.Measured, Source: "fitted: " + source}
+		return phys.Row{Name: name, Cell: phys.CellOf(v), Lo: 1, Hi: 1_000_000,
+			Unit: "ps", Status: phys.Measured, Source: "fitted: " + source}
 	}
 	return []phys.Row{
 		n("pmem.dimms", &c.DIMMs, 1, 64, "DIMMs", phys.Assumed, fast20+"six a socket; eight channels of a third-generation part"),

@@ -40,7 +40,8 @@ type ait struct {
 
 func newDIMM(cfg *Config, epoch uint64) *dimm {
 	sets := max(cfg.AITPages/ways, 1)
-	return &dimm{epoch: epoch, slots: make([]slot, cfg.BufferLines), wear: map[uint64]int{}, ait: &ait{epoch, make([]uint64, sets*ways)}}
+	return &dimm{epoch: epoch, slots: make([]slot, cfg.BufferLines),
+		wear: map[uint64]int{}, ait: &ait{epoch, make([]uint64, sets*ways)}}
 }
 
 func (m *dimm) clone(epoch uint64) *dimm {

@@ -46,7 +46,8 @@ func targets(t *testing.T, prefix string) (list []reference.Target) {
 func closeTo(t *testing.T, r reference.Target, got, within float64) {
 	t.Helper()
 	if f := math.Abs(math.Log(got / r.Value)); f > math.Log(within) {
-		t.Errorf("%s: %.3f, measured %.3f %s: a factor of %.2f, expected %.2f at most", r.ID, got, r.Value, r.Unit, math.Exp(f), within)
+		t.Errorf("%s: %.3f, measured %.3f %s: a factor of %.2f, expected %.2f at most",
+			r.ID, got, r.Value, r.Unit, math.Exp(f), within)
 	}
 }
 

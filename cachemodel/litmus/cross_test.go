@@ -125,7 +125,8 @@ func drawn(r *rand.Rand, seed int) string {
 		b.WriteString(" ;\n")
 	}
 	if recovery {
-		fmt.Fprintf(&b, "crash\nR0 ;\n%s ;\nr0 = %s ;\n%s ;\n", drawnInstr(r, place, 4, r.IntN(22)), place(), drawnInstr(r, place, 5, r.IntN(22)))
+		fmt.Fprintf(&b, "crash\nR0 ;\n%s ;\nr0 = %s ;\n%s ;\n",
+			drawnInstr(r, place, 4, r.IntN(22)), place(), drawnInstr(r, place, 5, r.IntN(22)))
 	}
 	b.WriteString("both: exists (x=1 \\/ y=1 \\/ z=1 \\/ w=1 \\/ P0:done=1 \\/ P1:done=1")
 	if recovery {
@@ -176,11 +177,13 @@ func TestRandomTestsAreThoseOfBruteForce(t *testing.T) {
 			want := test.byBruteForce(d)
 			for i := range r.Outcomes {
 				if k := fmt.Sprint(r.Outcomes[i].Values); !want[k] {
-					t.Fatalf("seed %d, %v: %s is impossible by brute force:\n%s", seed, d, r.String(&r.Outcomes[i]), drawn(rand.New(rand.NewPCG(uint64(seed), 1)), seed))
+					t.Fatalf("seed %d, %v: %s is impossible by brute force:\n%s", seed, d,
+						r.String(&r.Outcomes[i]), drawn(rand.New(rand.NewPCG(uint64(seed), 1)), seed))
 				}
 			}
 			if len(r.Outcomes) != len(want) {
-				t.Fatalf("seed %d, %v: %d outcomes, by brute force %d:\n%s", seed, d, len(r.Outcomes), len(want), drawn(rand.New(rand.NewPCG(uint64(seed), 1)), seed))
+				t.Fatalf("seed %d, %v: %d outcomes, by brute force %d:\n%s", seed, d,
+					len(r.Outcomes), len(want), drawn(rand.New(rand.NewPCG(uint64(seed), 1)), seed))
 			}
 		}
 	}

@@ -90,7 +90,8 @@ func (t *Test) Explore(domain worlds.Domain) (*Result, error) {
 		x.queue = x.queue[1:]
 		x.expand(s)
 		if len(x.seen) > MaxStates {
-			return nil, &Error{t.File, 1, fmt.Sprintf("litmus %s has more than %d states under %v: make it smaller", t.Name, MaxStates, domain)}
+			return nil, &Error{t.File, 1,
+				fmt.Sprintf("litmus %s has more than %d states under %v: make it smaller", t.Name, MaxStates, domain)}
 		}
 	}
 	r := &Result{Test: t, Domain: domain, States: len(x.seen)}
@@ -181,7 +182,8 @@ func (x *explorer) at(l phys.LineAddr, piece int) string {
 // is an outcome; before that it is where the next begins.
 func (x *explorer) cut(s *state) {
 	threads := x.t.Sections[s.section]
-	c := &state{mem: s.mem.Cut(x.initial, worlds.Lost), regs: s.regs, from: s, by: "power cut", ended: slices.Clone(s.ended)}
+	c := &state{mem: s.mem.Cut(x.initial, worlds.Lost), regs: s.regs,
+		from: s, by: "power cut", ended: slices.Clone(s.ended)}
 	for i := range threads {
 		done := uint64(0)
 		if _, fences := s.mem.Buffered(i); fences == 0 && s.pc[i] == len(threads[i].Instrs) {

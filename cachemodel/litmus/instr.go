@@ -8,7 +8,8 @@ import (
 const lineSize = 64
 
 // plain are the instructions without operands.
-var plain = map[string]Op{"sfence": SFENCE, "mfence": MFENCE, "lfence": LFENCE, "cpuid": Serialize, "interrupt": Interrupt, "print": Print}
+var plain = map[string]Op{"sfence": SFENCE, "mfence": MFENCE, "lfence": LFENCE,
+	"cpuid": Serialize, "interrupt": Interrupt, "print": Print}
 
 // onWord are those whose first operand is a word of memory, with how many numbers
 // follow.

@@ -44,9 +44,11 @@ same. An engine must print what the simulator prints.`,
 		RunE: func(*cobra.Command, []string) error { return f.run() },
 	}
 	names := workloadNames(bench.Workloads())
-	c.Long += "\n\nDebian's python3, sqlite3, memcached and redis are among the programs where " + bench.SoftwareTree + "\nholds them, seen from the working directory: ./check unpacks them there."
+	c.Long += "\n\nDebian's python3, sqlite3, memcached and redis are among the programs where " +
+		bench.SoftwareTree + "\nholds them, seen from the working directory: ./check unpacks them there."
 	c.Flags().StringSliceVar(&f.programs, "programs", names, "programs to run")
-	c.Flags().StringVar(&f.plugin, "qemu-plugin", "", "QEMU's cache plugin, `FILE` libcache.so (default: where systems put it)")
+	c.Flags().StringVar(&f.plugin, "qemu-plugin", "",
+		"QEMU's cache plugin, `FILE` libcache.so (default: where systems put it)")
 	c.Flags().StringVar(&f.format, "format", "text", "text, json or csv")
 	c.Flags().Float64Var(&f.seconds, "seconds", 1, "how long one run is made to take, about")
 	c.Flags().IntVar(&f.repeat, "repeat", 3, "timed runs of each program in each engine; the median counts")

@@ -92,7 +92,8 @@ whole record as documented in the package crashinject/result.`,
 	numberVar(fl, &f.points, "points", 1000, "how many points; at most so many of calls and recovery")
 	numberVar(fl, &f.tails, "tails", 16, "points whose survivor runs on to the program's end, evenly spread")
 	fl.IntVar(&f.workers, "workers", 0, "points judged at the same time (default: one for each CPU)")
-	fl.StringVar(&f.out, "out", "", "directory for report.html, figures, tables and case files (default zhuque-out/NAME-N, N counting the runs)")
+	fl.StringVar(&f.out, "out", "",
+		"directory for report.html, figures, tables and case files (default zhuque-out/NAME-N, N counting the runs)")
 	fl.IntVar(&f.shrink, "shrink", 40, "plans tried to make the first failure smaller")
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return append(scenarios.Names(), guestNames()...), cobra.ShellCompDirectiveDefault
@@ -248,7 +249,8 @@ func campaignStatus(ctx context.Context, res *result.Campaign, err, werr error) 
 		return exit(result.SimBug.ExitCode(), "BUG: no point was judged")
 	case len(res.Expected) > 0 && !worst.Worse(res.Expect):
 		if wrong := res.AsExpected(); wrong != nil {
-			return errors.Join(exit(result.Violation.ExitCode(), "not what the scenario expects: %v", wrong), told(err), told(werr))
+			return errors.Join(exit(result.Violation.ExitCode(), "not what the scenario expects: %v", wrong),
+				told(err), told(werr))
 		}
 		return errors.Join(&exitError{status: worst.ExitCode()}, told(err), told(werr))
 	case worst != result.Pass:
@@ -316,7 +318,8 @@ func summary(r *result.Campaign) campaignSummary {
 	if !ok {
 		worst = result.SimBug // nothing was judged
 	}
-	return campaignSummary{Verdict: worst, Points: r.Points, Pass: c.Pass, Violation: c.Violation, Detected: c.Detected, Unsupported: c.Unsupported,
+	return campaignSummary{Verdict: worst, Points: r.Points, Pass: c.Pass,
+		Violation: c.Violation, Detected: c.Detected, Unsupported: c.Unsupported,
 		SimBug: c.SimBug, Timeout: c.Timeout, Unreached: c.Unreached, Redrawn: r.Redrawn, PointsPerSecond: r.PointsPerSecond, Seed: r.Seed, Digest: r.Digest, Campaign: r}
 }
 

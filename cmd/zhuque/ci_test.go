@@ -15,7 +15,8 @@ func TestCampaignForCI(t *testing.T) {
 	dir := t.TempDir()
 	fingerprint := ""
 	for _, seed := range []string{"1", "2"} {
-		zhuque(t, dir, "", "campaign", "--mutant", "x87-not-saved", "--seed", seed, "--junit", "j.xml", "--sarif", "s.json", "--markdown", "m.md").want(t, 10)
+		zhuque(t, dir, "", "campaign", "--mutant", "x87-not-saved", "--seed", seed,
+			"--junit", "j.xml", "--sarif", "s.json", "--markdown", "m.md").want(t, 10)
 	}
 	read := func(name string) string {
 		text, err := os.ReadFile(filepath.Join(dir, name))
@@ -29,7 +30,8 @@ func TestCampaignForCI(t *testing.T) {
 		t.Errorf("the caught mutant is a failure:\n%s", text)
 	}
 	for _, seed := range []string{"1", "2"} {
-		zhuque(t, dir, "", "campaign", "--strategy", "random", "--points", "5", "--seed", seed, "--domain", "adr", "--junit", "j.xml", "--sarif", "s.json", "--markdown", "m.md", "--", "guest:list").want(t, 11)
+		zhuque(t, dir, "", "campaign", "--strategy", "random", "--points", "5", "--seed", seed, "--domain",
+			"adr", "--junit", "j.xml", "--sarif", "s.json", "--markdown", "m.md", "--", "guest:list").want(t, 11)
 		var log struct {
 			Runs []struct {
 				Results []struct {
@@ -38,15 +40,18 @@ func TestCampaignForCI(t *testing.T) {
 				}
 			}
 		}
-		if err := json.Unmarshal([]byte(read("s.json")), &log); err != nil || len(log.Runs[0].Results) != 1 || log.Runs[0].Results[0].RuleID != "detected" {
+		if err := json.Unmarshal([]byte(read("s.json")), &log); err != nil ||
+			len(log.Runs[0].Results) != 1 || log.Runs[0].Results[0].RuleID != "detected" {
 			t.Fatalf("%v: %s", err, read("s.json"))
 		}
-		if now := log.Runs[0].Results[0].PartialFingerprints["zhuqueFailure/v1"]; fingerprint != "" && now != fingerprint || now == "" {
+		if now := log.Runs[0].Results[0].PartialFingerprints["zhuqueFailure/v1"]; fingerprint != "" && now != fingerprint ||
+			now == "" {
 			t.Errorf("fingerprint %s, with another seed %s", fingerprint, now)
 		} else {
 			fingerprint = now
 		}
-		if text := read("j.xml"); xml.Unmarshal([]byte(text), new(any)) == nil && !strings.Contains(text, `type="detected"`) || !strings.Contains(text, "zhuque replay") {
+		if text := read("j.xml"); xml.Unmarshal([]byte(text), new(any)) == nil &&
+			!strings.Contains(text, `type="detected"`) || !strings.Contains(text, "zhuque replay") {
 			t.Errorf("JUnit:\n%s", text)
 		}
 		if !strings.Contains(read("m.md"), "| detected |") {
@@ -60,7 +65,8 @@ func TestCampaignForCI(t *testing.T) {
 // judged; one that is over before the first point was judged is no pass.
 func TestBudget(t *testing.T) {
 	dir := t.TempDir()
-	r := zhuque(t, dir, "", "campaign", "--budget", "5s", "--out", "o", "--", "guest:counter").want(t, 0, "the budget is used up after")
+	r := zhuque(t, dir, "", "campaign", "--budget", "5s", "--out", "o",
+		"--", "guest:counter").want(t, 0, "the budget is used up after")
 	if !strings.Contains(r.stdout, "pass") {
 		t.Errorf("%q", r.stdout)
 	}

@@ -74,10 +74,12 @@ file, which zhuque resume boots in another process.`,
 	f.form.register(c)
 	f.ports.register(c)
 	f.check.register(c)
-	c.Flags().Var((*numbers)(&f.at), "at", "instructions from the start, or from the last restart, to the next cut; may be repeated")
+	c.Flags().Var((*numbers)(&f.at), "at",
+		"instructions from the start, or from the last restart, to the next cut; may be repeated")
 	c.Flags().StringVar(&f.plan, "plan", "", "the cuts as text")
 	c.Flags().StringVar(&f.save, "save", "", "write the image that the last cut leaves to this file, and stop")
-	c.Flags().StringVar(&f.stats, "stats", "", "write instructions, cycles, speed, digest and counters to this file as JSON")
+	c.Flags().StringVar(&f.stats, "stats", "",
+		"write instructions, cycles, speed, digest and counters to this file as JSON")
 	return c
 }
 
@@ -161,7 +163,8 @@ func (f *crashFlags) run(setup crashinject.Setup) error {
 	return werr
 }
 
-func (f *crashFlags) crash(setup crashinject.Setup, plan crashinject.Plan, restart *crashinject.Restart, console *kernel.Console) (crashinject.Outcome, error) {
+func (f *crashFlags) crash(setup crashinject.Setup, plan crashinject.Plan,
+	restart *crashinject.Restart, console *kernel.Console) (crashinject.Outcome, error) {
 	switch {
 	case restart != nil:
 		return crashinject.CrashRestart(setup, plan, restart, console)
@@ -220,7 +223,8 @@ type crashReport struct {
 func (f *crashFlags) show(o *crashinject.Outcome, planned int, asJSON bool) error {
 	p := o.Point
 	if asJSON {
-		r := crashReport{Verdict: p.Verdict, Reason: p.Reason, Planned: planned, Survived: o.Failures, Image: f.save, Point: p}
+		r := crashReport{Verdict: p.Verdict, Reason: p.Reason,
+			Planned: planned, Survived: o.Failures, Image: f.save, Point: p}
 		if o.Machine != nil {
 			r.Instructions, r.Digest = o.Machine.Retired(), o.Machine.Digest()
 		}
@@ -232,9 +236,11 @@ func (f *crashFlags) show(o *crashinject.Outcome, planned int, asJSON bool) erro
 	}
 	switch {
 	case f.save != "" && p.Verdict != result.Unreached:
-		fmt.Fprintf(os.Stderr, "%s: stopped at power failure %d, image in %s; to continue:\n%s\n", p.Verdict, o.Failures, f.save, command("zhuque", "resume", f.save))
+		fmt.Fprintf(os.Stderr, "%s: stopped at power failure %d, image in %s; to continue:\n%s\n",
+			p.Verdict, o.Failures, f.save, command("zhuque", "resume", f.save))
 	case o.Stop.Ended():
-		fmt.Fprintf(os.Stderr, "%s: %d of %d power failures survived, then %s %v\n", p.Verdict, o.Failures, planned, f.check.who(), o.Stop)
+		fmt.Fprintf(os.Stderr, "%s: %d of %d power failures survived, then %s %v\n",
+			p.Verdict, o.Failures, planned, f.check.who(), o.Stop)
 	default:
 		fmt.Fprintf(os.Stderr, "%s: %d of %d power failures survived\n", p.Verdict, o.Failures, planned)
 	}

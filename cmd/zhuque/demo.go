@@ -44,7 +44,8 @@ something broken was not caught.`,
 			return demo(folder, workers)
 		},
 	}
-	c.Flags().StringVar(&out, "out", "", "directory for the report and the cases (default zhuque-out/demo-N, N counting the runs)")
+	c.Flags().StringVar(&out, "out", "",
+		"directory for the report and the cases (default zhuque-out/demo-N, N counting the runs)")
 	c.Flags().IntVar(&workers, "workers", 0, "points judged at the same time (default: one for each CPU)")
 	return c
 }
@@ -78,9 +79,11 @@ func demoActs() []act {
 func (a *act) campaign(ctx context.Context, workers int, folder *runFolder) crashinject.Campaign {
 	s := crashinject.DefaultSetup()
 	s.Guest, s.Program, s.Mutant = scenarios.Guest, crashinject.GuestPrefix+a.guest, a.mutant
-	c := crashinject.Campaign{Name: a.name, Setup: s, Strategy: a.strategy, Tails: a.tails, Workers: workers, Progress: progress(a.name)}
+	c := crashinject.Campaign{Name: a.name, Setup: s, Strategy: a.strategy,
+		Tails: a.tails, Workers: workers, Progress: progress(a.name)}
 	if a.adr {
-		c.Setup.Domain, c.Expect = eadr.ADR, []result.Share{{Verdict: result.Detected, Reason: "no superblock: magic 0x0", Least: 100, Most: 100}}
+		c.Setup.Domain, c.Expect = eadr.ADR,
+			[]result.Share{{Verdict: result.Detected, Reason: "no superblock: magic 0x0", Least: 100, Most: 100}}
 	}
 	(&firstCase{folder: folder, budget: 20, more: []string{a.guest}}).attach(ctx, &c)
 	return c
@@ -102,7 +105,8 @@ func demo(folder *runFolder, workers int) error {
 			doc.Campaigns = append(doc.Campaigns, *res)
 		}
 		if ctx.Err() != nil {
-			return errors.Join(exit(result.StatusInterrupted, "%v in %q", context.Cause(ctx), a.name), told(demoReport(&doc, folder)))
+			return errors.Join(exit(result.StatusInterrupted, "%v in %q", context.Cause(ctx), a.name),
+				told(demoReport(&doc, folder)))
 		}
 		if err != nil {
 			return errors.Join(classify(fmt.Errorf("%s: %w", a.name, err)), told(demoReport(&doc, folder)))
@@ -152,7 +156,8 @@ func demoVerdict(doc *result.Document) error {
 	case worst != result.Pass:
 		return verdict(worst)
 	case missed != nil:
-		return exit(result.SimBug.ExitCode(), "%q is broken on purpose and was not caught: the other passes prove nothing", missed.Name)
+		return exit(result.SimBug.ExitCode(),
+			"%q is broken on purpose and was not caught: the other passes prove nothing", missed.Name)
 	}
 	return nil
 }
@@ -183,8 +188,9 @@ func measure(doc *result.Document) error {
 				if sys.memory == sim.Native {
 					native = r.Cycles
 				}
-				cost.Points = append(cost.Points, result.OverheadPoint{System: sys.name, PMEMLatencyNanos: float64(latency), Cycles: r.Cycles,
-					Instructions: r.Instructions, RelativeToNative: float64(r.Cycles) / float64(native), N: 1})
+				cost.Points = append(cost.Points,
+					result.OverheadPoint{System: sys.name, PMEMLatencyNanos: float64(latency), Cycles: r.Cycles,
+						Instructions: r.Instructions, RelativeToNative: float64(r.Cycles) / float64(native), N: 1})
 				if latency == costLatencies[2] {
 					r.Name = guest + ", " + sys.name
 					doc.Runs = append(doc.Runs, r)

@@ -109,7 +109,8 @@ func TestCompletion(t *testing.T) {
 		{[]string{"campaign", "--strategy", ""}, "fuzz\n"},
 		{[]string{"scenarios", "--format", ""}, "json\n"},
 	} {
-		if r := zhuque(t, dir, "", append([]string{"__complete"}, tc.args...)...).want(t, 0); !strings.Contains(r.stdout, tc.want) {
+		if r := zhuque(t, dir, "", append([]string{"__complete"}, tc.args...)...).want(t,
+			0); !strings.Contains(r.stdout, tc.want) {
 			t.Errorf("%q completes to %q, expected %q in it", tc.args, r.stdout, tc.want)
 		}
 	}

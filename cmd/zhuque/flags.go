@@ -39,7 +39,8 @@ func guestNames() (names []string) {
 // register makes the flags of a verb that runs a program.
 func (f *setupFlags) register(c *cobra.Command) {
 	f.registerSome(c, func(r *crashinject.Setting) bool { return r.Only == "" || r.Only == c.Name() })
-	c.Flags().StringArrayVar(&f.env, "env", nil, "`NAME=VALUE`, a variable of the guest's environment, beside PATH and HOME; may be repeated")
+	c.Flags().StringArrayVar(&f.env, "env", nil,
+		"`NAME=VALUE`, a variable of the guest's environment, beside PATH and HOME; may be repeated")
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return guestNames(), cobra.ShellCompDirectiveDefault
 	}
@@ -70,7 +71,8 @@ func (f *setupFlags) registerSome(c *cobra.Command, wanted func(*crashinject.Set
 			}
 		}
 	}
-	c.Flags().StringArrayVar(&f.set, "set", nil, "`NAME=VALUE`, a setting or a parameter of the model (see zhuque params); may be repeated")
+	c.Flags().StringArrayVar(&f.set, "set", nil,
+		"`NAME=VALUE`, a setting or a parameter of the model (see zhuque params); may be repeated")
 	complete(c, "set", settingNames)
 }
 
@@ -213,7 +215,8 @@ func findProgram(s *crashinject.Setup, name string) string {
 	if found := lookPath(&of); found != "" {
 		return found
 	}
-	if strings.Contains(name, "/") && !filepath.IsAbs(name) && s.Dir != "" && !strings.HasPrefix(name, crashinject.GuestPrefix) {
+	if strings.Contains(name, "/") && !filepath.IsAbs(name) &&
+		s.Dir != "" && !strings.HasPrefix(name, crashinject.GuestPrefix) {
 		return filepath.Join(s.Dir, name)
 	}
 	return name
@@ -221,7 +224,8 @@ func findProgram(s *crashinject.Setup, name string) string {
 
 // lookPath looks for a program without a slash along the guest's PATH.
 func lookPath(s *crashinject.Setup) string {
-	if s.Program == "" || s.Program == "." || s.Program == ".." || strings.Contains(s.Program, "/") || strings.HasPrefix(s.Program, crashinject.GuestPrefix) {
+	if s.Program == "" || s.Program == "." || s.Program == ".." || strings.Contains(s.Program, "/") ||
+		strings.HasPrefix(s.Program, crashinject.GuestPrefix) {
 		return ""
 	}
 	path := ""

@@ -98,7 +98,8 @@ func TestIgnoredHangUpStaysIgnored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `trap '' HUP; exec "$@"`, "sh", self}, longFailing...)...)
+	c := exec.CommandContext(t.Context(), "sh",
+		append([]string{"-c", `trap '' HUP; exec "$@"`, "sh", self}, longFailing...)...)
 	c.Dir, c.Env = dir, append(os.Environ(), asCommand+"=1")
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -112,7 +113,8 @@ func TestIgnoredHangUpStaysIgnored(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = c.Wait() // the state has it
-	if doc, err := result.Load(filepath.Join(dir, "zhuque-out", "fpu-1", "results.json")); err != nil || c.ProcessState.ExitCode() != 130 {
+	if doc, err := result.Load(filepath.Join(dir, "zhuque-out", "fpu-1", "results.json")); err != nil ||
+		c.ProcessState.ExitCode() != 130 {
 		t.Errorf("%v, %d campaigns, exit status %d", err, len(doc.Campaigns), c.ProcessState.ExitCode())
 	}
 }
@@ -127,7 +129,8 @@ func TestRunFolders(t *testing.T) {
 		t.Errorf("the last line is %q", last)
 	}
 	zhuque(t, dir, "", "campaign", "--points", "4", "--mutant", "x87-not-saved").want(t, 10)
-	for _, name := range []string{out("fpu-1", "first-violation.case"), out("fpu-2", "report.html"), out("cut-fpu-x87-not-saved.svg")} {
+	for _, name := range []string{out("fpu-1", "first-violation.case"),
+		out("fpu-2", "report.html"), out("cut-fpu-x87-not-saved.svg")} {
 		if _, err := os.Stat(name); err != nil {
 			t.Error(err)
 		}
@@ -154,7 +157,8 @@ func TestSecondRunKeepsCase(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := zhuque(t, dir, "", "campaign", "--strategy", "random", "--points", "3", "--mutant", "fs-base-not-saved", "--out", "o", "--", "guest:tls").want(t, 10)
+	r := zhuque(t, dir, "", "campaign", "--strategy", "random", "--points", "3",
+		"--mutant", "fs-base-not-saved", "--out", "o", "--", "guest:tls").want(t, 10)
 	if last := lastLine(r.stdout); last != "zhuque replay o/first-violation-2.case" {
 		t.Errorf("the last line is %q", last)
 	}
@@ -171,7 +175,8 @@ func TestFullDiskHidesNoVerdict(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `{ (ulimit -f 0; exec "$@"); echo "status $?"; } 2>&1 | cat`, "sh", self}, args...)...)
+		c := exec.CommandContext(t.Context(), "sh",
+			append([]string{"-c", `{ (ulimit -f 0; exec "$@"); echo "status $?"; } 2>&1 | cat`, "sh", self}, args...)...)
 		c.Dir, c.Env = t.TempDir(), append(os.Environ(), asCommand+"=1")
 		out, err := c.Output()
 		if err != nil {

@@ -18,16 +18,19 @@ func TestStreamsPassThrough(t *testing.T) {
 	dir := t.TempDir()
 	r := zhuque(t, dir, "hello, 1 world\n", "run", "--", "guest:upper").want(t, 0)
 	if !strings.HasPrefix(r.stdout, "HELLO, 1 WORLD\n") || !strings.Contains(r.stdout, "15") || r.stderr != "" {
-		t.Errorf("standard output %q, standard error %q: expected the line in capitals and 15 bytes counted", r.stdout, r.stderr)
+		t.Errorf("standard output %q, standard error %q: expected the line in capitals and 15 bytes counted",
+			r.stdout, r.stderr)
 	}
-	c := zhuque(t, dir, "hello, 1 world\n", "crash", "--at", "50", "--at", "50", "--", "guest:upper").want(t, 0, "pass: 2 of 2 power failures")
+	c := zhuque(t, dir, "hello, 1 world\n", "crash", "--at", "50", "--at",
+		"50", "--", "guest:upper").want(t, 0, "pass: 2 of 2 power failures")
 	if c.stdout != r.stdout {
 		t.Errorf("with two power failures standard output is %q, without %q", c.stdout, r.stdout)
 	}
 }
 
 func TestStrace(t *testing.T) {
-	r := zhuque(t, t.TempDir(), "", "run", "--strace", "--", "guest:hello").want(t, 0, "write(1, 0x", ", 13) = 13\n", "exit")
+	r := zhuque(t, t.TempDir(), "", "run", "--strace", "--",
+		"guest:hello").want(t, 0, "write(1, 0x", ", 13) = 13\n", "exit")
 	if r.stdout != "hello, world\n" {
 		t.Errorf("standard output %q", r.stdout)
 	}
@@ -87,7 +90,8 @@ func TestGuestIsConfined(t *testing.T) {
 func TestTwoProcessesOneDigest(t *testing.T) {
 	dir := t.TempDir()
 	digest := func(env ...string) (campaign, run string) {
-		r := with(t, dir, "", env, "campaign", "--format", "json", "--strategy", "fuzz", "--points", "20", "--seed", "9", "--", "guest:signals").want(t, 0)
+		r := with(t, dir, "", env, "campaign", "--format", "json", "--strategy",
+			"fuzz", "--points", "20", "--seed", "9", "--", "guest:signals").want(t, 0)
 		var sum campaignSummary
 		if err := json.Unmarshal([]byte(r.stdout), &sum); err != nil {
 			t.Fatal(err)
@@ -117,7 +121,8 @@ func TestSaveAndResume(t *testing.T) {
 	whole := zhuque(t, dir, input, "run", "--", "guest:upper").want(t, 0)
 	for _, plan := range []string{"after 10", "after 700", "after 200; after 300 recovery 3", "after 12 step 2"} {
 		t.Run(plan, func(t *testing.T) {
-			first := zhuque(t, dir, input, "crash", "--plan", plan, "--save", "image", "--", "guest:upper").want(t, 0, "zhuque resume image")
+			first := zhuque(t, dir, input, "crash", "--plan", plan, "--save",
+				"image", "--", "guest:upper").want(t, 0, "zhuque resume image")
 			second := zhuque(t, dir, input, "resume", "image").want(t, 0, "exited with status 0")
 			if got := first.stdout + second.stdout; got != whole.stdout {
 				t.Errorf("%q before the failure and %q after it, expected %q in all", first.stdout, second.stdout, whole.stdout)
@@ -139,7 +144,8 @@ func TestSaveAndResume(t *testing.T) {
 	} {
 		place(t, dir, "damaged", damaged)
 		for _, verb := range []string{"resume", "image"} {
-			if r := zhuque(t, dir, input, verb, "damaged"); r.status != 11 || verb == "resume" && r.stdout != "" || !strings.Contains(r.stderr, "image refused: ") {
+			if r := zhuque(t, dir, input, verb, "damaged"); r.status != 11 ||
+				verb == "resume" && r.stdout != "" || !strings.Contains(r.stderr, "image refused: ") {
 				t.Errorf("%s: %s: exit status %d, standard output %q, standard error %q", verb, name, r.status, r.stdout, r.stderr)
 			}
 		}
@@ -153,7 +159,8 @@ func TestSaveInsideWrite(t *testing.T) {
 	for step := 1; step <= 12; step++ {
 		// Instruction 23 of hello is its only write.
 		plan := fmt.Sprintf("after 22 step %d", step)
-		first := zhuque(t, dir, "", "crash", "--plan", plan, "--save", "image", "--format", "json", "--", "guest:hello").want(t, 0)
+		first := zhuque(t, dir, "", "crash", "--plan", plan, "--save",
+			"image", "--format", "json", "--", "guest:hello").want(t, 0)
 		second := zhuque(t, dir, "", "resume", "image").want(t, 0)
 		if got := first.stdout + second.stdout; got != "hello, world\n" {
 			t.Errorf("%s: %q before the failure and %q after it", plan, first.stdout, second.stdout)

@@ -31,7 +31,8 @@ const (
 // setup, with what was measured in place of the kernel's, where --preset reads them.
 func measureHost(file string, setup *crashinject.Setup) error {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		return exit(result.Unsupported.ExitCode(), "--measure-host: the program that measures is for linux/amd64, this host is %s/%s", runtime.GOOS, runtime.GOARCH)
+		return exit(result.Unsupported.ExitCode(),
+			"--measure-host: the program that measures is for linux/amd64, this host is %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
 	list, err := paramsOf(setup)
 	if err != nil {

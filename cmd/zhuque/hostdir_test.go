@@ -71,7 +71,8 @@ func TestImageWritesNothingByItself(t *testing.T) {
 	holds(t, d, map[string]string{"kept": "old", "made": "/mnt"})
 
 	// A case names them too.
-	c := "zhuque-case 1\nprogram " + `"` + filepath.Join(dir, "w") + `"` + "\nset pmem-dir " + `"` + d + `"` + "\ncut after 3\n"
+	c := "zhuque-case 1\nprogram " + `"` + filepath.Join(dir, "w") +
+		`"` + "\nset pmem-dir " + `"` + d + `"` + "\ncut after 3\n"
 	plantFiles(t, dir, map[string]string{"c.case": c})
 	if err := os.Remove(filepath.Join(d, "made")); err != nil {
 		t.Fatal(err)

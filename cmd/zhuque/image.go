@@ -175,7 +175,8 @@ func (info *imageInfo) explain(w io.Writer, all bool) {
 		showRecords(w, s, all)
 	}
 	f := info.ImageFacts
-	fmt.Fprintf(w, "instructions %d\npower cycles %d\ndirty shutdowns %d\nPMEM pages %d\ninput consumed %d bytes\n", f.Instructions, f.PowerCycles, f.DirtyShutdowns, f.PagesPMEM, f.InputConsumed)
+	fmt.Fprintf(w, "instructions %d\npower cycles %d\ndirty shutdowns %d\nPMEM pages %d\ninput consumed %d bytes\n",
+		f.Instructions, f.PowerCycles, f.DirtyShutdowns, f.PagesPMEM, f.InputConsumed)
 }
 
 // showRecords shows the table of records, the mappings, and of each thread where it stands.
@@ -209,7 +210,8 @@ func showRecords(w io.Writer, s *wpp.Survey, all bool) {
 			fmt.Fprintf(w, "… %d more of the kind %v (--all shows them)\n", n-most, kind)
 		}
 	}
-	fmt.Fprintf(w, "memory of the process ends at %v: new mappings are taken from there, up to %v\n", s.Extents, phys.PMEMBase+1<<41)
+	fmt.Fprintf(w, "memory of the process ends at %v: new mappings are taken from there, up to %v\n",
+		s.Extents, phys.PMEMBase+1<<41)
 	if all {
 		for _, t := range s.Threads {
 			fmt.Fprintf(w, "thread %d %+v\n", t.TID, t.Regs)

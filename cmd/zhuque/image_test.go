@@ -27,7 +27,8 @@ func reheader(b []byte, change func(b []byte)) {
 func halfway(t *testing.T, dir string) (file []byte, line []string) {
 	t.Helper()
 	line = []string{"run", "--image", "image", "--checkpoint", "20000"}
-	zhuque(t, dir, "", append(line, "--max-instructions", "100000", "--", "guest:files")...).want(t, result.StatusSimulator, "instruction limit")
+	zhuque(t, dir, "", append(line, "--max-instructions", "100000", "--", "guest:files")...).want(t,
+		result.StatusSimulator, "instruction limit")
 	file, err := os.ReadFile(filepath.Join(dir, "image"))
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +46,8 @@ func refuses(t *testing.T, dir string, file []byte, what string, status int, say
 	}
 	r := zhuque(t, dir, "", line...)
 	if r.status != status || !strings.Contains(r.stderr, says) || r.stdout != "" {
-		t.Errorf("%s: exit status %d (expected %d), output %.100q, standard error\n%.1000s", what, r.status, status, r.stdout, r.stderr)
+		t.Errorf("%s: exit status %d (expected %d), output %.100q, standard error\n%.1000s",
+			what, r.status, status, r.stdout, r.stderr)
 	}
 	after, err := os.ReadFile(path)
 	if err != nil || !bytes.Equal(after, file) {
@@ -102,7 +104,8 @@ func TestDamagedImageIsRefused(t *testing.T) {
 		refuses(t, dir, c.file, "image --verify, "+what, 11, c.says, "image", "--verify", "image")
 	}
 	// What never was an image is bad input: nothing was detected.
-	for what, other := range map[string][]byte{"text": bytes.Repeat([]byte("text "), 100), "a few bytes": []byte("root:x"), "zeros": make([]byte, 1000)} {
+	for what, other := range map[string][]byte{"text": bytes.Repeat([]byte("text "), 100),
+		"a few bytes": []byte("root:x"), "zeros": make([]byte, 1000)} {
 		refuses(t, dir, other, "resume, "+what, 2, "no image file", "resume", "image")
 		refuses(t, dir, other, "image --verify, "+what, 2, "no image file", "image", "--verify", "image")
 		refuses(t, dir, other, "image, "+what, 2, "no image file", "image", "image")
@@ -140,9 +143,12 @@ func TestImageOfAnotherRunIsRefused(t *testing.T) {
 	}
 	// Nothing is made where the program cannot start.
 	zhuque(t, dir, "", "run", "--image", "new", "--", "guest:none").want(t, result.StatusNotFound)
-	zhuque(t, dir, "", "run", "--image", "no/such/folder/new", "--", "guest:hello").want(t, result.StatusSimulator, "no such file or directory")
-	zhuque(t, dir, "", "run", "--image", "new", "--domain", "adr", "--", "guest:hello").want(t, result.StatusSimulator, "no restart would accept its image")
-	zhuque(t, dir, "", "run", "--image", "new", "--energy", "1", "--", "guest:hello").want(t, result.StatusSimulator, "no restart would accept its image")
+	zhuque(t, dir, "", "run", "--image", "no/such/folder/new", "--",
+		"guest:hello").want(t, result.StatusSimulator, "no such file or directory")
+	zhuque(t, dir, "", "run", "--image", "new", "--domain", "adr", "--",
+		"guest:hello").want(t, result.StatusSimulator, "no restart would accept its image")
+	zhuque(t, dir, "", "run", "--image", "new", "--energy", "1", "--",
+		"guest:hello").want(t, result.StatusSimulator, "no restart would accept its image")
 	flushes := []string{"run", "--image", "adr", "--domain", "adr", "--flush", "power-fail", "--max-instructions"}
 	zhuque(t, dir, "", append(flushes, "20", "--", "guest:hello")...).want(t, result.StatusSimulator, "instruction limit")
 	zhuque(t, dir, "", append(flushes, "100", "--", "guest:hello")...).want(t, 0, "resumed from adr")
@@ -209,13 +215,15 @@ func TestImageIsExplained(t *testing.T) {
 	dir := t.TempDir()
 	zhuque(t, dir, "", "crash", "--at", "20000", "--save", "image", "--", "guest:threads").want(t, 0)
 	r := zhuque(t, dir, "", "image", "image").want(t, 0)
-	for _, says := range []string{`program "guest:threads"`, "superblock: version", "committed call: 2", "record table: 2", " cells free", "thread 1001 was in user mode", "save area of thread 1004: rip 0x",
+	for _, says := range []string{`program "guest:threads"`, "superblock: version", "committed call: 2",
+		"record table: 2", " cells free", "thread 1001 was in user mode", "save area of thread 1004: rip 0x",
 		"mapping        0x400000-0x402000 r-x file at dram:", "record  descriptor 4 of process 1000", "record  action 10 of process 1000", "records       5  thread", "memory of the process ends at pmem:", "instructions 20000\n"} {
 		if !strings.Contains(r.stdout, says) {
 			t.Errorf("it does not say %q:\n%s", says, r.stdout)
 		}
 	}
-	if all := zhuque(t, dir, "", "image", "--all", "image").want(t, 0).stdout; !strings.Contains(all, "record  system") || !strings.Contains(all, "thread 1000 {") {
+	if all := zhuque(t, dir, "", "image", "--all", "image").want(t, 0).stdout; !strings.Contains(all, "record  system") ||
+		!strings.Contains(all, "thread 1000 {") {
 		t.Errorf("--all shows\n%s", all)
 	}
 	var info struct {
@@ -226,10 +234,12 @@ func TestImageIsExplained(t *testing.T) {
 		}
 		Damage []string
 	}
-	if err := json.Unmarshal([]byte(zhuque(t, dir, "", "image", "--format", "json", "image").want(t, 0).stdout), &info); err != nil {
+	if err := json.Unmarshal([]byte(zhuque(t, dir, "", "image", "--format", "json", "image").want(t, 0).stdout),
+		&info); err != nil {
 		t.Fatal(err)
 	}
-	if info.Instructions != 20000 || info.Memory.Records["thread"] != 5 || len(info.Memory.Threads) != 5 || info.Damage == nil || len(info.Damage) != 0 {
+	if info.Instructions != 20000 || info.Memory.Records["thread"] != 5 ||
+		len(info.Memory.Threads) != 5 || info.Damage == nil || len(info.Damage) != 0 {
 		t.Errorf("as JSON: %+v", info)
 	}
 	// An image that the energy was too small for is whole as a file.

@@ -166,7 +166,8 @@ func TestBadInput(t *testing.T) {
 	} {
 		r := zhuque(t, dir, "", strings.Fields(tc.args)...)
 		if r.status != result.StatusBadInput || !strings.Contains(r.stderr, tc.says) || strings.Count(r.stderr, "\n") != 1 {
-			t.Errorf("%s: status %d, standard error %q; expected %d and one line with %q", tc.args, r.status, r.stderr, result.StatusBadInput, tc.says)
+			t.Errorf("%s: status %d, standard error %q; expected %d and one line with %q",
+				tc.args, r.status, r.stderr, result.StatusBadInput, tc.says)
 		}
 		if r.stdout != "" {
 			t.Errorf("%s: standard output %q", tc.args, r.stdout)
@@ -188,7 +189,8 @@ func TestFullDisk(t *testing.T) {
 	}
 	dir := t.TempDir()
 	zhuque(t, dir, "", "run", "--stats", "/dev/full", "--", "guest:hello").want(t, 125, "/dev/full", "no space left")
-	zhuque(t, dir, "", "crash", "--at", "20", "--save", "/dev/full", "--", "guest:hello").want(t, 3, "/dev/full", "no space left")
+	zhuque(t, dir, "", "crash", "--at", "20", "--save", "/dev/full",
+		"--", "guest:hello").want(t, 3, "/dev/full", "no space left")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)

@@ -21,7 +21,8 @@ oracle.`,
 		[]string{"ENCODING", "INSTRUCTION", "FEATURE", "FLAGS", "UNDEFINED", "PERSISTENCE", "ORACLE", "CASES", "LOCKSTEP"},
 		func() (rows [][]string) {
 			for _, f := range x86.ISA() {
-				rows = append(rows, []string{f.Enc, f.Name + " " + f.Args, f.Feature, f.Flags, f.Undef, f.Effect, f.Oracle, fmt.Sprint(f.Cases), fmt.Sprint(f.Executed)})
+				rows = append(rows, []string{f.Enc, f.Name + " " + f.Args, f.Feature, f.Flags,
+					f.Undef, f.Effect, f.Oracle, fmt.Sprint(f.Cases), fmt.Sprint(f.Executed)})
 			}
 			return rows
 		}, func() any { return x86.ISA() })

@@ -16,7 +16,8 @@ func TestIsaSummary(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.stdout), &s); err != nil {
 		t.Fatal(err)
 	}
-	if s.Forms != len(x86.ISA()) || s.Stale != 0 || s.Host+s.Unit > s.Forms || s.Host*10 < s.Forms*9 || s.Cases < 10_000*uint64(s.Host) || len(s.Processors) == 0 {
+	if s.Forms != len(x86.ISA()) || s.Stale != 0 || s.Host+s.Unit > s.Forms ||
+		s.Host*10 < s.Forms*9 || s.Cases < 10_000*uint64(s.Host) || len(s.Processors) == 0 {
 		t.Errorf("%+v", s)
 	}
 	text := zhuque(t, t.TempDir(), "", "isa", "--summary").want(t, 0).stdout

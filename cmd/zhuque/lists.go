@@ -178,14 +178,16 @@ writes all parameters to a file that --preset takes, here and in any run. Only t
 		[]string{"NAME", "VALUE", "UNIT", "STATUS", "RANGE", "SOURCE"},
 		func() (rows [][]string) {
 			for _, p := range get() {
-				rows = append(rows, []string{p.Name, strconv.FormatFloat(p.Value, 'f', -1, 64), p.Unit, string(p.Status), p.Range, p.Source})
+				rows = append(rows,
+					[]string{p.Name, strconv.FormatFloat(p.Value, 'f', -1, 64), p.Unit, string(p.Status), p.Range, p.Source})
 			}
 			return rows
 		}, func() any { return get() })
 	var f setupFlags
 	f.registerSome(c, func(r *crashinject.Setting) bool { return r.Tunes })
 	var measured string
-	c.Flags().StringVar(&measured, "measure-host", "", "measure this host's kernel and write all parameters to this `FILE`")
+	c.Flags().StringVar(&measured, "measure-host", "",
+		"measure this host's kernel and write all parameters to this `FILE`")
 	list := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if measured != "" {

@@ -58,7 +58,8 @@ func TestLitmus(t *testing.T) {
 	if n := len(report.Tests); n != 2 || !report.Tests[0].OK || report.Tests[1].OK {
 		t.Errorf("the report has %d tests: %s", n, r.stdout)
 	}
-	if o := report.Tests[0].Outcomes; len(o["adr"]) != 4 || len(o["eadr"]) != 3 || o["adr"][1].Values["y"] != 1 || len(o["adr"][1].Witness) == 0 {
+	if o := report.Tests[0].Outcomes; len(o["adr"]) != 4 || len(o["eadr"]) != 3 ||
+		o["adr"][1].Values["y"] != 1 || len(o["adr"][1].Witness) == 0 {
 		t.Errorf("outcomes %v", o)
 	}
 	if e := report.Tests[1].Expected; len(e["adr"]) != 1 || e["adr"][0].OK || !e["eadr"][0].OK {

@@ -51,7 +51,8 @@ instructions a second are compared.`,
 	f.form.register(c)
 	numberVar(c.Flags(), &f.opt.Max, "max-steps", 1_000_000, "instructions to compare, 0 for all")
 	numberVar(c.Flags(), &f.opt.From, "from", 0, "instructions that the simulator makes alone first")
-	numberVar(c.Flags(), &f.opt.Every, "memory-every", lockstep.DefaultEvery, "instructions between two comparisons of memory")
+	numberVar(c.Flags(), &f.opt.Every, "memory-every", lockstep.DefaultEvery,
+		"instructions between two comparisons of memory")
 	return c
 }
 
@@ -83,7 +84,8 @@ func (f *lockstepFlags) run(setup crashinject.Setup) error {
 	begin := time.Now()
 	if terminal(os.Stderr) {
 		f.opt.Progress = func(r *lockstep.Report) {
-			fmt.Fprintf(os.Stderr, "\r%d instructions compared, %.0f a second", r.Compared, float64(r.Compared)/time.Since(begin).Seconds())
+			fmt.Fprintf(os.Stderr, "\r%d instructions compared, %.0f a second",
+				r.Compared, float64(r.Compared)/time.Since(begin).Seconds())
 		}
 	}
 	r, err := lockstep.Run(f.opt)

@@ -63,7 +63,8 @@ func with(t *testing.T, dir, stdin string, env []string, args ...string) ran {
 func (r ran) want(t *testing.T, status int, says ...string) ran {
 	t.Helper()
 	if r.status != status {
-		t.Fatalf("exit status %d, expected %d\nstandard output: %.2000s\nstandard error: %.2000s", r.status, status, r.stdout, r.stderr)
+		t.Fatalf("exit status %d, expected %d\nstandard output: %.2000s\nstandard error: %.2000s",
+			r.status, status, r.stdout, r.stderr)
 	}
 	for _, s := range says {
 		if !strings.Contains(r.stderr, s) {

@@ -25,7 +25,8 @@ if one was not.`,
 		[]string{"NAME", "GUEST", "CORES", "STRATEGY", "POINTS", "BROKEN"},
 		func() (rows [][]string) {
 			for _, m := range wpp.Mutants() {
-				rows = append(rows, []string{m.Name, m.Guest, fmt.Sprint(max(m.Cores, 1)), m.Strategy, fmt.Sprint(m.Points), m.Broken})
+				rows = append(rows,
+					[]string{m.Name, m.Guest, fmt.Sprint(max(m.Cores, 1)), m.Strategy, fmt.Sprint(m.Points), m.Broken})
 			}
 			return rows
 		}, nil)
@@ -101,7 +102,8 @@ func catchMutants(c *cobra.Command, names []string) error {
 			missed++
 		}
 		if !asJSON {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", row.Name, row.Guest, row.Strategy, row.Points, row.CaughtAt, row.Violations, row.Verdict, row.Broken)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", row.Name, row.Guest,
+				row.Strategy, row.Points, row.CaughtAt, row.Violations, row.Verdict, row.Broken)
 		}
 	}
 	if asJSON {
@@ -128,7 +130,8 @@ func catch(ctx context.Context, m wpp.Mutant) (caughtMutant, error) {
 	if err != nil {
 		return caughtMutant{}, err
 	}
-	row := caughtMutant{Name: m.Name, Guest: m.Guest, Strategy: m.Strategy, Points: res.Points, Violations: res.Counts.Violation, Counts: res.Counts, Verdict: "not caught", Broken: m.Broken}
+	row := caughtMutant{Name: m.Name, Guest: m.Guest, Strategy: m.Strategy, Points: res.Points,
+		Violations: res.Counts.Violation, Counts: res.Counts, Verdict: "not caught", Broken: m.Broken}
 	if p, ok := res.First(result.Violation); ok {
 		row.CaughtAt, row.Verdict = p.Index+1, "caught"
 	}

@@ -11,7 +11,8 @@ import (
 func TestMutantsRun(t *testing.T) {
 	dir := t.TempDir()
 	r := zhuque(t, dir, "", "mutants", "--run", "x87-not-saved", "callee-saved-only").want(t, 0)
-	if lines := strings.Split(strings.TrimSpace(r.stdout), "\n"); len(lines) != 3 || !strings.Contains(lines[1], " caught ") || !strings.HasPrefix(lines[2], "callee-saved-only") {
+	if lines := strings.Split(strings.TrimSpace(r.stdout), "\n"); len(lines) != 3 ||
+		!strings.Contains(lines[1], " caught ") || !strings.HasPrefix(lines[2], "callee-saved-only") {
 		t.Errorf("%q", r.stdout)
 	}
 	r = zhuque(t, dir, "", "mutants", "--run", "--format", "json", "x87-not-saved").want(t, 0)

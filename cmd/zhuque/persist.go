@@ -24,9 +24,12 @@ type imageFlags struct {
 }
 
 func (f *imageFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&f.file, "image", "", "keep the machine in this file, or continue with the one that is in it: whatever ends zhuque is a power cut")
-	numberVar(c.Flags(), &f.every, "checkpoint", crashinject.DefaultEvery, "with --image: instructions between two checkpoints, at most")
-	c.Flags().BoolVar(&f.fsync, "fsync", false, "with --image: survive a failure of the host too, not of zhuque alone (slower)")
+	c.Flags().StringVar(&f.file, "image", "",
+		"keep the machine in this file, or continue with the one that is in it: whatever ends zhuque is a power cut")
+	numberVar(c.Flags(), &f.every, "checkpoint", crashinject.DefaultEvery,
+		"with --image: instructions between two checkpoints, at most")
+	c.Flags().BoolVar(&f.fsync, "fsync", false,
+		"with --image: survive a failure of the host too, not of zhuque alone (slower)")
 }
 
 // check says what does not go together.
@@ -46,7 +49,8 @@ func runPersistent(setup crashinject.Setup, f *runFlags) error {
 	p := &crashinject.Persistent{Path: f.image.file, Every: f.image.every, Sync: f.image.fsync,
 		Tell: func(format string, a ...any) { fmt.Fprintf(os.Stderr, "zhuque: "+format+"\n", a...) }}
 	p.AtRest = func() { os.Exit(leave(p, &asked)) }
-	console := p.Console(os.Stdin, os.Stdout, os.Stderr, [3]bool{isTerminal(os.Stdin), isTerminal(os.Stdout), isTerminal(os.Stderr)})
+	console := p.Console(os.Stdin, os.Stdout, os.Stderr,
+		[3]bool{isTerminal(os.Stdin), isTerminal(os.Stdout), isTerminal(os.Stderr)})
 	outside, unpublish, err := f.ports.open(p.Rest)
 	if err != nil {
 		return exit(result.StatusSimulator, "--publish: %v", err)
@@ -75,11 +79,14 @@ func runPersistent(setup crashinject.Setup, f *runFlags) error {
 	case stop.Reason == sim.Reached:
 		return &exitError{status: leave(p, &asked)}
 	case stop.Reason == sim.OutOfBudget:
-		return exit(result.StatusSimulator, "%v (after %d instructions); a higher --max-instructions continues it", stop, p.Retired())
+		return exit(result.StatusSimulator,
+			"%v (after %d instructions); a higher --max-instructions continues it", stop, p.Retired())
 	case stop.Reason == sim.OutOfEvents:
-		return exit(result.StatusSimulator, "%v (after %d instructions); a higher --max-events continues it", stop, p.Retired())
+		return exit(result.StatusSimulator,
+			"%v (after %d instructions); a higher --max-events continues it", stop, p.Retired())
 	case !stop.Ended():
-		return exit(result.StatusSimulator, "%v (after %d instructions); %s holds the last checkpoint", stop, p.Retired(), f.image.file)
+		return exit(result.StatusSimulator, "%v (after %d instructions); %s holds the last checkpoint",
+			stop, p.Retired(), f.image.file)
 	}
 	m := p.Machine()
 	switch {
@@ -99,7 +106,8 @@ func runPersistent(setup crashinject.Setup, f *runFlags) error {
 
 // leave says how an interrupted run goes on, and returns its exit status.
 func leave(p *crashinject.Persistent, asked *signals) int {
-	fmt.Fprintf(os.Stderr, "zhuque: stopped by %v after %d instructions; %s holds the process; to continue:\n%s\n", asked.first, p.Retired(), p.Path, thisCommand())
+	fmt.Fprintf(os.Stderr, "zhuque: stopped by %v after %d instructions; %s holds the process; to continue:\n%s\n",
+		asked.first, p.Retired(), p.Path, thisCommand())
 	return 128 + int(asked.first)
 }
 

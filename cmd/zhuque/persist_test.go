@@ -160,7 +160,8 @@ func realSettings(t *testing.T) []string {
 		}
 		t.Skip(err)
 	}
-	return []string{"--root", root, "--dir", "/tmp", "--env", "LC_ALL=C.UTF-8", "--env", "PYTHONHASHSEED=0", "--env", "PYTHONDONTWRITEBYTECODE=1", "--"}
+	return []string{"--root", root, "--dir", "/tmp", "--env", "LC_ALL=C.UTF-8",
+		"--env", "PYTHONHASHSEED=0", "--env", "PYTHONDONTWRITEBYTECODE=1", "--"}
 }
 
 // countingServer answers each request with how many it has got, and ends after one of
@@ -195,7 +196,8 @@ func TestKilledServerKeepsWhatItAcknowledged(t *testing.T) {
 	}
 	addr := free.Addr().String()
 	free.Close()
-	line := slices.Concat([]string{"run", "--image", "image", "--publish", addr + ":80"}, settings, []string{"/usr/bin/python3.11", "-c", countingServer})
+	line := slices.Concat([]string{"run", "--image", "image", "--publish", addr + ":80"},
+		settings, []string{"/usr/bin/python3.11", "-c", countingServer})
 	answered, sent := 0, 0
 	// ask sends one request and returns the answer, 0 when the connection broke.
 	ask := func(c net.Conn, what string) int {
@@ -270,7 +272,8 @@ func killAgainAndAgain(t *testing.T, every, input string, args []string) (kills 
 	image, resumed := filepath.Join(dir, "image"), 0
 	for again := true; again; {
 		c, errs := inBackground(t, dir, input, "out", line("--image", "image", "--checkpoint", every)...)
-		if again = killed(t, c, image, checkpoints(image)+1+r.Uint64N(12), time.Duration(r.Uint64N(1500))*time.Microsecond); again {
+		if again = killed(t, c, image, checkpoints(image)+1+r.Uint64N(12),
+			time.Duration(r.Uint64N(1500))*time.Microsecond); again {
 			kills++
 		}
 		if strings.Contains(errs.String(), "resumed from") {
@@ -349,15 +352,18 @@ func TestAskedToEnd(t *testing.T) {
 	if _, err := io.WriteString(pipe, "first\n"); err != nil {
 		t.Fatal(err)
 	}
-	awaited(t, "the first line", func() bool { return strings.Contains(zhuqueImage(t, dir, "input.image"), "input consumed 6 bytes") })
+	awaited(t, "the first line",
+		func() bool { return strings.Contains(zhuqueImage(t, dir, "input.image"), "input consumed 6 bytes") })
 	if err := next.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	_ = next.Wait()
-	if got := next.ProcessState.ExitCode(); got != 128+int(syscall.SIGTERM) || !strings.Contains(errs.String(), "input.image holds the process") {
+	if got := next.ProcessState.ExitCode(); got != 128+int(syscall.SIGTERM) ||
+		!strings.Contains(errs.String(), "input.image holds the process") {
 		t.Fatalf("exit status %d, standard error\n%s", got, errs.String())
 	}
-	rest := zhuque(t, dir, "first\nsecond\n", "run", "--image", "input.image", "--", "guest:upper").want(t, 0, "resumed from input.image")
+	rest := zhuque(t, dir, "first\nsecond\n", "run", "--image", "input.image",
+		"--", "guest:upper").want(t, 0, "resumed from input.image")
 	if all := out.String() + rest.stdout; all != "FIRST\nSECOND\nupper: bytes 13\n" {
 		t.Errorf("both runs together show %q", all)
 	}
@@ -376,11 +382,13 @@ func TestImageInUse(t *testing.T) {
 	dir := t.TempDir()
 	c, _ := inBackground(t, dir, "", "out", "run", "--image", "image", "--", "guest:bench-hashmap", "1000000")
 	awaited(t, "the image", func() bool { return zhuqueImage(t, dir, "image") != "" })
-	zhuque(t, dir, "", "run", "--image", "image", "--", "guest:bench-hashmap", "1000000").want(t, result.StatusSimulator, "in use by another process")
+	zhuque(t, dir, "", "run", "--image", "image", "--", "guest:bench-hashmap",
+		"1000000").want(t, result.StatusSimulator, "in use by another process")
 	if !killed(t, c, filepath.Join(dir, "image"), 1, 0) {
 		t.Error("it ended by itself")
 	}
-	zhuque(t, dir, "", "run", "--image", "image", "--max-instructions", "1", "--", "guest:bench-hashmap", "1000000").want(t, result.StatusSimulator, "resumed from image", "instruction limit")
+	zhuque(t, dir, "", "run", "--image", "image", "--max-instructions", "1", "--", "guest:bench-hashmap",
+		"1000000").want(t, result.StatusSimulator, "resumed from image", "instruction limit")
 }
 
 // What a killed writer had shown of its last output is told by the size of the file.
@@ -402,7 +410,8 @@ func TestOutputBetweenCommitAndMark(t *testing.T) {
 	}
 	reheader(data, func(b []byte) { b[32] = 0 }) // neither shown nor delivered
 	for _, n := range []int{0, 1, len(whole) / 2, len(whole)} {
-		if err := errors.Join(os.WriteFile(image, data, 0o644), os.Truncate(filepath.Join(dir, "out"), int64(n))); err != nil {
+		if err := errors.Join(os.WriteFile(image, data, 0o644),
+			os.Truncate(filepath.Join(dir, "out"), int64(n))); err != nil {
 			t.Fatal(err)
 		}
 		c, errs := inBackground(t, dir, "", "out", line...)

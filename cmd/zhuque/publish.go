@@ -70,7 +70,8 @@ func (f *publishFlag) open(idle func()) (o *outside.Ports, close func(), err err
 	}
 	o.Idle = idle
 	for i, p := range *f {
-		fmt.Fprintf(os.Stderr, "zhuque: port %d of the guest is %v; what comes in makes this run one that cannot be repeated\n", p.Guest, o.Addr(i))
+		fmt.Fprintf(os.Stderr,
+			"zhuque: port %d of the guest is %v; what comes in makes this run one that cannot be repeated\n", p.Guest, o.Addr(i))
 	}
 	return o, func() { _ = o.Close() }, nil // the program is over: nobody can be told
 }

@@ -17,11 +17,16 @@ func TestPublishRefusals(t *testing.T) {
 		"8080":              "expected ADDRESS:PORT:GUEST-PORT",
 	} {
 		zhuque(t, t.TempDir(), "", "run", "--publish", value, "--", "guest:hello").want(t, result.StatusSimulator, says)
-		zhuque(t, t.TempDir(), "", "crash", "--at", "5", "--publish", value, "--", "guest:hello").want(t, result.StatusBadInput, says)
+		zhuque(t, t.TempDir(), "", "crash", "--at", "5", "--publish",
+			value, "--", "guest:hello").want(t, result.StatusBadInput, says)
 	}
-	zhuque(t, t.TempDir(), "", "campaign", "--publish", "127.0.0.1:8080:80", "--", "guest:hello").want(t, result.StatusBadInput, "a campaign must be repeatable")
+	zhuque(t, t.TempDir(), "", "campaign", "--publish", "127.0.0.1:8080:80", "--",
+		"guest:hello").want(t, result.StatusBadInput, "a campaign must be repeatable")
 	// A program that listens nowhere ends as it would without.
-	zhuque(t, t.TempDir(), "", "run", "--publish", "127.0.0.1:0:80", "--", "guest:hello").want(t, 0, "port 80 of the guest is 127.0.0.1:")
-	zhuque(t, t.TempDir(), "", "crash", "--at", "5", "--plan", "", "--publish", "127.0.0.1:0:80", "--", "guest:hello").want(t, 0, "pass: 1 of 1")
-	zhuque(t, t.TempDir(), "", "crash", "--plan", "after 5 step 1", "--publish", "127.0.0.1:0:80", "--", "guest:hello").want(t, result.StatusBadInput, "no step, no rep and no skew")
+	zhuque(t, t.TempDir(), "", "run", "--publish", "127.0.0.1:0:80",
+		"--", "guest:hello").want(t, 0, "port 80 of the guest is 127.0.0.1:")
+	zhuque(t, t.TempDir(), "", "crash", "--at", "5", "--plan", "", "--publish",
+		"127.0.0.1:0:80", "--", "guest:hello").want(t, 0, "pass: 1 of 1")
+	zhuque(t, t.TempDir(), "", "crash", "--plan", "after 5 step 1", "--publish", "127.0.0.1:0:80",
+		"--", "guest:hello").want(t, result.StatusBadInput, "no step, no rep and no skew")
 }

@@ -17,8 +17,10 @@ type restartFlags struct {
 }
 
 func (f *restartFlags) register(c *cobra.Command) {
-	c.Flags().StringVar(&f.command, "restart", "", "after each cut run this `COMMAND` on the files that are left, and judge by its exit status")
-	numberVar(c.Flags(), &f.status, "expect-status", 0, "with --restart: the exit status that the command must have; 128+n for signal n")
+	c.Flags().StringVar(&f.command, "restart", "",
+		"after each cut run this `COMMAND` on the files that are left, and judge by its exit status")
+	numberVar(c.Flags(), &f.status, "expect-status", 0,
+		"with --restart: the exit status that the command must have; 128+n for signal n")
 	f.given = c.Flags().Changed
 }
 

@@ -54,7 +54,8 @@ func (f *resumeFlags) adapt(s *crashinject.Setup) error {
 		{"overlay", f.overlay, s.Overlay, "the program's changes of files"},
 	} {
 		if d.here == "" && d.there != "" {
-			fmt.Fprintf(os.Stderr, "zhuque: the image was made with --%s %q: without the flag here, %s will be thrown away\n", d.flag, d.there, d.what)
+			fmt.Fprintf(os.Stderr, "zhuque: the image was made with --%s %q: without the flag here, %s will be thrown away\n",
+				d.flag, d.there, d.what)
 		}
 	}
 	s.PMEMDir, s.Overlay = f.pmemDir, f.overlay

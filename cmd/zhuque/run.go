@@ -71,11 +71,15 @@ sentence says which), 126 found but not executable here, 127 not found.`,
 		},
 	}
 	c.Flags().SetInterspersed(false)
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return exit(result.StatusSimulator, "%v", flagError(c, err)) })
+	c.SetFlagErrorFunc(func(c *cobra.Command,
+		err error) error {
+		return exit(result.StatusSimulator, "%v", flagError(c, err))
+	})
 	flags.register(c)
 	f.ports.register(c)
 	f.image.register(c)
-	c.Flags().StringVar(&f.stats, "stats", "", "write instructions, cycles, speed, digest and counters to this file as JSON")
+	c.Flags().StringVar(&f.stats, "stats", "",
+		"write instructions, cycles, speed, digest and counters to this file as JSON")
 	c.Flags().BoolVar(&f.strace, "strace", false, "show every system call on standard error")
 	return c
 }

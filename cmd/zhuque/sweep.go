@@ -70,10 +70,12 @@ same in all systems: one that does not is an error (exit status 16), and nothing
 	f.setup.registerSome(c, func(s *crashinject.Setting) bool { return s.Name != "memory" && s.Name != "mutant" })
 	f.format.register(c)
 	c.Flags().StringVar(&f.param, "param", "", "what varies: NAME=V1,V2,…")
-	c.Flags().StringSliceVar(&f.systems, "system", []string{"native", "pmem", "zhuque"}, "systems to compare: native, pmem, zhuque")
+	c.Flags().StringSliceVar(&f.systems, "system", []string{"native", "pmem", "zhuque"},
+		"systems to compare: native, pmem, zhuque")
 	complete(c, "system", func() []string { return []string{"native", "pmem", "zhuque"} })
 	numberVar(c.Flags(), &f.seeds, "seeds", 1, "runs of each point, with as many seeds")
-	c.Flags().StringVar(&f.out, "out", "", "directory for figure, tables and report; without it one of its own in "+defaultOut)
+	c.Flags().StringVar(&f.out, "out", "",
+		"directory for figure, tables and report; without it one of its own in "+defaultOut)
 	return c
 }
 
@@ -206,7 +208,9 @@ func (s *sweep) measure(ctx context.Context) (result.Overhead, []result.Run, err
 					native, printed = r, out
 				}
 				if out != printed && s.setup.Clock != crashinject.ModelClock {
-					return curve, nil, exit(result.StatusBaseline, "%s=%d, seed %d: the program prints something else under %s than natively", s.name, value, s.setup.Seed+i, sys.name)
+					return curve, nil,
+						exit(result.StatusBaseline, "%s=%d, seed %d: the program prints something else under %s than natively",
+							s.name, value, s.setup.Seed+i, sys.name)
 				}
 				ratios[sys.word] = append(ratios[sys.word], float64(r.ElapsedCycles)/float64(max(native.ElapsedCycles, 1)))
 				if i == 0 {
@@ -241,7 +245,8 @@ func point(system string, value uint64, r *result.Run, ratios []float64) result.
 	for _, v := range ratios {
 		sum += v
 	}
-	p := result.OverheadPoint{System: system, Value: float64(value), Cycles: r.ElapsedCycles, Instructions: r.Instructions, RelativeToNative: sum / float64(len(ratios)), N: len(ratios)}
+	p := result.OverheadPoint{System: system, Value: float64(value), Cycles: r.ElapsedCycles,
+		Instructions: r.Instructions, RelativeToNative: sum / float64(len(ratios)), N: len(ratios)}
 	if len(ratios) > 1 {
 		// The mean of equal numbers may lie beside them by a rounding.
 		p.Low, p.High = min(slices.Min(ratios), p.RelativeToNative), max(slices.Max(ratios), p.RelativeToNative)
@@ -283,9 +288,11 @@ func (s *sweep) once(value uint64, memory sim.Memory, seed uint64) (result.Run, 
 	}
 	switch order := m.Time().Order; {
 	case !stop.Ended() || stop.ExitCode() != 0:
-		return result.Run{}, none, exit(result.StatusBaseline, "%s=%d, memory %s, seed %d: %v: expected an end with status 0", s.name, value, memory, seed, stop)
+		return result.Run{}, none, exit(result.StatusBaseline,
+			"%s=%d, memory %s, seed %d: %v: expected an end with status 0", s.name, value, memory, seed, stop)
 	case order != "" && order != string(crashinject.ModelClock):
-		return result.Run{}, none, fmt.Errorf("several cores take turns by %s, of which no time follows: expected --model timed --clock model", order)
+		return result.Run{}, none,
+			fmt.Errorf("several cores take turns by %s, of which no time follows: expected --model timed --clock model", order)
 	}
 	r, err := runRecord(&setup, m, stop, wall)
 	return r, [2]string{hex.EncodeToString(out.Sum(nil)), hex.EncodeToString(errs.Sum(nil))}, err

@@ -31,7 +31,8 @@ func TestSweep(t *testing.T) {
 			t.Errorf("the second time %+v, the first %+v", curves[1].Points[i], p)
 		}
 		switch {
-		case p.System == "native" && p.RelativeToNative != 1, p.System != "native" && p.RelativeToNative <= max(1, last[p.System]):
+		case p.System == "native" && p.RelativeToNative != 1,
+			p.System != "native" && p.RelativeToNative <= max(1, last[p.System]):
 			t.Errorf("%s at %v: %v times native, after %v", p.System, p.Value, p.RelativeToNative, last[p.System])
 		case p.Value != []float64{100, 305, 1000}[i/3]:
 			t.Errorf("point %d is at %v: expected ascending values", i, p.Value)
@@ -78,11 +79,13 @@ func TestSweepOverSeeds(t *testing.T) {
 	dir := t.TempDir()
 	for program, varies := range map[string]bool{"guest:threads": true, "guest:hello": false} {
 		var c result.Overhead
-		out := zhuque(t, dir, "", "sweep", "--param", "quantum=300", "--seeds", "3", "--system", "zhuque", "--format", "json", "--", program).want(t, 0).stdout
+		out := zhuque(t, dir, "", "sweep", "--param", "quantum=300", "--seeds", "3",
+			"--system", "zhuque", "--format", "json", "--", program).want(t, 0).stdout
 		if err := json.Unmarshal([]byte(out), &c); err != nil || len(c.Points) != 1 {
 			t.Fatalf("%s: %v, %+v", program, err, c)
 		}
-		if p := c.Points[0]; p.N != 3 || p.Low > p.RelativeToNative || p.High < p.RelativeToNative || (p.Low < p.High) != varies {
+		if p := c.Points[0]; p.N != 3 || p.Low > p.RelativeToNative ||
+			p.High < p.RelativeToNative || (p.Low < p.High) != varies {
 			t.Errorf("%s: %+v, expected an interval: %v", program, p, varies)
 		}
 	}

@@ -86,7 +86,8 @@ func writeValidation(dir string, r *validate.Result) error {
 		table.Write([]string{"id", "family", "preset", "x", "x_unit", "measured", "modelled", "unit", "factor"})
 		number := func(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 		for _, row := range r.Rows {
-			table.Write([]string{row.ID, row.Family, row.Preset, number(row.X), row.XUnit, number(row.Measured), number(row.Modelled), row.Unit, number(row.Factor)})
+			table.Write([]string{row.ID, row.Family, row.Preset, number(row.X), row.XUnit,
+				number(row.Measured), number(row.Modelled), row.Unit, number(row.Factor)})
 		}
 		table.Flush()
 		return table.Error()
@@ -98,7 +99,8 @@ func printValidation(to io.Writer, r *validate.Result, rows bool) error {
 	if rows {
 		fmt.Fprintln(w, "row\tx\tmeasured\tmodelled\tunit\tfactor")
 		for _, row := range r.Rows {
-			fmt.Fprintf(w, "%s\t%g %s\t%.4g\t%.4g\t%s\t%.2f\n", row.ID, row.X, row.XUnit, row.Measured, row.Modelled, row.Unit, row.Factor)
+			fmt.Fprintf(w, "%s\t%g %s\t%.4g\t%.4g\t%s\t%.2f\n", row.ID,
+				row.X, row.XUnit, row.Measured, row.Modelled, row.Unit, row.Factor)
 		}
 	}
 	fmt.Fprintln(w, "family\trows\tfactor\tworst\tgoal\t")

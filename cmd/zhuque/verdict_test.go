@@ -140,10 +140,12 @@ func TestJSONKeys(t *testing.T) {
 	r := zhuque(t, dir, "", "campaign", "--format", "json", "--from", "10", "--to", "20", "--", "guest:hello").want(t, 0)
 	wantKeys(t, r.stdout, "campaign detected digest pass points points_per_second redrawn seed simbug timeout unreached unsupported verdict violation")
 	var sum campaignSummary
-	if err := json.Unmarshal([]byte(r.stdout), &sum); err != nil || sum.Points != 11 || sum.Pass != 11 || sum.Digest != sum.Campaign.Digest || sum.Seed != 1 {
+	if err := json.Unmarshal([]byte(r.stdout), &sum); err != nil || sum.Points != 11 ||
+		sum.Pass != 11 || sum.Digest != sum.Campaign.Digest || sum.Seed != 1 {
 		t.Errorf("%+v, %v", sum, err)
 	}
-	r = zhuque(t, dir, "", "campaign", "--format", "json", "--points", "5", "--mutant", "x87-not-saved", "--out", "bad dir").want(t, 10)
+	r = zhuque(t, dir, "", "campaign", "--format", "json", "--points",
+		"5", "--mutant", "x87-not-saved", "--out", "bad dir").want(t, 10)
 	wantKeys(t, r.stdout, "campaign detected digest pass points points_per_second redrawn seed simbug timeout unreached unsupported verdict violation")
 	if last := lastLine(r.stderr); last != "zhuque replay 'bad dir/first-violation.case'" {
 		t.Errorf("the last line of standard error is %q", last)
@@ -155,17 +157,20 @@ func TestJSONKeys(t *testing.T) {
 	}
 	wantKeys(t, string(stats), "core_cycles counters cycles digest elapsed_cycles elapsed_nanos exit_status hits instructions instructions_per_second media_bytes_written misses name program stalls wall_seconds")
 	var run result.Run
-	if err := json.Unmarshal(stats, &run); err != nil || run.ElapsedCycles != run.Cycles || run.Instructions != 37 || run.Cycles < 37 || len(run.Digest) < 32 {
+	if err := json.Unmarshal(stats, &run); err != nil || run.ElapsedCycles != run.Cycles ||
+		run.Instructions != 37 || run.Cycles < 37 || len(run.Digest) < 32 {
 		t.Errorf("%+v, %v", run, err)
 	}
 	wantKeys(t, string(run.Counters), "cache mappings model pages_dram pages_pmem power_failures")
 	r = zhuque(t, dir, "", "crash", "--at", "20", "--format", "json", "--", "guest:hello").want(t, 0)
 	wantKeys(t, r.stderr, "digest exit_status failures_planned failures_survived instructions point verdict")
 	r = zhuque(t, dir, "", "replay", "--format", "json", "bad dir/first-violation.case").want(t, 10)
-	if got := keys(t, r.stdout); !slices.Contains(got, "verdict") || !slices.Contains(got, "reason") || !slices.Contains(got, "plan") {
+	if got := keys(t, r.stdout); !slices.Contains(got, "verdict") ||
+		!slices.Contains(got, "reason") || !slices.Contains(got, "plan") {
 		t.Errorf("replay: keys %q", got)
 	}
-	for verb, first := range map[string]string{"scenarios": "counter-every", "mutants": "store-buffer-not-drained", "syscalls": "read", "isa": "ADD", "params": "cache.cores"} {
+	for verb, first := range map[string]string{"scenarios": "counter-every",
+		"mutants": "store-buffer-not-drained", "syscalls": "read", "isa": "ADD", "params": "cache.cores"} {
 		r := zhuque(t, dir, "", verb, "--format", "json").want(t, 0)
 		var rows []map[string]any
 		if err := json.Unmarshal([]byte(r.stdout), &rows); err != nil || len(rows) == 0 || rows[0]["name"] != first {
@@ -187,7 +192,8 @@ func TestCampaignReport(t *testing.T) {
 		t.Errorf("%d campaigns, %d parameters, commands %q", len(doc.Campaigns), len(doc.Params), doc.Commands)
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "out", "report.html"))
-	if err != nil || !bytes.Contains(page, []byte("21 power cuts, all recovered identically.")) || !bytes.Contains(page, []byte("<svg")) {
+	if err != nil || !bytes.Contains(page, []byte("21 power cuts, all recovered identically.")) ||
+		!bytes.Contains(page, []byte("<svg")) {
 		t.Errorf("report.html: %d bytes, %v", len(page), err)
 	}
 }
@@ -198,7 +204,8 @@ func TestReportThatCannotBeWritten(t *testing.T) {
 	if err := os.MkdirAll(filepath.Join(dir, "out", "campaigns.csv"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	r := zhuque(t, dir, "", "campaign", "--from", "10", "--to", "30", "--out", "out", "--", "guest:hello").want(t, 3, "campaigns.csv", "incomplete")
+	r := zhuque(t, dir, "", "campaign", "--from", "10", "--to", "30", "--out",
+		"out", "--", "guest:hello").want(t, 3, "campaigns.csv", "incomplete")
 	if !strings.Contains(r.stdout, "guest:hello") || !strings.Contains(r.stdout, "21") {
 		t.Errorf("standard output %q: expected the table", r.stdout)
 	}

@@ -66,7 +66,8 @@ func flagError(c *cobra.Command, err error) error {
 	hint := meant(name, list)
 	if hint == "" && len(name) > 1 { // pmemdir, instructions
 		for _, l := range list {
-			if plain := strings.ReplaceAll(l, "-", ""); plain == strings.ReplaceAll(name, "-", "") || strings.HasSuffix(l, "-"+name) {
+			if plain := strings.ReplaceAll(l, "-", ""); plain == strings.ReplaceAll(name, "-", "") ||
+				strings.HasSuffix(l, "-"+name) {
 				hint = fmt.Sprintf(" (did you mean %s?)", l)
 			}
 		}

@@ -32,7 +32,8 @@ func TestWords(t *testing.T) {
 			t.Errorf("%s: status %d, %q; expected %d and %q", args, r.status, r.stderr, tc.status, tc.says)
 		}
 	}
-	if r := zhuque(t, dir, "", "--version").want(t, 0); !strings.HasPrefix(r.stdout, "zhuque ") || strings.Count(r.stdout, "\n") != 1 {
+	if r := zhuque(t, dir, "", "--version").want(t, 0); !strings.HasPrefix(r.stdout, "zhuque ") ||
+		strings.Count(r.stdout, "\n") != 1 {
 		t.Errorf("--version prints %q", r.stdout)
 	}
 	for _, tc := range []struct {

@@ -210,7 +210,8 @@ func stream(r *Result, name string, want, got []byte) {
 }
 
 func registers(r *Result, where string, want, got *x86.State) {
-	names := [16]string{"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"}
+	names := [16]string{"rax", "rcx", "rdx", "rbx", "rsp", "rbp",
+		"rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"}
 	for i, n := range names {
 		if want.R[i] != got.R[i] {
 			r.add("%s%s is %#x instead of %#x", where, n, got.R[i], want.R[i])
@@ -441,7 +442,8 @@ func (c *Comparer) sameFiles(want, got *sim.Machine, mapped []mm.VMA) bool {
 		return false
 	}
 	for _, v := range mapped {
-		if (v.Kind == mm.File && v.Phys.IsPMEM() || v.Kind == mm.Copy && v.Seen.IsPMEM()) || !v.InFrames() && v.Node != 0 && !want.Durable().Files.Same(got.Durable().Files, v.Node) {
+		if (v.Kind == mm.File && v.Phys.IsPMEM() || v.Kind == mm.Copy && v.Seen.IsPMEM()) ||
+			!v.InFrames() && v.Node != 0 && !want.Durable().Files.Same(got.Durable().Files, v.Node) {
 			return false
 		}
 	}

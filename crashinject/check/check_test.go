@@ -156,7 +156,8 @@ func TestEveryRecordIsCompared(t *testing.T) {
 		one(t, rec, all, less)
 		one(t, rec, less, all)
 	}
-	for _, k := range []kernel.RecordKind{kernel.KindSystem, kernel.KindProcess, kernel.KindThread, kernel.KindFD, kernel.KindDesc, kernel.KindPipe} {
+	for _, k := range []kernel.RecordKind{kernel.KindSystem, kernel.KindProcess,
+		kernel.KindThread, kernel.KindFD, kernel.KindDesc, kernel.KindPipe} {
 		if !kinds[k] {
 			t.Errorf("no record of kind %v was compared", k)
 		}

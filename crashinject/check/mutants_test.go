@@ -38,7 +38,8 @@ func changes(t *testing.T, m *sim.Machine) (list []change) {
 			continue
 		}
 		m.Store(v.Phys).Each(v.Phys.Frame(), (v.Phys + phys.Addr(v.Size())).Frame(), func(f phys.Frame, _ *mem.Page) bool {
-			list = append(list, change{"a page", func(m *sim.Machine) { m.Store(f.Addr()).WritablePage(f)[f%phys.PageSize] ^= 1 }})
+			list = append(list,
+				change{"a page", func(m *sim.Machine) { m.Store(f.Addr()).WritablePage(f)[f%phys.PageSize] ^= 1 }})
 			return true
 		})
 		for bit := mm.Read; bit <= mm.Exec; bit <<= 1 {

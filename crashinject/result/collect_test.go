@@ -12,7 +12,8 @@ import (
 )
 
 func TestVerdictsRoundTripWithTheirExitCodes(t *testing.T) {
-	want := map[string]int{"pass": 0, "violation": 10, "detected": 11, "unsupported": 12, "simbug": 13, "timeout": 14, "unreached": 15}
+	want := map[string]int{"pass": 0, "violation": 10, "detected": 11,
+		"unsupported": 12, "simbug": 13, "timeout": 14, "unreached": 15}
 	if len(Verdicts()) != len(want) {
 		t.Fatalf("%d verdicts, expected %d", len(Verdicts()), len(want))
 	}
@@ -90,7 +91,8 @@ func TestOrderAndWorkersDoNotMatter(t *testing.T) {
 		limits := Limits{Passes: 1 + r.IntN(40), Failures: 1 + r.IntN(20), Bins: 1 + r.IntN(30)}
 		points := randomPoints(r, 1+r.IntN(300), from, to)
 		one := NewCollector(from, to, limits)
-		workers := []*Collector{NewCollector(from, to, limits), NewCollector(from, to, limits), NewCollector(from, to, limits)}
+		workers := []*Collector{NewCollector(from, to, limits),
+			NewCollector(from, to, limits), NewCollector(from, to, limits)}
 		shares := [3]int{1 + r.IntN(3), 0, 1} // uneven, so that workers thin their samples differently
 		for _, p := range points {
 			w := 0

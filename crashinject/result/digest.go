@@ -24,7 +24,8 @@ func (c *Campaign) digest() string {
 	b = appendNumbers(b, c.Seed, c.From, c.To, c.Instructions, c.Points, uint64(c.Expect))
 	b = c.Counts.appendTo(b)
 	p := &c.Peak
-	b = appendNumbers(b, p.DirtyLines, p.DirtyPMEM, p.BufferedStores, uint64(p.FlushNanos), uint64(p.EnergyNJ), p.RecoverySteps)
+	b = appendNumbers(b, p.DirtyLines, p.DirtyPMEM, p.BufferedStores,
+		uint64(p.FlushNanos), uint64(p.EnergyNJ), p.RecoverySteps)
 	b = appendNumbers(b, uint64(len(c.Histogram)))
 	for i := range c.Histogram {
 		b = appendNumbers(b, c.Histogram[i].From, c.Histogram[i].To)

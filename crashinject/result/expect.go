@@ -120,7 +120,8 @@ func (c *Campaign) AsExpected() error {
 
 func (c *Campaign) sharesHold() error {
 	if p := c.Odd; p != nil {
-		return fmt.Errorf("%d of %d points are none of what is expected; %s: %v: %s", c.Unexpected, c.Points, p.Plan, p.Verdict, p.Reason)
+		return fmt.Errorf("%d of %d points are none of what is expected; %s: %v: %s",
+			c.Unexpected, c.Points, p.Plan, p.Verdict, p.Reason)
 	}
 	for i := range c.Expected {
 		if s := &c.Expected[i]; !s.within(c.Points) {

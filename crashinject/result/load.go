@@ -63,7 +63,8 @@ func Read(r io.Reader) (Document, error) {
 	case head.Schema != Schema:
 		return Document{}, fmt.Errorf("not a Zhuque Sim result: \"schema\" is %q, expected %q", head.Schema, Schema)
 	case head.Version > Version:
-		return Document{}, fmt.Errorf("written by a newer Zhuque Sim: its version is %d, this program reads up to %d", head.Version, Version)
+		return Document{},
+			fmt.Errorf("written by a newer Zhuque Sim: its version is %d, this program reads up to %d", head.Version, Version)
 	case head.Version < 1:
 		return Document{}, fmt.Errorf("\"version\" is %d, expected 1 to %d", head.Version, Version)
 	}
@@ -88,11 +89,13 @@ func located(b []byte, err error) error {
 		return errors.New("the file is empty, expected a JSON document")
 	case errors.As(err, &syntax):
 		if syntax.Offset >= int64(len(bytes.TrimRight(b, " \t\r\n"))) && strings.Contains(err.Error(), "unexpected end") {
-			return fmt.Errorf("%s: the text ends in the middle of the document; the file was cut short", position(b, int64(len(b))))
+			return fmt.Errorf("%s: the text ends in the middle of the document; the file was cut short",
+				position(b, int64(len(b))))
 		}
 		return fmt.Errorf("%s: not valid JSON: %w", position(b, syntax.Offset), err)
 	case errors.As(err, &kind):
-		return fmt.Errorf("%s: %q holds a %s, expected %s", position(b, kind.Offset), kind.Field, kind.Value, wanted(kind.Type))
+		return fmt.Errorf("%s: %q holds a %s, expected %s",
+			position(b, kind.Offset), kind.Field, kind.Value, wanted(kind.Type))
 	}
 	return errors.New(strings.TrimPrefix(err.Error(), "json: "))
 }

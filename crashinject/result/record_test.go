@@ -57,7 +57,8 @@ func fullDocument() Document {
 // TestFullDocumentIsFull keeps the golden key test honest: a field that nobody
 // sets, such as a new one with omitempty, would not be in the golden file.
 func TestFullDocumentIsFull(t *testing.T) {
-	mayBeZero := map[string]bool{"Pass": true, "Detected": true, "Unsupported": true, "SimBug": true, "Timeout": true, "Violation": true, "Unreached": true}
+	mayBeZero := map[string]bool{"Pass": true, "Detected": true, "Unsupported": true,
+		"SimBug": true, "Timeout": true, "Violation": true, "Unreached": true}
 	var walk func(path string, v reflect.Value)
 	walk = func(path string, v reflect.Value) {
 		switch v.Kind() {

@@ -57,7 +57,8 @@ func (c *Campaign) validate() error {
 		return errors.New("\"digest\" is missing")
 	}
 	if want := c.digest(); c.Digest != want {
-		return fmt.Errorf("\"digest\" is %s, the campaign's content gives %s: the record was changed after it was written", c.Digest, want)
+		return fmt.Errorf("\"digest\" is %s, the campaign's content gives %s: the record was changed after it was written",
+			c.Digest, want)
 	}
 	return nil
 }
@@ -70,7 +71,8 @@ func (c *Campaign) validateHistogram() error {
 	next := c.From
 	for i, b := range c.Histogram {
 		if b.From != next || b.To < b.From || b.To > c.To {
-			return fmt.Errorf("histogram bin %d covers %d..%d, expected it to start at %d and end by %d", i+1, b.From, b.To, next, c.To)
+			return fmt.Errorf("histogram bin %d covers %d..%d, expected it to start at %d and end by %d",
+				i+1, b.From, b.To, next, c.To)
 		}
 		next = b.To + 1
 		sum = sum.Plus(b.Counts)
@@ -93,7 +95,8 @@ func (c *Campaign) validateSamples() error {
 			return fmt.Errorf("sample %d: %w", i+1, err)
 		}
 		if i > 0 && p.Index <= c.Samples[i-1].Index {
-			return fmt.Errorf("sample %d has index %d after index %d, expected rising indices", i+1, p.Index, c.Samples[i-1].Index)
+			return fmt.Errorf("sample %d has index %d after index %d, expected rising indices",
+				i+1, p.Index, c.Samples[i-1].Index)
 		}
 		sum.Add(p.Verdict, 1)
 		points = addWords(points, words(p.hash()))
@@ -125,7 +128,8 @@ func (p *Point) check(from, to uint64) error {
 }
 
 func (p *OverheadPoint) validate() error {
-	err := finite("pmem_latency_nanos", p.PMEMLatencyNanos, "value", p.Value, "relative_to_native", p.RelativeToNative, "low", p.Low, "high", p.High)
+	err := finite("pmem_latency_nanos", p.PMEMLatencyNanos, "value", p.Value,
+		"relative_to_native", p.RelativeToNative, "low", p.Low, "high", p.High)
 	switch {
 	case err != nil:
 		return err

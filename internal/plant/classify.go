@@ -58,7 +58,8 @@ func (o *overlay) classify(ctx context.Context, n int, d *defect, b bounds) (m m
 			return m, nil
 		}
 	}
-	r := o.run(ctx, n, b.test, filepath.Join(o.root, filepath.FromSlash(d.folder)), o.tests(d.folder), "-test.failfast", "-test.timeout=0")
+	r := o.run(ctx, n, b.test, filepath.Join(o.root, filepath.FromSlash(d.folder)),
+		o.tests(d.folder), "-test.failfast", "-test.timeout=0")
 	if r.err != nil {
 		return m, r.err
 	}

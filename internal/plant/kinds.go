@@ -215,7 +215,8 @@ func swaps(s *source, _ *ast.FuncDecl, n ast.Node) []insertion {
 			continue
 		}
 		first, second := s.of(a), s.of(b)
-		out = append(out, insertion{a.Pos(), b.End(), "if planted.Is(" + number + ") { " + second + "; " + first + " } else { ", " }"})
+		out = append(out,
+			insertion{a.Pos(), b.End(), "if planted.Is(" + number + ") { " + second + "; " + first + " } else { ", " }"})
 	}
 	return out
 }

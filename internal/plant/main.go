@@ -114,7 +114,8 @@ func (o *options) plant(ctx context.Context) error {
 }
 
 // measure plants and judges defects, o.jobs at the same time.
-func (o *options) measure(ctx context.Context, over *overlay, reserve []defect, same map[string]string) ([]measured, error) {
+func (o *options) measure(ctx context.Context, over *overlay,
+	reserve []defect, same map[string]string) ([]measured, error) {
 	list, err := over.plantAll(o.n, reserve)
 	if err != nil {
 		return nil, err
@@ -148,7 +149,8 @@ func (o *options) measure(ctx context.Context, over *overlay, reserve []defect, 
 				}
 				m, isKnown := known[list[i].Key]
 				if reason := same[list[i].Key]; reason != "" {
-					m, isKnown = measured{Key: list[i].Key, Area: list[i].Area, Kind: list[i].Kind, At: list[i].At, By: equivalent, How: reason}, true
+					m, isKnown = measured{Key: list[i].Key, Area: list[i].Area,
+						Kind: list[i].Kind, At: list[i].At, By: equivalent, How: reason}, true
 				}
 				if !isKnown {
 					var err error

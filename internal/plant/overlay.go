@@ -110,7 +110,8 @@ type edit struct {
 // rewrite returns a file with its defects' switches; any is false where it has none.
 func (s *source) rewrite(file string, list []defect) (text string, any bool) {
 	name := s.files[file].Name.End()
-	imported := edit{at: s.fset.Position(name).Offset, after: true, text: fmt.Sprintf("; import planted %q", module+"/"+switchPackage)}
+	imported := edit{at: s.fset.Position(name).Offset, after: true,
+		text: fmt.Sprintf("; import planted %q", module+"/"+switchPackage)}
 	edits := []edit{imported}
 	for i, d := range list {
 		if d.file != file {

@@ -60,7 +60,8 @@ func (t *table) real() int { return len(t.Defects) - t.Counts[equivalent] }
 func (t *table) text(out io.Writer) error {
 	t.count()
 	w := bufio.NewWriter(out)
-	fmt.Fprintf(w, "%d defects of %d that can be planted, seed %d; campaigns of %d points\n\n", len(t.Defects), t.Sites, t.Seed, t.Points)
+	fmt.Fprintf(w, "%d defects of %d that can be planted, seed %d; campaigns of %d points\n\n",
+		len(t.Defects), t.Sites, t.Seed, t.Points)
 	cross(w, "AREA", t.Defects, func(m measured) string { return m.Area })
 	fmt.Fprintln(w)
 	cross(w, "KIND", t.Defects, func(m measured) string { return m.Kind })

@@ -129,7 +129,8 @@ func check(p phys.Param, rows map[string]target, values map[string]float64) stri
 		return "the source hides that the row is from memory"
 	}
 	if text, ok := elsewhere[p.Name]; ok {
-		if n := regexp.MustCompile(`^\d+`).FindString(text); n != strconv.FormatFloat(p.Value, 'f', -1, 64) || !strings.Contains(row.text, text) {
+		if n := regexp.MustCompile(`^\d+`).FindString(text); n != strconv.FormatFloat(p.Value, 'f', -1, 64) ||
+			!strings.Contains(row.text, text) {
 			return "expected the row's text to say it: " + row.text
 		}
 		return ""
@@ -169,7 +170,8 @@ func TestCitedFilesAreHere(t *testing.T) {
 			return err
 		case d.IsDir() && name != "../.." && strings.HasPrefix(d.Name(), "."):
 			return filepath.SkipDir
-		case d.IsDir() || d.Name() == "reference_test.go" || !regexp.MustCompile(`\.(go|md|tmpl|c|h|s|txt|csv|litmus)$`).MatchString(d.Name()):
+		case d.IsDir() || d.Name() == "reference_test.go" ||
+			!regexp.MustCompile(`\.(go|md|tmpl|c|h|s|txt|csv|litmus)$`).MatchString(d.Name()):
 			return nil
 		}
 		text, err := os.ReadFile(name)

@@ -178,7 +178,8 @@ func OverheadBars(text []byte) (*Figure, error) {
 			return nil, err
 		}
 		if i > 0 && v[0] != latency {
-			return nil, fmt.Errorf("figure data: row %d has PMEM latency %g ns, expected %g ns as in the rows before", i+1, v[0], latency)
+			return nil,
+				fmt.Errorf("figure data: row %d has PMEM latency %g ns, expected %g ns as in the rows before", i+1, v[0], latency)
 		}
 		latency = v[0]
 		g.add(t.text(i, "program"), t.text(i, "system"), v[1], low, high)

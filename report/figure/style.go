@@ -152,7 +152,8 @@ func rank(name string, k *int) int {
 }
 
 // failureGlyph marks a cut that did not pass.
-var failureGlyph = draw.GlyphStyle{Color: color.RGBA{R: 0x8e, G: 0x10, B: 0x10, A: 0xff}, Radius: 3.2, Shape: draw.CrossGlyph{}}
+var failureGlyph = draw.GlyphStyle{Color: color.RGBA{R: 0x8e, G: 0x10, B: 0x10, A: 0xff},
+	Radius: 3.2, Shape: draw.CrossGlyph{}}
 
 // entry is one item of a legend: exactly one of the pointers is set.
 type entry struct {

@@ -58,7 +58,8 @@ func (t *table) numbers(row int, names ...string) ([]float64, error) {
 	for i, name := range names {
 		v, err := strconv.ParseFloat(t.text(row, name), 64)
 		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fmt.Errorf("figure data: row %d, column %q is %q, expected a finite number", row+1, name, t.text(row, name))
+			return nil,
+				fmt.Errorf("figure data: row %d, column %q is %q, expected a finite number", row+1, name, t.text(row, name))
 		}
 		out[i] = v
 	}

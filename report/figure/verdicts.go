@@ -114,7 +114,8 @@ func (s *strip) plotRow(c *draw.Canvas, row int, x, y func(float64) vg.Length) {
 	for j, n := range r.counts {
 		if n > 0 {
 			top := base + max(least, full*n/r.max)
-			bars = append(bars, vg.Rectangle{Min: vg.Point{X: x(s.from[j]), Y: y(base)}, Max: vg.Point{X: x(s.to[j]), Y: y(top)}})
+			bars = append(bars,
+				vg.Rectangle{Min: vg.Point{X: x(s.from[j]), Y: y(base)}, Max: vg.Point{X: x(s.to[j]), Y: y(top)}})
 		}
 		if len(bars) > 0 && (j == len(r.counts)-1 || r.counts[j+1] == 0) {
 			style.paintSkyline(c, bars)

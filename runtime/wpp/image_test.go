@@ -109,7 +109,8 @@ func (c *cutImage) flips(r region) {
 			case err != nil:
 				c.t.Errorf("%s: bit %d of the word at %#x: %v", r.name, bit, off, err)
 			case got != c.want:
-				c.t.Errorf("%s: bit %d of the word at %#x (%#x) is not noticed: the machine becomes another", r.name, bit, off, c.word(off))
+				c.t.Errorf("%s: bit %d of the word at %#x (%#x) is not noticed: the machine becomes another",
+					r.name, bit, off, c.word(off))
 			case r.refused:
 				c.t.Errorf("%s: bit %d of the word at %#x (%#x) is not noticed", r.name, bit, off, c.word(off))
 			default:
@@ -139,7 +140,8 @@ func TestFlippedBitsAreRefused(t *testing.T) {
 		t.Fatal(stop)
 	}
 	c := cutNow(t, m)
-	for _, r := range append(c.tables(), region{"save area", threadOff, 2 + frameWords, true}, region{"call area", saveMode, 6, true}) {
+	for _, r := range append(c.tables(), region{"save area", threadOff, 2 + frameWords, true},
+		region{"call area", saveMode, 6, true}) {
 		c.flips(r)
 	}
 }
@@ -152,12 +154,14 @@ func TestFlippedBitsInACall(t *testing.T) {
 		at, steps := longCall(t, m.Fork(), 40)
 		m.RunUntil(at)
 		c := stopIn(t, m, at, steps, phase == "behind the commit")
-		t.Logf("%s, after %d instructions: call %d, committed %d, applied %d, %d records", phase, at, c.word(saveCall), c.counter(sbCommitted), c.counter(sbApplied), c.word(logCount))
+		t.Logf("%s, after %d instructions: call %d, committed %d, applied %d, %d records", phase,
+			at, c.word(saveCall), c.counter(sbCommitted), c.counter(sbApplied), c.word(logCount))
 		list := append(c.tables(), region{"save area", threadOff, 2 + frameWords, true}, region{"call area", saveMode, 6, true},
 			region{"entry copy", saveEntry, 2 + entryWords, true}, region{"entry checksum", saveEntrySum, 1, true},
 			region{"result", saveResult, 2, phase == "behind the commit"})
 		if phase == "behind the commit" {
-			list = append(list, region{"redo log", logRecords, 2 * c.word(logCount), true}, region{"redo log head", logCall, 3, true})
+			list = append(list, region{"redo log", logRecords, 2 * c.word(logCount), true},
+				region{"redo log head", logCall, 3, true})
 		}
 		for _, r := range list {
 			c.flips(r)

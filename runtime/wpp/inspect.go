@@ -105,7 +105,8 @@ func (in *inspector) superblock(shutdowns uint64) {
 	in.part("superblock", superblockOff, sbChecksum+8, damage, "version %d, program %016x, cores %d", w[1], w[2], w[3])
 
 	s := in.s
-	s.Generation, s.Complete, s.Shutdowns, s.Failures = in.word(sbGeneration), in.word(sbComplete), in.word(sbShutdowns), in.word(sbFailures)
+	s.Generation, s.Complete, s.Shutdowns, s.Failures = in.word(sbGeneration),
+		in.word(sbComplete), in.word(sbShutdowns), in.word(sbFailures)
 	damage = ""
 	switch {
 	case s.Generation == 0:
@@ -113,7 +114,8 @@ func (in *inspector) superblock(shutdowns uint64) {
 	case s.Shutdowns != shutdowns:
 		damage = fmt.Sprintf("dirty shutdown: the count rose from %d to %d", s.Shutdowns, shutdowns)
 	case s.Complete != s.Generation:
-		damage = fmt.Sprintf("the power-fail sequence of generation %d did not complete; the last one that did is that of %d", s.Generation, s.Complete)
+		damage = fmt.Sprintf("the power-fail sequence of generation %d did not complete; the last one that did is that of %d",
+			s.Generation, s.Complete)
 	}
 	in.part("life cycle", sbGeneration, sbFailures+8-sbGeneration, damage, "generation %d, complete %d, dirty shutdowns %d, failures survived %d", s.Generation, s.Complete, s.Shutdowns, s.Failures)
 }
@@ -175,7 +177,8 @@ func (in *inspector) recordTable() {
 		w0 := in.word(off + 8*cellHead)
 		n, count := w0&maxRecordWords, w0>>cellCountShift&0x7fff
 		if count == 0 || at+count > in.s.Cells || cellWord0+n > count*cellWords {
-			in.part(fmt.Sprintf("block at cell %d", at), off, cellSize, fmt.Sprintf("%d cells with %d words: what follows it cannot be read", count, n), "")
+			in.part(fmt.Sprintf("block at cell %d", at), off, cellSize,
+				fmt.Sprintf("%d cells with %d words: what follows it cannot be read", count, n), "")
 			return
 		}
 		var words []uint64
@@ -196,7 +199,8 @@ func (in *inspector) recordTable() {
 		at += count
 		used += count
 	}
-	in.part("record table", recordOff, cellSize*used, "", "%d records in %d cells, %d cells free", len(in.s.Records), used-in.s.FreeCells, in.s.FreeCells)
+	in.part("record table", recordOff, cellSize*used, "", "%d records in %d cells, %d cells free",
+		len(in.s.Records), used-in.s.FreeCells, in.s.FreeCells)
 	slices.SortFunc(in.s.Records, func(a, b Record) int { return a.Key.Compare(b.Key) })
 	for _, rec := range in.s.Records {
 		if rec.Key.Kind == kernel.KindThread {
@@ -229,7 +233,8 @@ func (in *inspector) enter(rec Record) {
 // callArea tells where the core that executed stood.
 func (in *inspector) callArea() {
 	gen, threads := in.word(saveGen), in.word(saveThread)
-	mode, call, reissue, slice, turns := in.word(saveMode), in.word(saveCall), in.word(saveReissue), in.word(saveSlice), in.word(saveTurns)
+	mode, call, reissue, slice, turns := in.word(saveMode), in.word(saveCall),
+		in.word(saveReissue), in.word(saveSlice), in.word(saveTurns)
 	damage := ""
 	switch {
 	case in.word(saveChecksum) != checksum(mode, call, gen, reissue, threads, slice, turns):
@@ -239,9 +244,11 @@ func (in *inspector) callArea() {
 	}
 	says := fmt.Sprintf("thread %d was in user mode", int32(uint32(threads)))
 	if mode&^modeCounted == modeKernel {
-		says = fmt.Sprintf("thread %d was in call %d, which had not taken effect: it is issued again at %#x", int32(uint32(threads)), call, reissue)
+		says = fmt.Sprintf("thread %d was in call %d, which had not taken effect: it is issued again at %#x",
+			int32(uint32(threads)), call, reissue)
 		if in.s.Committed >= call {
-			says = fmt.Sprintf("thread %d was in call %d, which had taken effect: its recorded result is returned", int32(uint32(threads)), call)
+			says = fmt.Sprintf("thread %d was in call %d, which had taken effect: its recorded result is returned",
+				int32(uint32(threads)), call)
 		}
 		in.callCopies(call)
 	}
@@ -278,7 +285,8 @@ func (in *inspector) callCopies(call uint64) {
 		if damage == "" {
 			damage = damageOf(in.entry(call, &s))
 		}
-		in.part("kernel-entry copy", saveEntry, saveEntrySum+8-saveEntry, damage, "of call %d, %d words", n, in.word(saveEntry+8))
+		in.part("kernel-entry copy", saveEntry, saveEntrySum+8-saveEntry,
+			damage, "of call %d, %d words", n, in.word(saveEntry+8))
 	}
 }
 
@@ -299,6 +307,7 @@ func (in *inspector) saveAreas() {
 			damage = "its checksum is wrong"
 		}
 		f.decode(&t.Regs)
-		in.part(fmt.Sprintf("save area of thread %d", t.TID), t.Offset, threadFrame+8*frameWords, damage, "rip %#x, rsp %#x", t.Regs.RIP, t.Regs.R[x86.RSP])
+		in.part(fmt.Sprintf("save area of thread %d", t.TID), t.Offset,
+			threadFrame+8*frameWords, damage, "rip %#x, rsp %#x", t.Regs.RIP, t.Regs.R[x86.RSP])
 	}
 }

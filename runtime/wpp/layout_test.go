@@ -131,14 +131,16 @@ func TestFrameHoldsEveryRegister(t *testing.T) {
 	}
 	var entry x86.State
 	f.decodeEntry(&entry)
-	if entry.R != want.R || entry.RIP != want.RIP || entry.RFlags != want.RFlags || entry.FSBase != want.FSBase || entry.GSBase != want.GSBase {
+	if entry.R != want.R || entry.RIP != want.RIP || entry.RFlags != want.RFlags ||
+		entry.FSBase != want.FSBase || entry.GSBase != want.GSBase {
 		t.Errorf("the kernel-entry copy reads back %+v\ninstead of %+v", entry, want)
 	}
 }
 
 func TestFindMutant(t *testing.T) {
 	for _, m := range Mutants() {
-		if got, err := FindMutant(m.Name); err != nil || got.Name != m.Name || m.Broken == "" || m.Guest == "" || m.Strategy == "" || m.Points == 0 {
+		if got, err := FindMutant(m.Name); err != nil || got.Name != m.Name ||
+			m.Broken == "" || m.Guest == "" || m.Strategy == "" || m.Points == 0 {
 			t.Errorf("%+v, %v", got, err)
 		}
 	}

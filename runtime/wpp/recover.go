@@ -325,7 +325,8 @@ func (r *Runtime) thread(im *image, t *kernel.Thread) error {
 	var f frame
 	at := r.area(t.TID())
 	im.words(at+threadFrame, f[:])
-	if !r.bug.NoShutdownCheck && !r.bug.NoAreaCheck && (im.word(at+threadID) != uint64(t.TID()) || im.word(at+threadSum) != threadCheck(t.TID(), &f)) {
+	if !r.bug.NoShutdownCheck && !r.bug.NoAreaCheck &&
+		(im.word(at+threadID) != uint64(t.TID()) || im.word(at+threadSum) != threadCheck(t.TID(), &f)) {
 		return refuse("save area of thread %d: wrong checksum", t.TID())
 	}
 	f.decode(&t.Regs)

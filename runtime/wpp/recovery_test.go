@@ -24,7 +24,8 @@ func cutProcess(t testing.TB, s size) *cutImage {
 	t.Helper()
 	r := fresh(t)
 	m := guestUnder(t, r, "crowd", fmt.Sprint(s.threads), fmt.Sprint(s.descriptors))
-	for n := uint64(500); len(m.Kernel().Threads()) < s.threads || s.descriptors > 0 && m.Calls() <= uint64(s.descriptors); n += 500 {
+	for n := uint64(500); len(m.Kernel().Threads()) < s.threads ||
+		s.descriptors > 0 && m.Calls() <= uint64(s.descriptors); n += 500 {
 		if stop := m.RunUntil(n); stop.Reason != sim.Reached {
 			t.Fatalf("%d threads after %d instructions: %v", len(m.Kernel().Threads()), n, stop)
 		}

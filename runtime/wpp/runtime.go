@@ -124,7 +124,8 @@ func staticWords(m *sim.Machine) (w [5]uint64) {
 // Call implements sim.Runtime.
 func (r *Runtime) Call(m *sim.Machine, c *sim.Call) kernel.Outcome {
 	if r.call == maxCounter {
-		return kernel.Outcome{Unsupported: &x86.Unsupported{What: "more system calls than the persistent image can number", RIP: c.Reissue}}
+		return kernel.Outcome{Unsupported: &x86.Unsupported{What: "more system calls than the persistent image can number",
+			RIP: c.Reissue}}
 	}
 	r.call++
 	begun := r.clock(m)

@@ -50,7 +50,8 @@ type Workload struct {
 // Workloads are the programs that zhuque bench knows.
 func Workloads() []Workload {
 	small := func(name, about string, rounds uint64) Workload {
-		return Workload{Name: name, About: about, Program: crashinject.GuestPrefix + "bench-" + name, Args: []string{"ROUNDS"}, Rounds: rounds}
+		return Workload{Name: name, About: about, Program: crashinject.GuestPrefix + "bench-" + name,
+			Args: []string{"ROUNDS"}, Rounds: rounds}
 	}
 	return append([]Workload{
 		small("sha256", "SHA-256: rotations, logic and additions in registers", 40),
@@ -128,14 +129,16 @@ func software(part int) []Workload {
 	}
 	loader := filepath.Join(tree, "lib/x86_64-linux-gnu/ld-linux-x86-64.so.2")
 	libraries := filepath.Join(tree, "lib/x86_64-linux-gnu") + ":" + filepath.Join(tree, "usr/lib/x86_64-linux-gnu")
-	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "PYTHONHOME=" + filepath.Join(tree, "usr"), "PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1"}
+	env := []string{"PATH=/usr/bin:/bin", "LC_ALL=C.UTF-8", "PYTHONHOME=" + filepath.Join(tree, "usr"),
+		"PYTHONHASHSEED=0", "PYTHONDONTWRITEBYTECODE=1"}
 	var list []Workload
 	command := func(program string, args ...string) []string {
 		return append([]string{"--library-path", libraries, filepath.Join(tree, program)}, args...)
 	}
 	serve := func(name, about string, client Client, program string, args ...string) {
 		if _, err := os.Stat(filepath.Join(tree, program)); err == nil {
-			list = append(list, Workload{Name: name, About: about, Program: loader, Env: env, Args: command(program, args...), Client: client})
+			list = append(list,
+				Workload{Name: name, About: about, Program: loader, Env: env, Args: command(program, args...), Client: client})
 		}
 	}
 	add := func(name, about, program string, args ...string) { serve(name, about, nil, program, args...) }
@@ -238,7 +241,8 @@ func (b *benchmark) count(ctx context.Context) error {
 	b.start = n[0] - b.each*b.work.Rounds
 	// The program reads its argument, and the number of digits makes a difference.
 	if want := b.instructions(b.work.Rounds << 2); max(want, n[2])-min(want, n[2]) > n[2]/10_000 {
-		return fmt.Errorf("BUG: %d instructions for %d rounds, expected %d: the rounds are not alike", n[2], b.work.Rounds<<2, want)
+		return fmt.Errorf("BUG: %d instructions for %d rounds, expected %d: the rounds are not alike",
+			n[2], b.work.Rounds<<2, want)
 	}
 	return nil
 }

@@ -44,8 +44,10 @@ func measure(t *testing.T, o Options) []Cell {
 // Rounds grow until a run takes the time aimed at; the instructions of the long
 // run follow from those of short ones, and the engine's own count stands beside.
 func TestRoundsAndInstructions(t *testing.T) {
-	got := measure(t, Options{Counter: fake("counter", 500, 100, "x"), Engines: []Engine{fake("twice", 0, 200, "x")}, Target: 2 * time.Second})
-	want := []Cell{{Program: "work", Engine: "twice", Rounds: 11_000_000, Instructions: 1_100_000_500, OwnCount: 2_200_000_000, Seconds: 2.2, WallSeconds: 4.4,
+	got := measure(t, Options{Counter: fake("counter", 500, 100, "x"),
+		Engines: []Engine{fake("twice", 0, 200, "x")}, Target: 2 * time.Second})
+	want := []Cell{{Program: "work", Engine: "twice", Rounds: 11_000_000,
+		Instructions: 1_100_000_500, OwnCount: 2_200_000_000, Seconds: 2.2, WallSeconds: 4.4,
 		Runs: []float64{2.2, 2.2, 2.2}, ShortRounds: 2_750_000, ShortRuns: []float64{0.55, 0.55, 0.55}, PerSecond: 5e8, Slopes: []float64{5e8, 5e8, 5e8}}}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Cell{}), cmpopts.EquateApprox(1e-9, 0)); diff != "" {
 		t.Error(diff)
@@ -70,7 +72,8 @@ func TestSlopeLeavesTheStartOut(t *testing.T) {
 // Work that is always the same is counted in the one run there is.
 func TestWithoutRounds(t *testing.T) {
 	w := Workload{Name: "work", Program: "/none", Args: []string{"7"}}
-	got := measure(t, Options{Workloads: []Workload{w}, Counter: fake("counter", 1, 2, "x"), Engines: []Engine{fake("e", 8, 1, "x")}, Target: time.Hour})
+	got := measure(t, Options{Workloads: []Workload{w}, Counter: fake("counter", 1, 2, "x"),
+		Engines: []Engine{fake("e", 8, 1, "x")}, Target: time.Hour})
 	if c := got[0]; c.Instructions != 15 || c.OwnCount != 15 || c.Rounds != 0 || c.Seconds != 15e-9 {
 		t.Errorf("%+v", c)
 	}
@@ -78,7 +81,8 @@ func TestWithoutRounds(t *testing.T) {
 
 // No figure is given for work that was not done.
 func TestEnginesThatDoNotCount(t *testing.T) {
-	failing := Engine{Name: "failing", Run: func(context.Context, Process) (Outcome, error) { return Outcome{}, errors.New("no luck") }}
+	failing := Engine{Name: "failing",
+		Run: func(context.Context, Process) (Outcome, error) { return Outcome{}, errors.New("no luck") }}
 	late := fake("late", 1, 1, "x")
 	calls, run := 0, late.Run
 	late.Run = func(ctx context.Context, p Process) (Outcome, error) {
@@ -90,7 +94,8 @@ func TestEnginesThatDoNotCount(t *testing.T) {
 	got := measure(t, Options{Counter: fake("counter", 1, 1, "x"), Target: 1,
 		Engines: []Engine{{Name: "absent", Missing: notInstalled}, failing, fake("wrong", 1, 1, "y"), late}})
 	for i, want := range []string{notInstalled, "no luck", "prints something else than the simulator", "worn out"} {
-		if diff := cmp.Diff(Cell{Program: "work", Engine: got[i].Engine, Missing: want}, got[i], cmpopts.IgnoreUnexported(Cell{})); diff != "" {
+		if diff := cmp.Diff(Cell{Program: "work", Engine: got[i].Engine, Missing: want},
+			got[i], cmpopts.IgnoreUnexported(Cell{})); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -105,7 +110,8 @@ func TestUnequalRounds(t *testing.T) {
 		n, err := strconv.ParseUint(p.Args[0], 10, 64)
 		return Outcome{Instructions: n * n}, err
 	}}
-	_, err := Measure(t.Context(), Options{Workloads: []Workload{{Name: "work", Args: []string{"ROUNDS"}, Rounds: 10}}, Counter: odd, Progress: func(string) {}})
+	_, err := Measure(t.Context(), Options{Workloads: []Workload{{Name: "work", Args: []string{"ROUNDS"}, Rounds: 10}},
+		Counter: odd, Progress: func(string) {}})
 	if err == nil || !strings.Contains(err.Error(), "not alike") {
 		t.Errorf("%v", err)
 	}
@@ -114,7 +120,8 @@ func TestUnequalRounds(t *testing.T) {
 // The programs do the same natively and in the simulator, and what else is
 // installed agrees. An engine that counts instructions by itself finds as many.
 func TestRealEngines(t *testing.T) {
-	o := Options{Engines: Engines(""), Counter: Simulated(false), Target: 1, Repeat: 1, Progress: func(string) {}, Workloads: Workloads()}
+	o := Options{Engines: Engines(""), Counter: Simulated(false), Target: 1,
+		Repeat: 1, Progress: func(string) {}, Workloads: Workloads()}
 	for i := range o.Workloads {
 		o.Workloads[i].Rounds = 1
 	}
@@ -167,7 +174,8 @@ func TestServers(t *testing.T) {
 	}
 	w := o.Workloads[0]
 	broken := errors.New("out of patience")
-	p := Process{Program: w.Program, File: w.Program, Args: w.Args, Env: w.Env, Client: func(context.Context, string) ([]byte, error) { return nil, broken }}
+	p := Process{Program: w.Program, File: w.Program, Args: w.Args, Env: w.Env,
+		Client: func(context.Context, string) ([]byte, error) { return nil, broken }}
 	for _, e := range o.Engines {
 		if _, err := e.Run(t.Context(), p); e.Missing == "" && err == nil {
 			t.Errorf("%s: no error", e.Name)

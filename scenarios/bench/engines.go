@@ -66,7 +66,8 @@ func Simulated(caches bool) Engine {
 			return out, err
 		}
 		s.Args = listens(s.Args, guestPort)
-		out, err = serve(ctx, p.Client, ports.Addr(0).String(), func(ctx context.Context) (Outcome, error) { return simulate(ctx, s, console) })
+		out, err = serve(ctx, p.Client, ports.Addr(0).String(),
+			func(ctx context.Context) (Outcome, error) { return simulate(ctx, s, console) })
 		return out, errors.Join(err, ports.Close())
 	}}
 }
@@ -123,7 +124,8 @@ func host(before []string, count *regexp.Regexp) func(context.Context, Process) 
 			}
 			client := p.Client
 			p.Client, p.Args = nil, listens(p.Args, port)
-			return serve(ctx, client, fmt.Sprintf("127.0.0.1:%d", port), func(ctx context.Context) (Outcome, error) { return run(ctx, p) })
+			return serve(ctx, client, fmt.Sprintf("127.0.0.1:%d", port),
+				func(ctx context.Context) (Outcome, error) { return run(ctx, p) })
 		}
 		words := append(append(append([]string{}, before...), p.File), p.Args...)
 		cmd := exec.CommandContext(ctx, words[0], words[1:]...)

@@ -51,12 +51,16 @@ func freePort() (uint16, error) {
 
 // servers are those among the programs of a tree, with a part of the full load. add
 // makes a workload, tool the words that start another program of the tree.
-func servers(tree string, part int, add func(name, about string, client Client, program string, args ...string), tool func(program string, args ...string) []string) {
-	add("memcached", "memcached, 4 threads: 20,000 values set and read by 4 connections", memcachedClient(50/part), "usr/bin/memcached",
+func servers(tree string, part int, add func(name, about string, client Client, program string, args ...string),
+	tool func(program string, args ...string) []string) {
+	add("memcached", "memcached, 4 threads: 20,000 values set and read by 4 connections",
+		memcachedClient(50/part), "usr/bin/memcached",
 		"-A", "-u", "root", "-U", "0", "-t", "4", "-c", "64", "-l", "127.0.0.1", "-p", "PORT")
-	benchmark := tool("usr/bin/redis-benchmark", "-n", fmt.Sprint(20_000/part), "-c", "8", "-P", "8", "-t", "set,get,incr,lpush,hset", "--csv")
+	benchmark := tool("usr/bin/redis-benchmark", "-n", fmt.Sprint(20_000/part),
+		"-c", "8", "-P", "8", "-t", "set,get,incr,lpush,hset", "--csv")
 	if _, err := os.Stat(filepath.Join(tree, "usr/bin/redis-benchmark")); err == nil {
-		add("redis", "redis-server: redis-benchmark, 20,000 each of set, get, incr, lpush, hset", redisClient(benchmark), "usr/bin/redis-server",
+		add("redis", "redis-server: redis-benchmark, 20,000 each of set, get, incr, lpush, hset",
+			redisClient(benchmark), "usr/bin/redis-server",
 			"--port", "PORT", "--bind", "127.0.0.1", "--save", "", "--daemonize", "no", "--loglevel", "warning")
 	}
 }
@@ -94,7 +98,8 @@ func memcachedClient(batches int) Client {
 				var text bytes.Buffer
 				for n := range size {
 					value := fmt.Sprintf("value %d of batch %d", n*n, batch)
-					fmt.Fprintf(&text, "set key-%d-%d-%d 0 0 %d\r\n%s\r\nget key-%d-%d-%d\r\n", i, batch, n, len(value), value, i, batch, n)
+					fmt.Fprintf(&text, "set key-%d-%d-%d 0 0 %d\r\n%s\r\nget key-%d-%d-%d\r\n",
+						i, batch, n, len(value), value, i, batch, n)
 				}
 				if _, err := c.Write(text.Bytes()); err != nil {
 					return nil, err
@@ -170,7 +175,8 @@ func redisClient(command []string) Client {
 }
 
 // serve runs a server and its client. What the client was answered is the output.
-func serve(ctx context.Context, client Client, address string, server func(context.Context) (Outcome, error)) (Outcome, error) {
+func serve(ctx context.Context, client Client, address string,
+	server func(context.Context) (Outcome, error)) (Outcome, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var answers []byte

@@ -20,7 +20,8 @@ func CSV(w io.Writer, cells []Cell) error {
 		return strconv.FormatUint(n, 10)
 	}
 	for _, x := range cells {
-		row := []string{x.Program, x.Engine, number(x.Rounds), number(x.Instructions), number(x.OwnCount), "", "", "", "", "", "", x.Missing, number(x.ShortRounds), "", "", x.NoSlope}
+		row := []string{x.Program, x.Engine, number(x.Rounds), number(x.Instructions), number(x.OwnCount),
+			"", "", "", "", "", "", x.Missing, number(x.ShortRounds), "", "", x.NoSlope}
 		if x.Missing == "" {
 			for i, v := range []float64{x.Seconds, slices.Min(x.Runs), slices.Max(x.Runs), x.WallSeconds} {
 				row[5+i] = strconv.FormatFloat(v, 'f', 6, 64)
@@ -29,7 +30,8 @@ func CSV(w io.Writer, cells []Cell) error {
 		}
 		if x.PerSecond != 0 {
 			row[10] = strconv.FormatFloat(x.PerSecond, 'f', 0, 64)
-			row[13], row[14] = strconv.FormatFloat(slices.Min(x.Slopes), 'f', 0, 64), strconv.FormatFloat(slices.Max(x.Slopes), 'f', 0, 64)
+			row[13], row[14] = strconv.FormatFloat(slices.Min(x.Slopes),
+				'f', 0, 64), strconv.FormatFloat(slices.Max(x.Slopes), 'f', 0, 64)
 		}
 		rows = append(rows, row)
 	}
@@ -55,7 +57,8 @@ func Comparisons(cells []Cell) (list []Comparison) {
 		}
 		return 0
 	}
-	for _, pair := range [][2]string{{Simulator, QEMUSingle}, {SimulatorCaches, QEMUCaches}, {SimulatorCaches, Cachegrind}} {
+	for _, pair := range [][2]string{{Simulator, QEMUSingle},
+		{SimulatorCaches, QEMUCaches}, {SimulatorCaches, Cachegrind}} {
 		for _, program := range programs(cells) {
 			if a, b := find(program, pair[0]), find(program, pair[1]); a != 0 && b != 0 {
 				list = append(list, Comparison{program, pair[0], pair[1], a / b})
@@ -76,7 +79,8 @@ func programs(cells []Cell) (list []string) {
 
 // Text writes the cells as a table, and the comparisons below it.
 func Text(w io.Writer, cells []Cell) error {
-	head := []string{"program", "engine", "million instructions", "seconds", "million/s", "slowest..fastest", "n", "times native"}
+	head := []string{"program", "engine", "million instructions",
+		"seconds", "million/s", "slowest..fastest", "n", "times native"}
 	rows := [][]string{head}
 	nativeSpeed, before := 0.0, ""
 	for _, c := range cells {
@@ -102,8 +106,9 @@ func Text(w io.Writer, cells []Cell) error {
 		if nativeSpeed != 0 && c.PerSecond != 0 {
 			slowdown = fmt.Sprintf("%.1f", nativeSpeed/c.PerSecond)
 		}
-		rows = append(rows, []string{name, c.Engine, fmt.Sprintf("%.1f", float64(c.Instructions)/1e6), fmt.Sprintf("%.2f", c.Seconds), speeds,
-			spread, strconv.Itoa(len(c.Runs)), slowdown})
+		rows = append(rows,
+			[]string{name, c.Engine, fmt.Sprintf("%.1f", float64(c.Instructions)/1e6), fmt.Sprintf("%.2f", c.Seconds), speeds,
+				spread, strconv.Itoa(len(c.Runs)), slowdown})
 	}
 	var b strings.Builder
 	writeRows(&b, rows)

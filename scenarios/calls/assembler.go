@@ -164,7 +164,8 @@ func (a *assembler) argument(mov ...byte) error {
 // value is the value of a token; strings and lists become data, and the value is where.
 func (a *assembler) value(token string) (uint64, error) {
 	name, off, plus := strings.Cut(token, "+")
-	symbols := map[string]uint64{"buf": sitBuf, "stack": sitStack, "told": sitTold, "handler": a.handler, "restorer": a.restorer, "end": sitEnd}
+	symbols := map[string]uint64{"buf": sitBuf, "stack": sitStack, "told": sitTold,
+		"handler": a.handler, "restorer": a.restorer, "end": sitEnd}
 	switch base, symbol := symbols[name]; {
 	case symbol:
 		if !plus {

@@ -157,7 +157,8 @@ func TestBuildGivesTheCommittedPrograms(t *testing.T) {
 	}
 	same := bytes.Equal(read(filepath.Join(dir, "COMPILER")), read("bin/COMPILER"))
 	if !same {
-		t.Logf("built by\n%snot by\n%s: comparing output instead of bytes", read(filepath.Join(dir, "COMPILER")), read("bin/COMPILER"))
+		t.Logf("built by\n%snot by\n%s: comparing output instead of bytes",
+			read(filepath.Join(dir, "COMPILER")), read("bin/COMPILER"))
 	}
 	for _, name := range Names() {
 		built := filepath.Join(dir, name)
@@ -196,7 +197,8 @@ func TestChecksFail(t *testing.T) {
 	cmd := exec.Command(path)
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
-	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 1 || len(out) != 0 || !strings.HasPrefix(stderr.String(), "sha: FAILED: line ") {
+	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 1 ||
+		len(out) != 0 || !strings.HasPrefix(stderr.String(), "sha: FAILED: line ") {
 		t.Errorf("%v, printed %q and %q", err, out, stderr.String())
 	}
 }

@@ -135,7 +135,8 @@ func TestCostsComeBack(t *testing.T) {
 	costs := kernel.DefaultCosts()
 	for _, memory := range []sim.Memory{sim.Native, sim.Zhuque} {
 		s := setup(t, "hostcost")
-		s.Memory, s.Model, s.Clock, s.Cores, s.Args = memory, crashinject.TimedModel, crashinject.ModelClock, 2, []string{"60"}
+		s.Memory, s.Model, s.Clock, s.Cores, s.Args = memory,
+			crashinject.TimedModel, crashinject.ModelClock, 2, []string{"60"}
 		cfg, err := s.Config(nil)
 		if err != nil {
 			t.Fatal(err)

@@ -93,7 +93,8 @@ func TestPlantedFaults(t *testing.T) {
 			}
 			for _, fault := range faults {
 				if r := run(fault); !names(r, p.name+".c", blamed(t, p.name, fault)) || r.Verdict != "violation" {
-					t.Errorf("%s, %s, %v: expected one of lines %d to be blamed:\n%s", p.name, fault, domain, blamed(t, p.name, fault), r.Text())
+					t.Errorf("%s, %s, %v: expected one of lines %d to be blamed:\n%s",
+						p.name, fault, domain, blamed(t, p.name, fault), r.Text())
 				}
 			}
 		}

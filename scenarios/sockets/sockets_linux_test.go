@@ -172,7 +172,8 @@ func post(client *http.Client, url, body string) (string, error) {
 // sees its connection reset, and the server goes on counting where it was.
 func TestPublished(t *testing.T) {
 	root := build(t, "talk")
-	for name, cuts := range map[string][]uint64{"uncut": nil, "while it starts": {200_000}, "while it serves": {3_000_000, 1_000_000, 1_000_000}} {
+	for name, cuts := range map[string][]uint64{"uncut": nil, "while it starts": {200_000},
+		"while it serves": {3_000_000, 1_000_000, 1_000_000}} {
 		t.Run(name, func(t *testing.T) {
 			console, address := publish(t)
 			var plan crashinject.Plan

@@ -27,7 +27,8 @@ func TestSanitizers(t *testing.T) {
 		{"race", "-fsanitize=thread", "counted to 1\n", "data race", 66},
 	} {
 		prog := filepath.Join(t.TempDir(), c.source)
-		if out, err := exec.Command(gcc, "-g", "-O1", c.flag, "-o", prog, "src/sanitize/"+c.source+".c").CombinedOutput(); err != nil {
+		if out, err := exec.Command(gcc, "-g", "-O1", c.flag, "-o", prog,
+			"src/sanitize/"+c.source+".c").CombinedOutput(); err != nil {
 			t.Fatalf("gcc: %v\n%s", err, out)
 		}
 		for _, args := range [][]string{nil, {"wrong"}} {
@@ -72,7 +73,8 @@ func lastsThrough(t *testing.T, s crashinject.Setup, want string) {
 		t.Fatal(err)
 	}
 	if p := out.Point; p.Verdict != result.Pass || out.Failures != len(plan.Cuts) || stdout.String() != want {
-		t.Errorf("after %d failures %v: %s; it prints %q and %q", out.Failures, p.Verdict, p.Reason, stdout.String(), stderr.String())
+		t.Errorf("after %d failures %v: %s; it prints %q and %q",
+			out.Failures, p.Verdict, p.Reason, stdout.String(), stderr.String())
 	}
 	_ = out.Machine.Close() // nothing of it is kept
 }

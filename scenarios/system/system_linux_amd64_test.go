@@ -33,7 +33,8 @@ func build(t *testing.T, name string) (root string) {
 			t.Fatal(err)
 		}
 	}
-	if out, err := exec.Command(gcc, "-static", "-O1", "-o", filepath.Join(root, "prog"), "src/"+name+".c").CombinedOutput(); err != nil {
+	if out, err := exec.Command(gcc, "-static", "-O1", "-o",
+		filepath.Join(root, "prog"), "src/"+name+".c").CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}
 	return root
@@ -101,7 +102,8 @@ func same(t *testing.T, where, got, want string) {
 }
 
 // programs are the sources, with how many lines each prints at least.
-var programs = map[string]int{"locks": 16, "fifos": 26, "jobs": 66, "owners": 21, "notify": 50, "terminals": 105, "timing": 60, "policies": 155, "inherit": 48, "identity": 1800, "memory": 5000}
+var programs = map[string]int{"locks": 16, "fifos": 26, "jobs": 66, "owners": 21, "notify": 50,
+	"terminals": 105, "timing": 60, "policies": 155, "inherit": 48, "identity": 1800, "memory": 5000}
 
 // Each program prints here what it prints natively: with one core and with several,
 // with and without the runtime, and through many power failures in one run; and at
@@ -164,7 +166,8 @@ func survives(t *testing.T, root, want string, instructions uint64) {
 func cuts(t *testing.T, name, root string) {
 	t.Helper()
 	const points = 60
-	c := crashinject.Campaign{Name: name, Setup: setupOf(root), Workers: 1, Tails: 4, Strategy: crashinject.Strategy{Kind: crashinject.Random, Points: points, Seed: 3}}
+	c := crashinject.Campaign{Name: name, Setup: setupOf(root), Workers: 1, Tails: 4,
+		Strategy: crashinject.Strategy{Kind: crashinject.Random, Points: points, Seed: 3}}
 	out, err := c.Run(context.Background())
 	if err != nil {
 		t.Fatal(err)

@@ -23,13 +23,15 @@ func TestIdleLatencies(t *testing.T) {
 	if len(one.Rows) != 8 || one.Geomean > 1.10 || one.Geomean < 1 {
 		t.Errorf("%d rows, a factor of %.3f", len(one.Rows), one.Geomean)
 	}
-	if len(one.Fitted) < 10 || len(one.Absent) == 0 || len(one.Families) != 1 || one.OK() != (one.Families[0].Geomean <= one.Families[0].Goal) {
+	if len(one.Fitted) < 10 || len(one.Absent) == 0 || len(one.Families) != 1 ||
+		one.OK() != (one.Families[0].Geomean <= one.Families[0].Goal) {
 		t.Errorf("%+v", one.Families)
 	}
 }
 
 func TestUnknownFamily(t *testing.T) {
-	if _, err := Run(context.Background(), []string{"idle latencies"}, 1, nil); err == nil || !strings.Contains(err.Error(), "bandwidth, DRAM") {
+	if _, err := Run(context.Background(), []string{"idle latencies"}, 1, nil); err == nil ||
+		!strings.Contains(err.Error(), "bandwidth, DRAM") {
 		t.Errorf("%v, expected the known families", err)
 	}
 }

@@ -65,7 +65,8 @@ func (w *writer) inside() error {
 		return errors.Join(err, j.remove(root))
 	}
 	if err := j.finish(root); err != nil {
-		return fmt.Errorf("the new state is complete, but not in its place, which the next run with this directory does: %w", err)
+		return fmt.Errorf("the new state is complete, but not in its place, which the next run with this directory does: %w",
+			err)
 	}
 	return syncDir(w.d.path)
 }

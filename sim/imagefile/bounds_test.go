@@ -51,7 +51,8 @@ func TestEmptyPagesCostNothing(t *testing.T) {
 	_, err = Read(bytes.NewReader(long))
 	runtime.ReadMemStats(&after)
 	var r *Refused
-	if !errors.As(err, &r) || !strings.Contains(r.Reason, "there is room for") || after.TotalAlloc-before.TotalAlloc > 16<<20 {
+	if !errors.As(err, &r) || !strings.Contains(r.Reason, "there is room for") ||
+		after.TotalAlloc-before.TotalAlloc > 16<<20 {
 		t.Errorf("a file tree that has no room: %v, %d bytes of memory", err, after.TotalAlloc-before.TotalAlloc)
 	}
 }

@@ -101,7 +101,8 @@ func (f *File) read() (*Contents, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.number, f.end, f.whole, f.flags, f.sum, f.tree = c.Number, c.end, c.Parts[1].Offset+c.Parts[1].Size, c.Flags, c.sum, c.Tree
+	f.number, f.end, f.whole, f.flags, f.sum, f.tree = c.Number,
+		c.end, c.Parts[1].Offset+c.Parts[1].Size, c.Flags, c.sum, c.Tree
 	return c, nil
 }
 
@@ -157,7 +158,8 @@ func (f *File) Replace(c *Checkpoint, tree []byte, pages func(*Pages)) (err erro
 }
 
 // writeWhole writes a file with one checkpoint.
-func writeWhole(h *os.File, c *Checkpoint, tree []byte, pages func(*Pages)) (end int64, sum [sha256.Size]byte, err error) {
+func writeWhole(h *os.File, c *Checkpoint, tree []byte,
+	pages func(*Pages)) (end int64, sum [sha256.Size]byte, err error) {
 	w := bufio.NewWriterSize(h, 1<<20)
 	_, _ = w.Write(make([]byte, headerLen+checkLen)) // its error stays until Flush
 	body, err := writeBody(w, c, nil, tree, pages)

@@ -200,7 +200,8 @@ func writeBody(w io.Writer, c *Checkpoint, oldTree, newTree []byte, pages func(*
 	p := &Pages{w: w, sum: sha256.New()}
 	b := make([]byte, bodyLen)
 	word := func(off int, v uint64) { binary.LittleEndian.PutUint64(b[off:], v) }
-	for off, v := range map[int]uint64{bdRetired: c.Retired, bdOutages: uint64(c.Outages), bdShutdowns: c.DirtyShutdowns, bdCycles: c.PowerCycles, bdConsumed: c.Consumed,
+	for off, v := range map[int]uint64{bdRetired: c.Retired, bdOutages: uint64(c.Outages),
+		bdShutdowns: c.DirtyShutdowns, bdCycles: c.PowerCycles, bdConsumed: c.Consumed,
 		bdEnd: uint64(c.End), bdStatus: c.Status, bdNote: uint64(len(c.Note)), bdPieces: uint64(len(c.Output)), bdTree: uint64(len(newTree))} {
 		word(off, v)
 	}

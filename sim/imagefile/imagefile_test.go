@@ -30,7 +30,8 @@ type life struct {
 }
 
 func newLife(seed uint64) *life {
-	return &life{r: det.Stream(seed, "life"), memory: map[uint64]*mem.Page{}, files: map[uint64]*mem.Page{}, tree: []byte("a tree")}
+	return &life{r: det.Stream(seed, "life"), memory: map[uint64]*mem.Page{},
+		files: map[uint64]*mem.Page{}, tree: []byte("a tree")}
 }
 
 func (l *life) clone() *life {
@@ -76,7 +77,8 @@ func (l *life) step() {
 	if len(l.tree) > 0 {
 		l.tree[n(len(l.tree))]++
 	}
-	l.c = Checkpoint{Retired: l.c.Retired + 100, Outages: 3, DirtyShutdowns: 1, PowerCycles: l.c.PowerCycles + 1, Consumed: l.c.Consumed + n(5), Note: l.c.Note,
+	l.c = Checkpoint{Retired: l.c.Retired + 100, Outages: 3, DirtyShutdowns: 1,
+		PowerCycles: l.c.PowerCycles + 1, Consumed: l.c.Consumed + n(5), Note: l.c.Note,
 		Before: [2]uint64{n(9), n(9)}, Sinks: [2]Sink{{1, n(100), 3}, {}}}
 	for range n(3) {
 		l.c.Output = append(l.c.Output, Piece{1 + int(n(2)), []byte("output"[:n(7)])})
@@ -333,7 +335,8 @@ func TestDamage(t *testing.T) {
 }
 
 func exchange(file []byte, a, b Part) []byte {
-	return slices.Concat(file[:a.Offset], file[b.Offset:b.Offset+b.Size], file[a.Offset:a.Offset+a.Size], file[b.Offset+b.Size:])
+	return slices.Concat(file[:a.Offset], file[b.Offset:b.Offset+b.Size],
+		file[a.Offset:a.Offset+a.Size], file[b.Offset+b.Size:])
 }
 
 func TestOtherVersions(t *testing.T) {
@@ -345,7 +348,8 @@ func TestOtherVersions(t *testing.T) {
 			t.Errorf("version %d: %v", version, err)
 		}
 	}
-	if _, err := Read(strings.NewReader("ZHUQUE-IMAGE-1\n and so on")); err == nil || !strings.Contains(err.Error(), "older version 1") {
+	if _, err := Read(strings.NewReader("ZHUQUE-IMAGE-1\n and so on")); err == nil ||
+		!strings.Contains(err.Error(), "older version 1") {
 		t.Errorf("version 1: %v", err)
 	}
 }

@@ -126,7 +126,8 @@ func (c *Contents) header(in io.Reader) (number uint64, err error) {
 		return 0, refuse("it is of the older version %d, this simulator reads version %d", v, Version)
 	case !ok:
 		return 0, refuse("the header is damaged: its checksum is wrong")
-	case word(hdFlags)&^allFlags != 0, word(hdZero) != 0, word(hdZero+8) != 0, word(hdEnd) < headerLen+checkLen+bodyLen, word(hdEnd) > 1<<62:
+	case word(hdFlags)&^allFlags != 0, word(hdZero) != 0, word(hdZero+8) != 0,
+		word(hdEnd) < headerLen+checkLen+bodyLen, word(hdEnd) > 1<<62:
 		return 0, refuse("the header is damaged: a field is impossible")
 	}
 	c.Flags, c.end = word(hdFlags), int64(word(hdEnd))
@@ -151,7 +152,8 @@ func (c *Contents) checkpoint(in io.Reader, n uint64, last int64) (err error) {
 	if err := full(in, head); err != nil {
 		return err
 	}
-	number, whole, length := binary.LittleEndian.Uint64(head[ckNumber:]), binary.LittleEndian.Uint64(head[ckWhole:]), binary.LittleEndian.Uint64(head[ckLength:])
+	number, whole, length := binary.LittleEndian.Uint64(head[ckNumber:]),
+		binary.LittleEndian.Uint64(head[ckWhole:]), binary.LittleEndian.Uint64(head[ckLength:])
 	switch {
 	case string(head[:ckNumber]) != checkMagic:
 		return refuse("it does not begin with %q", checkMagic)
@@ -277,7 +279,8 @@ func (c *Contents) pages(b *body, treeLen uint64) (n int, err error) {
 		}
 		b.sum.Write(head)
 		b.left -= pageLen
-		where, mask, sum := binary.LittleEndian.Uint64(head[pgWhere:]), binary.LittleEndian.Uint64(head[pgLines:]), binary.LittleEndian.Uint64(head[pgSum:])
+		where, mask, sum := binary.LittleEndian.Uint64(head[pgWhere:]),
+			binary.LittleEndian.Uint64(head[pgLines:]), binary.LittleEndian.Uint64(head[pgSum:])
 		space, index := Space(where>>spaceShift), where&(1<<spaceShift-1)
 		size := lineCount(mask) * phys.LineSize
 		switch {

@@ -31,7 +31,8 @@ func (k *Kernel) newAttrs(mode uint32) attrs {
 
 // stat puts them into what a call tells.
 func (a *attrs) stat(st vfs.Stat) vfs.Stat {
-	st.Mode, st.UID, st.GID, st.Atime, st.Mtime, st.Ctime = st.Mode&vfs.ModeType|a.mode, a.uid, a.gid, a.atime, a.mtime, a.ctime
+	st.Mode, st.UID, st.GID, st.Atime, st.Mtime, st.Ctime = st.Mode&vfs.ModeType|a.mode,
+		a.uid, a.gid, a.atime, a.mtime, a.ctime
 	return st
 }
 

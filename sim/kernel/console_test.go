@@ -15,7 +15,8 @@ func TestInputComesInTheSamePieces(t *testing.T) {
 	for i := range data {
 		data[i] = byte(i * 7 >> 8)
 	}
-	for name, r := range map[string]io.Reader{"file": bytes.NewReader(data), "slow": iotest.HalfReader(bytes.NewReader(data)), "last": iotest.DataErrReader(bytes.NewReader(data))} {
+	for name, r := range map[string]io.Reader{"file": bytes.NewReader(data),
+		"slow": iotest.HalfReader(bytes.NewReader(data)), "last": iotest.DataErrReader(bytes.NewReader(data))} {
 		c := NewConsole(r, nil, nil)
 		first, second := c.Fork(false), c.Fork(false)
 		var got []byte

@@ -54,7 +54,8 @@ func TestCoreOfThreads(t *testing.T) {
 	count := map[int]int{}
 	for tid := range int32(60) {
 		count[r.k.CoreOf(&Thread{tid: initialPID + tid})]++
-		if got, want := r.k.CoreOf(&Thread{tid: initialPID + tid, affinity: 1<<5 | 1<<2 | 1<<20}), []int{2, 5}[tid%2]; got != want {
+		if got, want := r.k.CoreOf(&Thread{tid: initialPID + tid, affinity: 1<<5 | 1<<2 | 1<<20}), []int{2,
+			5}[tid%2]; got != want {
 			t.Errorf("thread %d may run on cores 2 and 5, and runs on %d", tid, got)
 		}
 	}

@@ -106,7 +106,8 @@ func (u *cred) code(c *codec) {
 // isRoot reports whether u is what programs start with.
 func (u *cred) isRoot() bool {
 	return u.user == root.user && u.group == root.group && len(u.groups) == 0 && u.inheritable == 0 &&
-		u.permitted == capabilities && u.effective == capabilities && u.bounding == capabilities && u.ambient == 0 && u.secure == 0 && !u.noNewPrivs
+		u.permitted == capabilities && u.effective == capabilities &&
+		u.bounding == capabilities && u.ambient == 0 && u.secure == 0 && !u.noNewPrivs
 }
 
 func (u *cred) String() string {

@@ -80,7 +80,8 @@ func TestTimeMoves(t *testing.T) {
 // TestStandstillSays: a machine that turns in itself is told from one in which all wait.
 func TestStandstillSays(t *testing.T) {
 	r := newRig(t, nil)
-	if got := r.k.Standstill(5).Error(); !strings.Contains(got, "standstill: in 5 entries") || !strings.Contains(got, "thread 1000 of process 1000 waits for its turn") {
+	if got := r.k.Standstill(5).Error(); !strings.Contains(got, "standstill: in 5 entries") ||
+		!strings.Contains(got, "thread 1000 of process 1000 waits for its turn") {
 		t.Error(got)
 	}
 }

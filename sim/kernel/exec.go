@@ -122,10 +122,12 @@ func (k *Kernel) find(name string) (*program, error) {
 	case !st.Regular():
 		return nil, &loader.NotExecutable{Path: name, Reason: "it is no regular file"}
 	case st.Mode&0o111 == 0:
-		return nil, &loader.NotExecutable{Path: name, Reason: fmt.Sprintf("nobody may execute it (mode %#o)", st.Mode&vfs.ModePerm)}
+		return nil,
+			&loader.NotExecutable{Path: name, Reason: fmt.Sprintf("nobody may execute it (mode %#o)", st.Mode&vfs.ModePerm)}
 	}
 	if k.FS.Permit(id, vfs.MayExec) != nil {
-		return nil, &loader.NotExecutable{Path: name, Reason: fmt.Sprintf("the program's user may not execute it (mode %#o)", st.Mode&vfs.ModePerm)}
+		return nil, &loader.NotExecutable{Path: name,
+			Reason: fmt.Sprintf("the program's user may not execute it (mode %#o)", st.Mode&vfs.ModePerm)}
 	}
 	img, err := loader.Parse(nodeReader{k.FS, id}, st.Size)
 	var ne *loader.NotExecutable
@@ -238,7 +240,8 @@ func (k *Kernel) load(p, interp *program) error {
 		return err
 	}
 	k.MM.SetBrk(p.bias+p.img.High, p.bias+p.img.High)
-	if _, err := k.MM.Map(mm.MapRequest{Addr: mm.TaskSize - stackSize, Length: stackSize, Prot: prot, NoReplace: true, Grows: true, Kind: mm.Stack}); err != nil {
+	if _, err := k.MM.Map(mm.MapRequest{Addr: mm.TaskSize - stackSize, Length: stackSize,
+		Prot: prot, NoReplace: true, Grows: true, Kind: mm.Stack}); err != nil {
 		return &loader.NotExecutable{Path: p.path, Reason: "it leaves no room for a stack"}
 	}
 	if interp == p {
@@ -264,7 +267,8 @@ func alignUp(n, align uint64) uint64 { return (n + align - 1) &^ (align - 1) }
 func (k *Kernel) mapImage(p *program) error {
 	for i := range p.img.Segments {
 		if err := k.mapSegment(p, &p.img.Segments[i]); err != nil {
-			return &loader.NotExecutable{Path: p.path, Reason: fmt.Sprintf("its segment at %#x cannot be mapped: %v", p.img.Segments[i].VAddr, err)}
+			return &loader.NotExecutable{Path: p.path,
+				Reason: fmt.Sprintf("its segment at %#x cannot be mapped: %v", p.img.Segments[i].VAddr, err)}
 		}
 	}
 	return nil
@@ -284,7 +288,8 @@ func (k *Kernel) mapSegment(p *program, s *loader.Segment) error {
 		if partial {
 			first |= mm.Write // makes it a copy
 		}
-		_, err := k.MM.Map(mm.MapRequest{Addr: lo, Length: fileEnd - lo, Prot: first, Fixed: true, Kind: mm.File, Node: p.node, Off: s.Off &^ phys.PageMask})
+		_, err := k.MM.Map(mm.MapRequest{Addr: lo, Length: fileEnd - lo, Prot: first,
+			Fixed: true, Kind: mm.File, Node: p.node, Off: s.Off &^ phys.PageMask})
 		if err != nil {
 			return err
 		}

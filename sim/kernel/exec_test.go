@@ -151,7 +151,8 @@ func checkStart(t *testing.T, r *rig, at, sp uint64) {
 	for i := 7; word(i) != atNull; i += 2 {
 		aux[word(i)] = word(i + 1)
 	}
-	for typ, want := range map[uint64]uint64{atPhdr: at + 64, atPhent: 56, atPhnum: 3, atPagesz: 4096, atEntry: at + 0x1000, atBase: 0, atSecure: 0} {
+	for typ, want := range map[uint64]uint64{atPhdr: at + 64, atPhent: 56,
+		atPhnum: 3, atPagesz: 4096, atEntry: at + 0x1000, atBase: 0, atSecure: 0} {
 		if got, ok := aux[typ]; !ok || got != want {
 			t.Errorf("auxiliary vector %d: %#x, want %#x", typ, got, want)
 		}
@@ -159,13 +160,15 @@ func checkStart(t *testing.T, r *rig, at, sp uint64) {
 	if _, ok := aux[33]; ok {
 		t.Error("AT_SYSINFO_EHDR promises a vDSO")
 	}
-	if text(aux[atExecfn]) != "/prog" || text(aux[atPlat]) != "x86_64" || string(r.get(aux[atRand], 16)) != string(r.k.atRandom()) {
+	if text(aux[atExecfn]) != "/prog" || text(aux[atPlat]) != "x86_64" ||
+		string(r.get(aux[atRand], 16)) != string(r.k.atRandom()) {
 		t.Error("AT_EXECFN, AT_PLATFORM or AT_RANDOM")
 	}
 	if got := r.text("/proc/self/cmdline"); got != "prog\x00one\x00" {
 		t.Errorf("command line %q", got)
 	}
-	if maps := r.text("/proc/self/maps"); !strings.Contains(maps, "r-xp") || !strings.Contains(maps, "/prog") || !strings.Contains(maps, "[stack]") {
+	if maps := r.text("/proc/self/maps"); !strings.Contains(maps, "r-xp") ||
+		!strings.Contains(maps, "/prog") || !strings.Contains(maps, "[stack]") {
 		t.Errorf("maps:\n%s", maps)
 	}
 }
@@ -278,7 +281,8 @@ func TestExecWithoutArguments(t *testing.T) {
 			t.Fatalf("%+v", o)
 		}
 		start := r.get(r.c.R[x86.RSP], 24)
-		if argc, arg := le.Uint64(start), le.Uint64(start[8:]); argc != 1 || r.get(arg, 1)[0] != 0 || le.Uint64(start[16:]) != 0 {
+		if argc, arg := le.Uint64(start), le.Uint64(start[8:]); argc != 1 ||
+			r.get(arg, 1)[0] != 0 || le.Uint64(start[16:]) != 0 {
 			t.Errorf("%d arguments, the first at %#x", argc, arg)
 		}
 	}

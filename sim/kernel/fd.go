@@ -341,7 +341,8 @@ func (k *Kernel) closeNode(d *desc) {
 // newPipe makes a pipe and returns its two descriptions, not yet installed.
 func (k *Kernel) newPipe(flags uint32) (r, w desc) {
 	id := k.newID()
-	k.files.pipes = append(k.files.pipes, pipe{id: id, readers: 1, writers: 1, opened: [2]uint64{1, 1}, attrs: k.newAttrs(0o600)})
+	k.files.pipes = append(k.files.pipes,
+		pipe{id: id, readers: 1, writers: 1, opened: [2]uint64{1, 1}, attrs: k.newAttrs(0o600)})
 	k.touchPipe(id)
 	return desc{kind: FDPipeRead, pipe: id, flags: flags}, desc{kind: FDPipeWrite, pipe: id, flags: flags | oWronly}
 }

@@ -192,7 +192,8 @@ func TestStat(t *testing.T) {
 	}
 	ino := le.Uint64(b[8:])
 	r.want(0, "statx", -100, "/etc/motd", 0, 0x7ff, buf)
-	if x := r.get(buf, 256); le.Uint64(x[32:]) != ino || le.Uint64(x[40:]) != 13 || le.Uint16(x[28:]) != vfs.ModeFile|0o644 {
+	if x := r.get(buf, 256); le.Uint64(x[32:]) != ino ||
+		le.Uint64(x[40:]) != 13 || le.Uint16(x[28:]) != vfs.ModeFile|0o644 {
 		t.Fatalf("statx and stat differ: inode %d, size %d", le.Uint64(x[32:]), le.Uint64(x[40:]))
 	}
 	fd := int(r.sys("open", "/etc/motd", 0, 0))

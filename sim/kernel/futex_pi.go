@@ -239,7 +239,8 @@ func (c *call) waitRequeuePI() (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return 0, c.waitUnbroken(wait{futex: c.a[0], shared: c.shared(), bits: futexAllBits, pi: piRequeue, to: c.a[4], deadline: deadline})
+	return 0, c.waitUnbroken(wait{futex: c.a[0], shared: c.shared(),
+		bits: futexAllBits, pi: piRequeue, to: c.a[4], deadline: deadline})
 }
 
 // cmpRequeuePI gives a lock to the first who waits for a condition, or lets it and others

@@ -161,7 +161,8 @@ func (w *twin) step(rng *rand.Rand) {
 	}
 	switch rng.IntN(24) {
 	case 0, 1:
-		flags := []int{oRdwr, oRdwr | oCreat, 0, oWronly | oCreat, oRdwr | oCreat | oTrunc, oRdwr | oCreat | oExcl, oRdwr | oAppend, oPath, oDirectory, oRdwr | oNofollow, oTmpfile | oRdwr}[rng.IntN(11)]
+		flags := []int{oRdwr, oRdwr | oCreat, 0, oWronly | oCreat, oRdwr | oCreat | oTrunc, oRdwr | oCreat | oExcl,
+			oRdwr | oAppend, oPath, oDirectory, oRdwr | oNofollow, oTmpfile | oRdwr}[rng.IntN(11)]
 		w.open(rng.IntN(4), "open", name(), flags, 0o644)
 	case 2:
 		w.close(rng.IntN(4))

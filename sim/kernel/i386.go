@@ -45,7 +45,8 @@ func (k *Kernel) SyscallI386(c *x86.CPU) Outcome {
 		}
 		return cl.end()
 	case !known:
-		cl.out.Unsupported = &x86.Unsupported{What: fmt.Sprintf("system call %d of 32-bit Linux (INT 0x80)", n), RIP: c.RIP - syscallSize}
+		cl.out.Unsupported = &x86.Unsupported{What: fmt.Sprintf("system call %d of 32-bit Linux (INT 0x80)", n),
+			RIP: c.RIP - syscallSize}
 		return cl.out
 	case n == i386Lseek:
 		cl.a[1] = uint64(int64(int32(cl.a[1])))

@@ -49,7 +49,8 @@ func TestCallsOf32BitLinux(t *testing.T) {
 	if _, n := call(0xFFFFFFFF); n != -int64(errno.ENOSYS) {
 		t.Errorf("a number of no call gives %d", n)
 	}
-	if out, _ := call(90); out.Unsupported == nil || !strings.Contains(out.Unsupported.Error(), "system call 90 of 32-bit Linux") {
+	if out, _ := call(90); out.Unsupported == nil ||
+		!strings.Contains(out.Unsupported.Error(), "system call 90 of 32-bit Linux") {
 		t.Errorf("mmap with its structure: %+v", out)
 	}
 	if out, _ := call(252, 7); !out.Exited || out.Status != 7 {
@@ -89,7 +90,8 @@ func TestCapabilitiesAndKeys(t *testing.T) {
 	data := r.put(make([]byte, 24))
 	r.want(0, "capget", header(capVersion3, 0), data)
 	b := r.get(data, 24)
-	if le.Uint32(b) != 0xFFDFCFFF || le.Uint32(b[4:]) != 0xFFDFCFFF || le.Uint32(b[8:]) != 0 || le.Uint32(b[12:]) != 0x1FF || le.Uint32(b[20:]) != 0 {
+	if le.Uint32(b) != 0xFFDFCFFF || le.Uint32(b[4:]) != 0xFFDFCFFF ||
+		le.Uint32(b[8:]) != 0 || le.Uint32(b[12:]) != 0x1FF || le.Uint32(b[20:]) != 0 {
 		t.Errorf("capabilities % x", b)
 	}
 	for number, has := range map[int]int{0: 1, 12: 0, 13: 0, 20: 1, 21: 0, 40: 1} {
@@ -116,7 +118,8 @@ func TestCapabilitiesAndKeys(t *testing.T) {
 // A file without a name is gone with its last descriptor.
 func TestNamelessFilesEnd(t *testing.T) {
 	r := newRig(t, strings.NewReader(""))
-	for _, fd := range []int64{r.sys("memfd_create", r.str("x"), 0), r.sys("openat", -100, "/tmp", oTmpfile|oRdwr, 0o600)} {
+	for _, fd := range []int64{r.sys("memfd_create", r.str("x"), 0),
+		r.sys("openat", -100, "/tmp", oTmpfile|oRdwr, 0o600)} {
 		node := r.k.get(int(fd)).node
 		if _, err := r.k.FS.Stat(node); err != nil {
 			t.Errorf("descriptor %d: %v", fd, err)

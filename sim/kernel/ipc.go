@@ -144,7 +144,8 @@ func ipcKeys[T any, P ipcObject[T]](list []T, kind RecordKind, add func(Key)) {
 
 // ipcGet is what shmget, semget and msgget have in common: the object of the key in argument
 // 0 if it fits, or a new one.
-func ipcGet[T any, P ipcObject[T]](c *call, list []T, flags uint64, fits func(P) bool, make func(ipcPerm) (uint64, error)) (uint64, error) {
+func ipcGet[T any, P ipcObject[T]](c *call, list []T, flags uint64,
+	fits func(P) bool, make func(ipcPerm) (uint64, error)) (uint64, error) {
 	key := int32(c.a[0])
 	if o := ipcNamed[T, P](list, key); o != nil {
 		switch {
@@ -159,7 +160,8 @@ func ipcGet[T any, P ipcObject[T]](c *call, list []T, flags uint64, fits func(P)
 		return 0, errno.ENOENT
 	}
 	u := c.thread.who()
-	return make(ipcPerm{key: key, uid: u.user.effective, gid: u.group.effective, cuid: u.user.effective, cgid: u.group.effective,
+	return make(ipcPerm{key: key, uid: u.user.effective, gid: u.group.effective,
+		cuid: u.user.effective, cgid: u.group.effective,
 		mode: uint32(flags & 0o777), ctime: c.Now()})
 }
 

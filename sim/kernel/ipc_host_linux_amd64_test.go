@@ -176,7 +176,8 @@ func (w *ipcTwin) semaphores() {
 	case 2, 3, 4:
 		var list []int
 		for range 1 + w.rng.IntN(3) {
-			list = append(list, w.rng.IntN(4), []int{0, 1, 2, -1, -2, 30000, -30000, 32767}[w.rng.IntN(8)], ipcNowait|semUndo*w.rng.IntN(2))
+			list = append(list, w.rng.IntN(4), []int{0, 1, 2, -1, -2, 30000, -30000, 32767}[w.rng.IntN(8)],
+				ipcNowait|semUndo*w.rng.IntN(2))
 		}
 		b := ops(list...)
 		n := len(list) / 3
@@ -219,7 +220,8 @@ func (w *ipcTwin) messages() {
 		}
 		w.same("msgsnd", id, bytesAt{0, letter(int64(w.rng.IntN(6)), string(text))}, len(text), ipcNowait)
 	case 5, 6:
-		how := ipcNowait | []int{0, msgNoError, msgExcept, msgNoError | msgExcept, msgCopy, msgCopy | msgExcept}[w.rng.IntN(6)]
+		how := ipcNowait | []int{0, msgNoError, msgExcept,
+			msgNoError | msgExcept, msgCopy, msgCopy | msgExcept}[w.rng.IntN(6)]
 		n := w.same("msgrcv", id, memArg(0), []int{0, 5, 10, 8192, 10000}[w.rng.IntN(5)], w.rng.IntN(12)-5, how)
 		if n >= 0 {
 			w.memory(0, int(n)+8)
@@ -238,13 +240,15 @@ func (w *ipcTwin) messages() {
 }
 
 func (w *ipcTwin) posix() {
-	name := bytesAt{4096, []byte([]string{"zhuque-test-a\x00", "zhuque-test-b\x00", "\x00", "a/b\x00", ".\x00"}[w.rng.IntN(5)])}
+	name := bytesAt{4096,
+		[]byte([]string{"zhuque-test-a\x00", "zhuque-test-b\x00", "\x00", "a/b\x00", ".\x00"}[w.rng.IntN(5)])}
 	switch w.rng.IntN(8) {
 	case 0:
 		flags := []int{oRdwr | oCreat, oRdwr | oCreat | oExcl, oRdwr, 0, oWronly, oAccmode}[w.rng.IntN(6)] | oNonblock
 		var attr any = 0
 		if w.rng.IntN(3) > 0 {
-			attr = bytesAt{0, iov(0, []uint64{0, 1, 3, 10, 70000}[w.rng.IntN(5)], []uint64{0, 10, 100, 1 << 25}[w.rng.IntN(4)], 0, 0, 0, 0, 0)}
+			attr = bytesAt{0,
+				iov(0, []uint64{0, 1, 3, 10, 70000}[w.rng.IntN(5)], []uint64{0, 10, 100, 1 << 25}[w.rng.IntN(4)], 0, 0, 0, 0, 0)}
 		}
 		got, want := w.pair("mq_open", true, []any{name, flags, 0o600, attr}, []any{name, flags, 0o600, attr})
 		if want >= 0 {
@@ -257,7 +261,8 @@ func (w *ipcTwin) posix() {
 		text := make([]byte, w.rng.IntN(12))
 		w.same("mq_timedsend", w.queue, bytesAt{0, text}, len(text), []int{0, 1, 5, 32767, 32768}[w.rng.IntN(5)], 0)
 	case 4, 5:
-		if n := w.same("mq_timedreceive", w.queue, memArg(0), []int{5, 10, 100, 8192}[w.rng.IntN(4)], memArg(8192), 0); n >= 0 {
+		if n := w.same("mq_timedreceive", w.queue, memArg(0),
+			[]int{5, 10, 100, 8192}[w.rng.IntN(4)], memArg(8192), 0); n >= 0 {
 			w.memory(0, int(n))
 			w.memory(8192, 4)
 		}

@@ -42,7 +42,8 @@ func TestLocks(t *testing.T) {
 	r.waits("fcntl", b, fSetlkw, r.flock(fRdlck, 0, 0, 0))
 	ask := r.flock(fWrlck, 2, -85, 5) // bytes 15 to 19
 	r.want(0, "fcntl", b, fGetlk, ask)
-	if got := r.get(ask, 28); got[0] != fWrlck || le.Uint64(got[8:]) != 10 || le.Uint64(got[16:]) != 10 || int32(le.Uint32(got[24:])) != -1 {
+	if got := r.get(ask, 28); got[0] != fWrlck || le.Uint64(got[8:]) != 10 ||
+		le.Uint64(got[16:]) != 10 || int32(le.Uint32(got[24:])) != -1 {
 		t.Errorf("F_GETLK tells % x", got)
 	}
 	r.want(0, "fcntl", a, fOfdSetlk, r.flock(fUnlck, 0, 12, 3))
@@ -100,7 +101,8 @@ func TestRarerFileCalls(t *testing.T) {
 	dir := int(r.sys("open", "/tmp", 0, 0))
 	path := int(r.sys("open", "/tmp/f", oPath, 0))
 	buf := r.put(make([]byte, 256))
-	for _, name := range []string{"fsync", "ftruncate", "fchmod", "read", "write", "getdents64", "fallocate", "fadvise64", "flistxattr"} {
+	for _, name := range []string{"fsync", "ftruncate", "fchmod", "read",
+		"write", "getdents64", "fallocate", "fadvise64", "flistxattr"} {
 		r.want(errno.EBADF, name, path, buf, 1, 1)
 	}
 	r.want(0, "fstat", path, buf)

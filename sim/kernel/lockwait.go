@@ -156,7 +156,8 @@ func (k *Kernel) wouldDeadlock(owner vfs.LockOwner, o vfs.Lock) bool {
 func (k *Kernel) waitsFor(owner vfs.LockOwner) (o vfs.Lock, waits bool) {
 	var latest *Thread
 	for _, t := range k.threads {
-		if t.wait != nil && t.wait.lock != nil && t.wait.lock.lock.Owner == owner && (latest == nil || t.wait.order > latest.wait.order) {
+		if t.wait != nil && t.wait.lock != nil && t.wait.lock.lock.Owner == owner &&
+			(latest == nil || t.wait.order > latest.wait.order) {
 			latest = t
 		}
 	}

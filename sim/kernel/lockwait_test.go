@@ -32,10 +32,12 @@ func TestLocksAreWaitedFor(t *testing.T) {
 	kinds := map[string]func(r *rig) (take, give step){
 		"flock": func(*rig) (step, step) { return step{"flock", []any{4, lockEx}}, step{"flock", []any{4, lockUn}} },
 		"process": func(r *rig) (step, step) {
-			return step{"fcntl", []any{4, fSetlkw, r.flock(fWrlck, 0, 10, 5)}}, step{"fcntl", []any{4, fSetlk, r.flock(fUnlck, 0, 0, 0)}}
+			return step{"fcntl", []any{4, fSetlkw, r.flock(fWrlck, 0, 10, 5)}},
+				step{"fcntl", []any{4, fSetlk, r.flock(fUnlck, 0, 0, 0)}}
 		},
 		"description": func(r *rig) (step, step) {
-			return step{"fcntl", []any{4, fOfdWait, r.flock(fWrlck, 0, 10, 5)}}, step{"fcntl", []any{4, fOfdSetlk, r.flock(fUnlck, 0, 12, 3)}}
+			return step{"fcntl", []any{4, fOfdWait, r.flock(fWrlck, 0, 10, 5)}},
+				step{"fcntl", []any{4, fOfdSetlk, r.flock(fUnlck, 0, 12, 3)}}
 		},
 	}
 	for name, kind := range kinds {

@@ -218,7 +218,8 @@ func (c *call) newMqueue(name string, most, size int64) (*mqueue, error) {
 	if total > c.proc.rlimits[rlimitMsgqueue][0] {
 		return nil, errno.EMFILE
 	}
-	q := mqueue{id: c.newID(), name: name, most: most, size: size, creator: u.user.real, attrs: c.newAttrs(uint32(c.a[2]) & 0o777 &^ c.proc.umask)}
+	q := mqueue{id: c.newID(), name: name, most: most, size: size, creator: u.user.real,
+		attrs: c.newAttrs(uint32(c.a[2]) & 0o777 &^ c.proc.umask)}
 	c.files.ipc.mqueues = append(c.files.ipc.mqueues, q)
 	c.touch(mqKey(q.id))
 	return c.files.ipc.mqueue(q.id), nil
@@ -507,7 +508,8 @@ func (k *Kernel) peekMqueue(d *desc, n int) []byte {
 	if q.notify.pid != 0 && q.notify.how == sigevSignal {
 		signal = q.notify.signal
 	}
-	b := fmt.Appendf(nil, "QSIZE:%-10d NOTIFY:%-5d SIGNO:%-5d NOTIFY_PID:%-6d\n", q.mail.bytes(), q.notify.how, signal, q.notify.pid)
+	b := fmt.Appendf(nil, "QSIZE:%-10d NOTIFY:%-5d SIGNO:%-5d NOTIFY_PID:%-6d\n",
+		q.mail.bytes(), q.notify.how, signal, q.notify.pid)
 	b = b[min(d.off, int64(len(b))):]
 	return b[:min(n, len(b))]
 }

@@ -307,7 +307,8 @@ func sysMsgrcv(c *call) (uint64, error) {
 	case i < 0 && how&ipcNowait != 0:
 		return 0, errno.ENOMSG
 	case i < 0:
-		return 0, c.waitFor(wait{ipc: &ipcWait{kind: KindMessages, id: q.id, want: want, size: size, how: how}, deadline: forever})
+		return 0,
+			c.waitFor(wait{ipc: &ipcWait{kind: KindMessages, id: q.id, want: want, size: size, how: how}, deadline: forever})
 	case uint64(len(q.mail.messages[i].text)) > size && how&msgNoError == 0:
 		return 0, errno.E2BIG
 	case how&msgCopy != 0:
@@ -375,7 +376,8 @@ func sysMsgctl(c *call) (uint64, error) {
 
 // stat is a struct msqid64_ds.
 func (q *msgQueue) stat() []byte {
-	b := words(q.ipcPerm.append(nil, q.id), seconds(q.stime), seconds(q.rtime), seconds(q.ipcPerm.ctime), q.mail.bytes(), uint64(len(q.mail.messages)), q.most)
+	b := words(q.ipcPerm.append(nil, q.id), seconds(q.stime), seconds(q.rtime),
+		seconds(q.ipcPerm.ctime), q.mail.bytes(), uint64(len(q.mail.messages)), q.most)
 	return words(halves(b, int(q.spid), int(q.rpid)), 0, 0)
 }
 
@@ -415,7 +417,8 @@ func (k *Kernel) procQueues() []byte {
 	for i := range k.files.ipc.queues {
 		q := &k.files.ipc.queues[i]
 		p := &q.ipcPerm
-		b = fmt.Appendf(b, "%10d %10d  %4o  %10d %10d %5d %5d %5d %5d %5d %5d %10d %10d %10d\n", p.key, q.id, p.mode, q.mail.bytes(), len(q.mail.messages), q.spid, q.rpid,
+		b = fmt.Appendf(b, "%10d %10d  %4o  %10d %10d %5d %5d %5d %5d %5d %5d %10d %10d %10d\n",
+			p.key, q.id, p.mode, q.mail.bytes(), len(q.mail.messages), q.spid, q.rpid,
 			p.uid, p.gid, p.cuid, p.cgid, seconds(q.stime), seconds(q.rtime), seconds(p.ctime))
 	}
 	return b

@@ -23,7 +23,8 @@ func TestMapSync(t *testing.T) {
 	r.want(errno.EXDEV, "link", "/mnt/pmem/pool", "/tmp/l")
 
 	buf := r.put(make([]byte, 256))
-	for path, want := range map[string][2]uint64{"/tmp/f": {0x801, 0x01021994}, "/mnt/pmem/pool": {0x10300, 0xef53}, "/proc/self/maps": {0x15, 0x9fa0}, "/sys/block": {0x16, 0x62656572}} {
+	for path, want := range map[string][2]uint64{"/tmp/f": {0x801, 0x01021994}, "/mnt/pmem/pool": {0x10300, 0xef53},
+		"/proc/self/maps": {0x15, 0x9fa0}, "/sys/block": {0x16, 0x62656572}} {
 		r.want(0, "stat", path, buf)
 		dev := le.Uint64(r.get(buf, 8))
 		r.want(0, "statfs", path, buf)

@@ -182,7 +182,8 @@ func (m *mapping) code(c *codec) {
 }
 
 func newProcess(cfg Config) *Process {
-	p := &Process{MM: cfg.MM, cwd: vfs.Root, umask: 0o022, pid: initialPID, ppid: initialPPID, pgid: initialPID, sid: initialPID, exitSignal: SIGCHLD}
+	p := &Process{MM: cfg.MM, cwd: vfs.Root, umask: 0o022, pid: initialPID,
+		ppid: initialPPID, pgid: initialPID, sid: initialPID, exitSignal: SIGCHLD}
 	for i := range p.rlimits {
 		p.rlimits[i] = [2]uint64{rlimInfinity, rlimInfinity}
 	}

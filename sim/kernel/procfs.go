@@ -18,7 +18,8 @@ func Hooks() vfs.Hooks {
 }
 
 func (k *Kernel) hooks() vfs.Hooks {
-	return vfs.Hooks{Now: k.Now, Processes: k.listProcesses, Threads: k.listThreads, Process: k.processOf, FDs: k.listFDs, FDInfo: k.fdInfo, Terminal: func(n int) bool { return k.files.numbered(n) != nil }, Caller: k.caller(),
+	return vfs.Hooks{Now: k.Now, Processes: k.listProcesses, Threads: k.listThreads, Process: k.processOf, FDs: k.listFDs,
+		FDInfo: k.fdInfo, Terminal: func(n int) bool { return k.files.numbered(n) != nil }, Caller: k.caller(),
 		Synthetic: map[string]func(vfs.Task) []byte{
 			"/proc/self":        always(func() []byte { return fmt.Appendf(nil, "%d", k.proc.pid) }),
 			"/proc/thread-self": always(func() []byte { return fmt.Appendf(nil, "%d/task/%d", k.proc.pid, k.thread.tid) }),
@@ -83,7 +84,8 @@ func (k *Kernel) procStatCPU() []byte {
 	for i := range k.cfg.Cores {
 		b = fmt.Appendf(b, "cpu%d%s", i, idle)
 	}
-	return fmt.Appendf(b, "intr 0\nctxt 0\nbtime %d\nprocesses %d\nprocs_running 1\nprocs_blocked 0\n", k.cfg.WallBase/second, k.sys.nextTID-initialPID+1)
+	return fmt.Appendf(b, "intr 0\nctxt 0\nbtime %d\nprocesses %d\nprocs_running 1\nprocs_blocked 0\n",
+		k.cfg.WallBase/second, k.sys.nextTID-initialPID+1)
 }
 
 // coreList shows all cores as sysfs does.

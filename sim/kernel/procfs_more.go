@@ -117,7 +117,8 @@ func (v view) procAuxv() []byte {
 		if v.p.MM.Peek(end-8*words, b) < len(b) {
 			continue
 		}
-		if tail := b[len(b)-32:]; le.Uint64(tail) == atPlat && le.Uint64(tail[8:]) == platform && le.Uint64(tail[16:]) == atNull {
+		if tail := b[len(b)-32:]; le.Uint64(tail) == atPlat &&
+			le.Uint64(tail[8:]) == platform && le.Uint64(tail[16:]) == atNull {
 			return b
 		}
 	}

@@ -133,7 +133,8 @@ func (r *rig) text(path string) string {
 func TestStartStrings(t *testing.T) {
 	for n := range 4 { // every alignment of the vector's end
 		r := newRig(t, nil)
-		_, err := r.k.MM.Map(mm.MapRequest{Addr: mm.TaskSize - 1<<16, Length: 1 << 16, Prot: mm.Read | mm.Write, Fixed: true, Kind: mm.Stack})
+		_, err := r.k.MM.Map(mm.MapRequest{Addr: mm.TaskSize - 1<<16,
+			Length: 1 << 16, Prot: mm.Read | mm.Write, Fixed: true, Kind: mm.Stack})
 		r.ok(err)
 		p := &program{img: &loader.Image{}}
 		env := []string{"A=1", "B=" + strings.Repeat("x", n)}
@@ -143,7 +144,8 @@ func TestStartStrings(t *testing.T) {
 			t.Errorf("environ is %q, want %q", got, want)
 		}
 		auxv := r.text("/proc/self/auxv")
-		if len(auxv) != 304 || le.Uint64([]byte(auxv)) != atHwcap || le.Uint64([]byte(auxv[16:])) != atPagesz || le.Uint64([]byte(auxv[24:])) != 4096 {
+		if len(auxv) != 304 || le.Uint64([]byte(auxv)) != atHwcap ||
+			le.Uint64([]byte(auxv[16:])) != atPagesz || le.Uint64([]byte(auxv[24:])) != 4096 {
 			t.Errorf("auxv is %s", fmt.Sprintf("%d bytes, % x", len(auxv), auxv[:min(32, len(auxv))]))
 		}
 	}
@@ -189,7 +191,8 @@ func TestNice(t *testing.T) {
 func TestAnonymousInodes(t *testing.T) {
 	r := newRig(t, nil)
 	set, buf := r.put(make([]byte, 8)), r.put(make([]byte, 144))
-	for i, call := range [][]any{{"eventfd2", 0, 0}, {"eventfd2", 0, 1}, {"epoll_create1", 0}, {"timerfd_create", 1, 0}, {"signalfd4", -1, set, 8, 0}} {
+	for i, call := range [][]any{{"eventfd2", 0, 0}, {"eventfd2", 0, 1},
+		{"epoll_create1", 0}, {"timerfd_create", 1, 0}, {"signalfd4", -1, set, 8, 0}} {
 		r.want(3+i, call[0].(string), call[1:]...)
 		r.want(0, "fstat", 3+i, buf)
 		if mode := le.Uint32(r.get(buf+24, 4)); mode != 0o600 {

@@ -227,7 +227,8 @@ func (v view) procStat() []byte {
 		tty, foreground = vfs.TerminalMajor<<8|t.number, t.group
 	}
 	b := fmt.Appendf(nil, "%d (%s) %s %d %d %d %d %d 4194304 0 0 0 0 %d 0 0 0 %d %d %d 0 0 %d %d 18446744073709551615 0 0 0 0 0 %d %d %d %d %d 0 0 %d %d %d %d 0 0 0 0 0 %d",
-		v.id(), v.comm(), letter, v.p.ppid, v.p.pgid, v.p.sid, tty, foreground, ticks, sched.priority(), sched.nice, v.threadCount(), size, size/blockSize,
+		v.id(), v.comm(), letter, v.p.ppid, v.p.pgid, v.p.sid, tty, foreground,
+		ticks, sched.priority(), sched.nice, v.threadCount(), size, size/blockSize,
 		pending&low, mask&low, ignored&low, caught&low, wchan, v.p.exitSignal, core, sched.rtPrio, sched.policy, heap)
 	env, exit := uint64(0), int32(0)
 	if v.p.argEnd != 0 {
@@ -339,7 +340,8 @@ func (k *Kernel) fdInfo(task vfs.Task, num int) []byte {
 	case FDInotify:
 		for _, m := range v.files.marks {
 			if m.desc == d.id {
-				b = fmt.Appendf(b, "inotify wd:%x ino:%x sdev:%x mask:%x ignored_mask:0 \n", m.wd, uint64(m.node), mountFacts[v.FS.Mount(m.node)].dev, m.events)
+				b = fmt.Appendf(b, "inotify wd:%x ino:%x sdev:%x mask:%x ignored_mask:0 \n",
+					m.wd, uint64(m.node), mountFacts[v.FS.Mount(m.node)].dev, m.events)
 			}
 		}
 	case FDEpoll:

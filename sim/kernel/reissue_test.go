@@ -18,7 +18,8 @@ import (
 // on returns the process as it is, on a copy of another process's persistent
 // memory: what a restart finds when a call was cut before its commit.
 func (r *rig) on(m *rig, deferring bool) *rig {
-	f := &rig{TB: r.TB, host: r.host, next: r.next, dram: r.dram.Fork(), pmem: m.pmem.Fork(), con: r.con.Fork(true), extents: r.extents.Fork()}
+	f := &rig{TB: r.TB, host: r.host, next: r.next, dram: r.dram.Fork(),
+		pmem: m.pmem.Fork(), con: r.con.Fork(true), extents: r.extents.Fork()}
 	fs := r.k.FS.Fork()
 	f.k = r.k.Fork(func(s *mm.Space) *mm.Space { return s.Fork(f.dram, f.pmem, fs, f.extents) }, fs, f.con)
 	f.k.DeferInOut(deferring)
@@ -91,7 +92,8 @@ func (r *rig) tangled(rng *rand.Rand) (string, []any) {
 	r.ok(r.c.Port.WriteBytes(base-16, b))
 	path := func() uint64 {
 		at := p()
-		r.ok(r.c.Port.WriteBytes(at, []byte([]string{"/etc/motd\x00", "/tmp\x00", "/proc/self/cwd\x00", "/nothing\x00"}[rng.IntN(4)])))
+		r.ok(r.c.Port.WriteBytes(at,
+			[]byte([]string{"/etc/motd\x00", "/tmp\x00", "/proc/self/cwd\x00", "/nothing\x00"}[rng.IntN(4)])))
 		return at
 	}
 	fd := func() uint64 { return 3 + rng.Uint64N(5) }
@@ -190,7 +192,8 @@ func TestSecondTry(t *testing.T) {
 			r.ok(r.k.Release())
 		}
 	}
-	for _, name := range []string{"readv", "preadv", "select", "pselect6", "ppoll", "stat", "statx", "readlink", "sendfile",
+	for _, name := range []string{"readv", "preadv", "select",
+		"pselect6", "ppoll", "stat", "statx", "readlink", "sendfile",
 		"copy_file_range", "rt_sigaction", "rt_sigprocmask", "rt_sigtimedwait", "sigaltstack", "prlimit64"} {
 		if overlaps[name] == 0 {
 			t.Errorf("%s never wrote over its arguments", name)

@@ -55,7 +55,8 @@ func newRig(t testing.TB, stdin io.Reader) *rig {
 	r.con.Capture()
 	r.start(fs)
 	r.k.FS.Ref(vfs.Root) // the working directory, as Exec does
-	_, err = r.k.MM.Map(mm.MapRequest{Addr: scratch, Length: scratchPages * phys.PageSize, Prot: mm.Read | mm.Write, Fixed: true, Kind: mm.Anon})
+	_, err = r.k.MM.Map(mm.MapRequest{Addr: scratch, Length: scratchPages * phys.PageSize,
+		Prot: mm.Read | mm.Write, Fixed: true, Kind: mm.Anon})
 	r.ok(err)
 	r.c.R[x86.RSP] = stackTop - 256
 	return r
@@ -63,7 +64,8 @@ func newRig(t testing.TB, stdin io.Reader) *rig {
 
 // space returns an empty address space.
 func (r *rig) space(fs *vfs.FS) *mm.Space {
-	return mm.New(mm.Config{DRAM: r.dram, PMEM: r.pmem, Files: fs, Extents: r.extents, PMEMSize: 16 << 20, Placement: mm.Placement{Anon: mm.PMEM, PrivateWritable: mm.PMEM}})
+	return mm.New(mm.Config{DRAM: r.dram, PMEM: r.pmem, Files: fs, Extents: r.extents,
+		PMEMSize: 16 << 20, Placement: mm.Placement{Anon: mm.PMEM, PrivateWritable: mm.PMEM}})
 }
 
 func (r *rig) start(fs *vfs.FS) {

@@ -357,7 +357,8 @@ func sysSemctl(c *call) (uint64, error) {
 				all += len(list[i].sems)
 			}
 		}
-		return uint64(ipcLast(list)), c.store(c.a[3], halves(nil, semAll, semPlace, semAll, semAll, semMost, semOps, semOps, used, semMax, all))
+		return uint64(ipcLast(list)),
+			c.store(c.a[3], halves(nil, semAll, semPlace, semAll, semAll, semMost, semOps, semOps, used, semMax, all))
 	case semStat, semStatAny:
 		s := ipcAt(list, c.fd(0))
 		if s == nil {
@@ -502,7 +503,8 @@ func (k *Kernel) procSets() []byte {
 	for i := range k.files.ipc.sets {
 		s := &k.files.ipc.sets[i]
 		p := &s.ipcPerm
-		b = fmt.Appendf(b, "%10d %10d  %4o %10d %5d %5d %5d %5d %10d %10d\n", p.key, s.id, p.mode, len(s.sems), p.uid, p.gid, p.cuid, p.cgid, seconds(s.otime), seconds(p.ctime))
+		b = fmt.Appendf(b, "%10d %10d  %4o %10d %5d %5d %5d %5d %10d %10d\n", p.key, s.id,
+			p.mode, len(s.sems), p.uid, p.gid, p.cuid, p.cgid, seconds(s.otime), seconds(p.ctime))
 	}
 	return b
 }

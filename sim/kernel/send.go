@@ -185,7 +185,8 @@ func (c *call) deliverBytes(s, p *socket, data []byte, o *outgoing, first bool) 
 	if first && (len(o.rights) > 0 || o.explicit) {
 		at := c.received(p)
 		start := at.taken + uint64(len(at.data))
-		c.attach(p, message{start: start, end: start + uint64(len(data)), rights: o.rights, sender: o.sender, explicit: o.explicit})
+		c.attach(p,
+			message{start: start, end: start + uint64(len(data)), rights: o.rights, sender: o.sender, explicit: o.explicit})
 	}
 	if s.tcp() {
 		c.work[CostPacket] += uint32(len(data)-1)/loopbackSegment + 1

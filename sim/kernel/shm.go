@@ -129,7 +129,8 @@ func sysShmat(c *call) (uint64, error) {
 			return 0, errno.EINVAL
 		}
 	}
-	r := mm.MapRequest{Addr: at, Prot: mm.Read | mm.Write, Shared: true, Kind: mm.Direct, Fixed: c.a[1] != 0, Anywhere: c.thread.who().can(capSysRawio)}
+	r := mm.MapRequest{Addr: at, Prot: mm.Read | mm.Write, Shared: true,
+		Kind: mm.Direct, Fixed: c.a[1] != 0, Anywhere: c.thread.who().can(capSysRawio)}
 	want := uint32(ipcRead | ipcWrite)
 	if flags&shmRdonly != 0 {
 		r.Prot, r.Attr, want = mm.Read, mm.NeverWrite, ipcRead
@@ -342,7 +343,8 @@ func (k *Kernel) procSegments() []byte {
 	for i := range k.files.ipc.segments {
 		s := &k.files.ipc.segments[i]
 		p := &s.ipcPerm
-		b = fmt.Appendf(b, "%10d %10d  %4o %21d %5d %5d  %5d %5d %5d %5d %5d %10d %10d %10d %21d %21d\n", p.key, s.id, p.mode, s.size, s.cpid, s.lpid, s.attached,
+		b = fmt.Appendf(b, "%10d %10d  %4o %21d %5d %5d  %5d %5d %5d %5d %5d %10d %10d %10d %21d %21d\n",
+			p.key, s.id, p.mode, s.size, s.cpid, s.lpid, s.attached,
 			p.uid, p.gid, p.cuid, p.cgid, seconds(s.atime), seconds(s.dtime), seconds(p.ctime), s.resident(k)*phys.PageSize, 0)
 	}
 	return b

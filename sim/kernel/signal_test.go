@@ -57,21 +57,24 @@ func TestFrame(t *testing.T) {
 	n := r.c.State()
 	sp := n.R[x86.RSP]
 	if n.RIP != handlerAt || n.R[x86.RDI] != 10 || n.R[x86.RSI] != sp+312 || n.R[x86.RDX] != sp+8 || sp%16 != 8 {
-		t.Fatalf("handler entered with rip %#x rdi %d rsi %#x rdx %#x rsp %#x", n.RIP, n.R[x86.RDI], n.R[x86.RSI], n.R[x86.RDX], sp)
+		t.Fatalf("handler entered with rip %#x rdi %d rsi %#x rdx %#x rsp %#x",
+			n.RIP, n.R[x86.RDI], n.R[x86.RSI], n.R[x86.RDX], sp)
 	}
 	if sp > s.R[x86.RSP]-redZone-frameSize-fpSize || n.RFlags&x86.DF != 0 || n.FPU.CW != 0x37f || n.MXCSR != 0x1f80 {
 		t.Fatal("red zone, direction flag or floating-point state of the handler")
 	}
 	b := r.get(sp, frameSize)
 	u := func(off int) uint64 { return le.Uint64(b[off:]) }
-	for off, want := range map[int]uint64{0: restorerAt, 8 + 40 + 64: initialPID, 8 + 40 + 104: 0, 8 + 40 + 120: s.R[x86.RSP],
+	for off, want := range map[int]uint64{0: restorerAt,
+		8 + 40 + 64: initialPID, 8 + 40 + 104: 0, 8 + 40 + 120: s.R[x86.RSP],
 		8 + 40 + 128: s.RIP, 8 + 40 + 152: 0, 312: 10, 328: initialPID} {
 		if u(off) != want {
 			t.Errorf("frame[%d] = %#x, want %#x", off, u(off), want)
 		}
 	}
 	fp := u(8 + 40 + 184)
-	if fp%64 != 0 || fp < sp+frameSize || le.Uint16(r.get(fp, 2)) != 0x27f || le.Uint32(r.get(fp+24, 4)) != 0x3f80 || le.Uint64(r.get(fp+160+16, 8)) != 2 {
+	if fp%64 != 0 || fp < sp+frameSize || le.Uint16(r.get(fp, 2)) != 0x27f ||
+		le.Uint32(r.get(fp+24, 4)) != 0x3f80 || le.Uint64(r.get(fp+160+16, 8)) != 2 {
 		t.Fatalf("floating-point state at %#x", fp)
 	}
 	if got := r.k.thread.mask; got != bit(10)|bit(12) {
@@ -187,7 +190,8 @@ func TestExceptions(t *testing.T) {
 			t.Fatalf("%v: %+v", c.e.Vector, o)
 		}
 		b := r.get(r.c.R[x86.RSP], frameSize)
-		if sig, code, addr := le.Uint32(b[312:]), le.Uint32(b[320:]), le.Uint64(b[328:]); int(sig) != c.sig || int(code) != c.code || addr != c.addr {
+		if sig, code, addr := le.Uint32(b[312:]), le.Uint32(b[320:]), le.Uint64(b[328:]); int(sig) != c.sig ||
+			int(code) != c.code || addr != c.addr {
 			t.Errorf("%v: signal %d code %d address %#x", c.e.Vector, sig, code, addr)
 		}
 		if got := le.Uint64(b[frameMC+152:]); got != c.err {
@@ -258,7 +262,8 @@ func TestNobodyImpersonatesTheKernel(t *testing.T) {
 	r := newRig(t, nil)
 	info := make([]byte, 128)
 	child := int(r.forked())
-	for code, other := range map[int32]any{1: errno.EPERM, siUser: errno.EPERM, siKernel: errno.EPERM, siTkill: errno.EPERM, siQueue: 0, siTimer: 0} {
+	for code, other := range map[int32]any{1: errno.EPERM, siUser: errno.EPERM,
+		siKernel: errno.EPERM, siTkill: errno.EPERM, siQueue: 0, siTimer: 0} {
 		le.PutUint32(info[8:], uint32(code))
 		at := r.put(info)
 		r.want(other, "rt_sigqueueinfo", child, SIGURG, at)

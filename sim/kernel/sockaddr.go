@@ -296,7 +296,8 @@ func (c *call) bindInet(s *socket, b []byte) error {
 // agree to share. A listener shares by SO_REUSEPORT only.
 func (k *Kernel) conflict(s *socket, listens bool) bool {
 	for _, o := range k.files.socks {
-		if o == s || o.released || !o.inet() || o.kind != s.kind || o.local.port != s.local.port || !o.covers(s.local.ip) && !s.covers(o.local.ip) {
+		if o == s || o.released || !o.inet() || o.kind != s.kind ||
+			o.local.port != s.local.port || !o.covers(s.local.ip) && !s.covers(o.local.ip) {
 			continue
 		}
 		both := func(option int32) bool {
@@ -351,7 +352,8 @@ func (k *Kernel) listenerAt(to sockName) *socket {
 		if !s.tcp() || s.state != sockListening || s.local.port != to.port || !s.covers(to.ip) {
 			continue
 		}
-		if n := len(k.waiting(s)); best == nil || exact(s, to) > exact(best, to) || exact(s, to) == exact(best, to) && n < queue {
+		if n := len(k.waiting(s)); best == nil || exact(s, to) > exact(best, to) ||
+			exact(s, to) == exact(best, to) && n < queue {
 			best, queue = s, n
 		}
 	}

@@ -86,7 +86,8 @@ func (l *sockLife) step() {
 		if l.family != afUnix {
 			backlog += 8 // the host tries again only after a second when a queue is full
 		}
-		on(fmt.Sprintf("listen, %d may wait", backlog), func(w *world, fd uint64) string { return result(w.call("listen", fd, backlog)) })
+		on(fmt.Sprintf("listen, %d may wait", backlog),
+			func(w *world, fd uint64) string { return result(w.call("listen", fd, backlog)) })
 	case 5, 6, 7:
 		on(fmt.Sprintf("connect to %d", j), func(w *world, fd uint64) string {
 			addr := l.name(w, j)
@@ -131,7 +132,8 @@ func (l *sockLife) step() {
 			if l.family != afUnix && l.guestSocket(i).state == sockIdle {
 				return // what Linux makes of a socket that was shut down before it listened is its own affair
 			}
-			on(fmt.Sprintf("shutdown %d of", how), func(w *world, fd uint64) string { return result(w.call("shutdown", fd, how)) })
+			on(fmt.Sprintf("shutdown %d of", how),
+				func(w *world, fd uint64) string { return result(w.call("shutdown", fd, how)) })
 			return
 		}
 		on("close", func(w *world, _ uint64) string { return w.close(i) })

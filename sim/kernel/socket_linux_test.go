@@ -178,7 +178,8 @@ type duel struct {
 }
 
 func newDuel(t testing.TB) *duel {
-	d := &duel{TB: t, guest: &world{side: guestSide{newRig(t, nil)}, closed: map[int]bool{}}, host: &world{side: hostSide{new([][]byte)}, closed: map[int]bool{}}}
+	d := &duel{TB: t, guest: &world{side: guestSide{newRig(t, nil)}, closed: map[int]bool{}},
+		host: &world{side: hostSide{new([][]byte)}, closed: map[int]bool{}}}
 	t.Cleanup(d.end)
 	return d
 }
@@ -202,7 +203,8 @@ func (d *duel) both(name string, f func(w *world) string) string {
 	want := f(d.guest)
 	d.guest.tidy()
 	got := f(d.host)
-	for wait := time.Microsecond; got != want && wait < 200*time.Millisecond && (strings.HasPrefix(got, "EAGAIN") || strings.HasPrefix(got, " ") || strings.HasPrefix(got, "0[]")); wait *= 2 {
+	for wait := time.Microsecond; got != want && wait < 200*time.Millisecond &&
+		(strings.HasPrefix(got, "EAGAIN") || strings.HasPrefix(got, " ") || strings.HasPrefix(got, "0[]")); wait *= 2 {
 		time.Sleep(wait)
 		got = f(d.host)
 	}
@@ -405,7 +407,8 @@ func (s *sockWalk) step(i int) {
 		if s.rng.IntN(3) == 0 {
 			s.ending = s.family != afUnix && s.kind == sockStream
 			how := s.rng.Uint64N(3)
-			s.both(fmt.Sprintf("shutdown %d of %d", how, i), func(w *world) string { return result(w.call("shutdown", w.fds[i], how)) })
+			s.both(fmt.Sprintf("shutdown %d of %d", how, i),
+				func(w *world) string { return result(w.call("shutdown", w.fds[i], how)) })
 		}
 	case 15:
 		if s.rng.IntN(5) == 0 {

@@ -194,7 +194,8 @@ func sysSetsockopt(c *call) (uint64, error) {
 		}
 		c.setOption(s, sockOption{level, name, 2 * min(max(v, 1152), bufferSizes)})
 		return 0, nil
-	case !known && level == solSocket && (name == soType || name == soError || name == soDomain || name == soProtocol || name == soAcceptConn || name == soPeercred || name == soSndlowat):
+	case !known && level == solSocket && (name == soType || name == soError || name == soDomain ||
+		name == soProtocol || name == soAcceptConn || name == soPeercred || name == soSndlowat):
 		return 0, errno.ENOPROTOOPT
 	case !known && name > lastOption[level]:
 		return 0, errno.ENOPROTOOPT

@@ -42,7 +42,8 @@ func (k RecordKind) String() string {
 	if row := kinds[k]; row != nil {
 		return row.name
 	}
-	return [...]string{"system", "process", "thread", "action", "descriptor", "description", "pipe", "watch", "mapping", "timer", "socket", "mark", "terminal"}[k-KindSystem]
+	return [...]string{"system", "process", "thread", "action", "descriptor", "description",
+		"pipe", "watch", "mapping", "timer", "socket", "mark", "terminal"}[k-KindSystem]
 }
 
 // Key names a Record.
@@ -153,7 +154,8 @@ type kindOf struct {
 }
 
 // kinds has a row for each such kind.
-var kinds = [recordKinds]*kindOf{KindSegment: &segmentKind, KindSemaphores: &setKind, KindMessages: &queueKind, KindMQueue: &mqueueKind, KindMessage: &messageKind}
+var kinds = [recordKinds]*kindOf{KindSegment: &segmentKind, KindSemaphores: &setKind,
+	KindMessages: &queueKind, KindMQueue: &mqueueKind, KindMessage: &messageKind}
 
 // found makes nil of an object that is not there.
 func found[T any, P interface {

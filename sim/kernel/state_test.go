@@ -23,7 +23,8 @@ import (
 func (r *rig) randomArg(rng *rand.Rand) uint64 {
 	switch rng.IntN(10) {
 	case 0:
-		return r.str([]string{"/tmp/a", "/tmp", "b", "/etc/motd", "/dev/zero", "/proc/self/maps", "..", "/tmp/a/x", "/dev/stdin", "/proc/self/fd/3", "/dev/urandom"}[rng.IntN(11)])
+		return r.str([]string{"/tmp/a", "/tmp", "b", "/etc/motd", "/dev/zero", "/proc/self/maps",
+			"..", "/tmp/a/x", "/dev/stdin", "/proc/self/fd/3", "/dev/urandom"}[rng.IntN(11)])
 	case 1, 2, 3:
 		return rng.Uint64N(8)
 	case 4, 5:
@@ -156,7 +157,8 @@ func (r *rig) repair() {
 		if r.c.Port.WriteBytes(va, []byte{0}) == nil {
 			continue
 		}
-		if _, err := r.k.MM.Map(mm.MapRequest{Addr: va, Length: phys.PageSize, Prot: mm.Read | mm.Write, Fixed: true, Kind: mm.Anon}); err != nil {
+		if _, err := r.k.MM.Map(mm.MapRequest{Addr: va, Length: phys.PageSize,
+			Prot: mm.Read | mm.Write, Fixed: true, Kind: mm.Anon}); err != nil {
 			r.Fatal(err)
 		}
 	}

@@ -13,7 +13,8 @@ import (
 func FormatCall(nr uint64, args [6]uint64, result uint64) string {
 	r := row(nr)
 	if r == nil {
-		return fmt.Sprintf("syscall_%d(%#x, %#x, %#x, %#x, %#x, %#x) = %s", nr, args[0], args[1], args[2], args[3], args[4], args[5], formatResult("", result))
+		return fmt.Sprintf("syscall_%d(%#x, %#x, %#x, %#x, %#x, %#x) = %s", nr,
+			args[0], args[1], args[2], args[3], args[4], args[5], formatResult("", result))
 	}
 	var text []string
 	if r.Args != "" {

@@ -31,7 +31,8 @@ func (ch identityCall) run(c *call) (uint64, error) {
 	if !ch.groups {
 		u.fixUser(old)
 	}
-	if u.user != old.user || u.group != old.group || u.permitted != old.permitted || u.effective != old.effective || u.ambient != old.ambient {
+	if u.user != old.user || u.group != old.group || u.permitted != old.permitted ||
+		u.effective != old.effective || u.ambient != old.ambient {
 		c.become(u)
 	}
 	return 0, nil

@@ -177,7 +177,8 @@ func (k *Kernel) waiters(va uint64, bits uint32, shared bool) []*Thread {
 	var out []*Thread
 	here := futexAt(k.MM, va, shared)
 	for _, t := range k.threads {
-		if w := t.wait; w != nil && w.futex != 0 && !w.woken && w.bits&bits != 0 && w.shared == shared && futexAt(t.proc.MM, w.futex, shared) == here {
+		if w := t.wait; w != nil && w.futex != 0 && !w.woken && w.bits&bits != 0 &&
+			w.shared == shared && futexAt(t.proc.MM, w.futex, shared) == here {
 			out = append(out, t)
 		}
 	}

@@ -63,7 +63,8 @@ func (c *call) mlock(how mm.Attr) error {
 		return errno.EPERM
 	}
 	lo, hi := c.lockedPages()
-	if size := hi - lo; hi >= lo && !c.MM.Lockable(size, limit) && !c.MM.Lockable(size-min(size, c.MM.LockedIn(lo, hi)), limit) {
+	if size := hi - lo; hi >= lo && !c.MM.Lockable(size, limit) &&
+		!c.MM.Lockable(size-min(size, c.MM.LockedIn(lo, hi)), limit) {
 		return errno.ENOMEM
 	}
 	switch {

@@ -42,7 +42,8 @@ const (
 func sysPrctl(c *call) (uint64, error) {
 	option, arg := int32(c.a[0]), c.a[1]
 	switch option {
-	case prGetKeepcaps, prSetKeepcaps, prCapbsetRead, prCapbsetDrop, prGetSecurebits, prSetSecurebits, prCapAmbient, prSetNoNewPrivs, prGetNoNewPrivs:
+	case prGetKeepcaps, prSetKeepcaps, prCapbsetRead, prCapbsetDrop, prGetSecurebits,
+		prSetSecurebits, prCapAmbient, prSetNoNewPrivs, prGetNoNewPrivs:
 		return c.prctlIdentity(option, arg)
 	case prSetName, prGetName:
 		return 0, c.prctlName(option, arg)
@@ -193,7 +194,8 @@ func (c *call) prctlIdentity(option int32, arg uint64) (uint64, error) {
 		return uint64(u.secure), nil
 	case prSetSecurebits:
 		old := uint64(u.secure)
-		if old&secureLocks>>1&(old^arg) != 0 || old&secureLocks&^arg != 0 || arg&^(secureLocks|secureBits) != 0 || !u.can(capSetpcap) {
+		if old&secureLocks>>1&(old^arg) != 0 || old&secureLocks&^arg != 0 ||
+			arg&^(secureLocks|secureBits) != 0 || !u.can(capSetpcap) {
 			return 0, errno.EPERM
 		}
 		u.secure = uint32(arg)

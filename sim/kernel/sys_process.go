@@ -51,7 +51,8 @@ func (c *call) forkProcess(a cloneArgs) (uint64, error) {
 	}
 	const fs, newNS, sighand, newUser, newPID = 0x200, 0x20000, 0x800, 0x10000000, 0x20000000 // of clone(2)
 	switch {
-	case f&sighand != 0 && f&cloneVM == 0, f&fs != 0 && f&(newNS|newUser) != 0, f&(newUser|newPID) != 0 && f&cloneThread != 0:
+	case f&sighand != 0 && f&cloneVM == 0, f&fs != 0 && f&(newNS|newUser) != 0,
+		f&(newUser|newPID) != 0 && f&cloneThread != 0:
 		return 0, errno.EINVAL
 	}
 	const known = cloneVM | cloneVfork | cloneSettls | cloneParentSettid | cloneChildCleartid | cloneChildSettid | cloneDetached | cloneUntraced | cloneIO
@@ -167,7 +168,8 @@ func (c *call) endProcess(status, sig int) {
 	}
 	c.leaveJobs(p, orphans)
 	p.vfork, p.dead, p.status = false, true, int32(status<<8)
-	info := Queued{Signal: int(p.exitSignal), Code: cldExited, PID: p.pid, UID: c.thread.who().user.real, Value: uint64(status)}
+	info := Queued{Signal: int(p.exitSignal), Code: cldExited,
+		PID: p.pid, UID: c.thread.who().user.real, Value: uint64(status)}
 	if sig != 0 {
 		p.status, info.Code, info.Value = int32(sig), cldKilled, uint64(sig)
 		if dumpsCore(sig) {
@@ -321,7 +323,8 @@ func sysWait4(c *call) (uint64, error) {
 func sysWaitid(c *call) (uint64, error) {
 	const all, one, group, descriptor = 0, 1, 2, 3
 	which, options := int32(anyChild), c.a[3]&0xffff_ffff
-	if options&^(waitNohang|waitUntraced|waitExited|waitContinued|waitNowait|waitNothread|waitAll|waitClone) != 0 || options&(waitExited|waitUntraced|waitContinued) == 0 {
+	if options&^(waitNohang|waitUntraced|waitExited|waitContinued|waitNowait|waitNothread|waitAll|waitClone) != 0 ||
+		options&(waitExited|waitUntraced|waitContinued) == 0 {
 		return 0, errno.EINVAL
 	}
 	switch c.a[0] {

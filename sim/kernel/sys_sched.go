@@ -169,7 +169,8 @@ func (c *call) mayApply(t *Thread, to *change, reset bool) bool {
 		to.policy == schedDeadline, t.sched.reset && !reset,
 		isFair(to.policy) && to.nice < t.sched.nice && uint64(20-to.nice) > limit(rlimitNice),
 		t.sched.policy == schedIdle && to.policy != schedIdle && uint64(20-t.sched.nice) > limit(rlimitNice),
-		isRealTime(to.policy) && (to.policy != t.sched.policy && rt == 0 || int32(to.rtPrio) > t.sched.rtPrio && uint64(to.rtPrio) > rt):
+		isRealTime(to.policy) &&
+			(to.policy != t.sched.policy && rt == 0 || int32(to.rtPrio) > t.sched.rtPrio && uint64(to.rtPrio) > rt):
 		return false
 	}
 	return true
@@ -182,7 +183,8 @@ func (to *change) deadlines() bool {
 	if period == 0 {
 		period = deadline
 	}
-	return deadline > 0 && runtime >= least && runtime <= deadline && deadline <= period && period >= shortest && period <= longest
+	return deadline > 0 && runtime >= least && runtime <= deadline &&
+		deadline <= period && period >= shortest && period <= longest
 }
 
 // sysSchedSetscheduler is also sched_setparam, which keeps the policy.

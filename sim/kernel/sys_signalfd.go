@@ -36,7 +36,8 @@ func (c *call) signalfd(flags uint64) (uint64, error) {
 		c.touchDesc(d.id)
 		return uint64(num), nil
 	}
-	num, err := c.install(desc{kind: FDSignal, off: int64(set), flags: oRdwr | uint32(flags)&oNonblock}, flags&oCloexec != 0)
+	num, err := c.install(desc{kind: FDSignal, off: int64(set), flags: oRdwr | uint32(flags)&oNonblock},
+		flags&oCloexec != 0)
 	return uint64(num), err
 }
 

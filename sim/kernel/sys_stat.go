@@ -53,7 +53,8 @@ func (c *call) statOf(d *desc) (vfs.Stat, uint64, error) {
 		return c.sockOf(d).attrs.stat(vfs.Stat{ID: vfs.NodeID(d.socket), Mode: vfs.ModeSocket, Nlink: 1}), socketDev, nil
 	case d.kind == FDQueue:
 		q := c.files.ipc.mqueue(d.socket)
-		return q.attrs.stat(vfs.Stat{ID: vfs.NodeID(q.id), Mode: vfs.ModeFile, Nlink: uint32(min(1, len(q.name))), Size: mqNodeSize}), mqDev, nil
+		return q.attrs.stat(vfs.Stat{ID: vfs.NodeID(q.id), Mode: vfs.ModeFile,
+			Nlink: uint32(min(1, len(q.name))), Size: mqNodeSize}), mqDev, nil
 	case d.kind.anonymous():
 		return vfs.Stat{ID: 1, Mode: 0o600, Nlink: 1}, anonDev, nil
 	}
@@ -206,7 +207,8 @@ func (c *call) putStatfs(magic uint64) error {
 	free := blocks - min(used, blocks)
 	nodes := uint64(max(0, s.MaxNodes-s.Nodes))
 	var b []byte
-	for _, v := range []uint64{magic, blockSize, blocks, free, free, uint64(s.MaxNodes), nodes, 0, vfs.MaxName, blockSize, 0} {
+	for _, v := range []uint64{magic, blockSize, blocks, free, free,
+		uint64(s.MaxNodes), nodes, 0, vfs.MaxName, blockSize, 0} {
 		b = le.AppendUint64(b, v)
 	}
 	return c.store(c.a[1], append(b, make([]byte, 120-len(b))...))

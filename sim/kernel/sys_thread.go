@@ -38,7 +38,8 @@ type cloneArgs struct {
 }
 
 func sysClone(c *call) (uint64, error) {
-	return c.clone(cloneArgs{flags: c.a[0] &^ 0xff, signal: c.a[0] & 0xff, stack: c.a[1], parentTID: c.a[2], childTID: c.a[3], tls: c.a[4]})
+	return c.clone(cloneArgs{flags: c.a[0] &^ 0xff, signal: c.a[0] & 0xff,
+		stack: c.a[1], parentTID: c.a[2], childTID: c.a[3], tls: c.a[4]})
 }
 
 // sysClone3 reads the arguments as struct clone_args.
@@ -77,7 +78,8 @@ func (c *call) clone(a cloneArgs) (uint64, error) {
 		return 0, c.lacks("a thread with flags %#x", f)
 	case f&^(cloneThreadFlags|cloneSysvsem|cloneSettls|cloneParentSettid|cloneChildCleartid|cloneChildSettid|cloneDetached|cloneUntraced|cloneIO) != 0:
 		return 0, errno.EINVAL
-	case c.thread.sched.undivided(), len(c.threads) >= maxThreads || uint64(len(c.threads)) >= c.proc.rlimits[rlimitNproc][0]:
+	case c.thread.sched.undivided(), len(c.threads) >= maxThreads ||
+		uint64(len(c.threads)) >= c.proc.rlimits[rlimitNproc][0]:
 		return 0, errno.EAGAIN
 	case f&cloneSettls != 0 && a.tls >= 1<<47:
 		return 0, errno.EPERM

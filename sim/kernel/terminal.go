@@ -144,7 +144,8 @@ func (c *call) openTerminal(id vfs.NodeID, flags uint32) (num uint64, ok bool, e
 func (c *call) openSlave(t *terminal, id vfs.NodeID, flags uint32) (uint64, error) {
 	p := c.proc
 	num, err := c.installTerm(t, FDTerminal, id, flags)
-	if err == nil && flags&oNoctty == 0 && flags&oAccmode != oWronly && p.pid == p.sid && t.session == 0 && c.controlling(p) == nil {
+	if err == nil && flags&oNoctty == 0 && flags&oAccmode != oWronly &&
+		p.pid == p.sid && t.session == 0 && c.controlling(p) == nil {
 		t.session, t.group = p.sid, p.pgid
 	}
 	return num, err
@@ -327,7 +328,8 @@ func (k *Kernel) checkTerms() error {
 	}
 	for i := range k.files.terms {
 		t := &k.files.terms[i]
-		if t.masters+t.slaves == 0 || t.number < 0 || t.number >= maxTerminals || t.id > k.sys.nextID || t.column < 0 || t.begin < 0 {
+		if t.masters+t.slaves == 0 || t.number < 0 || t.number >= maxTerminals ||
+			t.id > k.sys.nextID || t.column < 0 || t.begin < 0 {
 			return bad("terminal %d: %+v", t.id, *t)
 		}
 		waiting := 0

@@ -152,7 +152,8 @@ func sysNanosleep(c *call) (uint64, error) {
 func sysClockNanosleep(c *call) (uint64, error) {
 	const timerAbstime = 1
 	why := c.sleeps(int32(c.a[0]))
-	if id := int32(c.a[0]); why != nil && (id == clockThread || id >= 0 && why == errno.EINVAL || c.timed(id) == errno.EOPNOTSUPP && !alarms(id)) {
+	if id := int32(c.a[0]); why != nil &&
+		(id == clockThread || id >= 0 && why == errno.EINVAL || c.timed(id) == errno.EOPNOTSUPP && !alarms(id)) {
 		return 0, why // nobody sleeps by such a clock, whatever the time
 	}
 	t, err := c.timespecAt(c.a[2])

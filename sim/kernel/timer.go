@@ -355,7 +355,8 @@ func (c *call) itimer(which uint64) *timer {
 	if which != itimerReal {
 		clock = 2
 	}
-	return c.addTimer(timer{id: itimerBase + int(which), schedule: schedule{clock: clock}, signal: int32(itimerSignals[which])})
+	return c.addTimer(timer{id: itimerBase + int(which),
+		schedule: schedule{clock: clock}, signal: int32(itimerSignals[which])})
 }
 
 func sysGetitimer(c *call) (uint64, error) {
@@ -432,7 +433,8 @@ func sysTimerCreate(c *call) (uint64, error) {
 		if err := c.load(c.a[1], b); err != nil {
 			return 0, err
 		}
-		t.value, t.signal, t.notify, t.tid = le.Uint64(b), int32(le.Uint32(b[8:])), int32(le.Uint32(b[12:])), int32(le.Uint32(b[16:]))
+		t.value, t.signal, t.notify, t.tid = le.Uint64(b), int32(le.Uint32(b[8:])),
+			int32(le.Uint32(b[12:])), int32(le.Uint32(b[16:]))
 		switch {
 		case !isNotify(t.notify), t.notify != sigevNone && (t.signal < 1 || t.signal >= NSIG):
 			return 0, errno.EINVAL
@@ -518,7 +520,8 @@ func sysTimerfdCreate(c *call) (uint64, error) {
 	if c.a[1]&^(oCloexec|oNonblock) != 0 {
 		return 0, errno.EINVAL
 	}
-	num, err := c.install(desc{kind: FDTimer, flags: oRdwr | uint32(c.a[1])&oNonblock, timer: schedule{clock: int32(c.a[0])}}, c.a[1]&oCloexec != 0)
+	num, err := c.install(desc{kind: FDTimer, flags: oRdwr | uint32(c.a[1])&oNonblock,
+		timer: schedule{clock: int32(c.a[0])}}, c.a[1]&oCloexec != 0)
 	return uint64(num), err
 }
 

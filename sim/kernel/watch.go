@@ -226,7 +226,8 @@ func (k *Kernel) telling(ep *desc, from int, yield func(w Watch, events uint32) 
 
 // ask is telling for the descriptors in [from, to) of a tree. It returns the tree in which
 // those that had nothing to tell are not stirred any more, and whether yield wants more.
-func (k *Kernel) ask(n *watchTree, from, to int, yield func(w Watch, events uint32) bool) (asked *watchTree, more bool) {
+func (k *Kernel) ask(n *watchTree, from, to int,
+	yield func(w Watch, events uint32) bool) (asked *watchTree, more bool) {
 	if n == nil || !bool(n.Sum) {
 		return n, true
 	}

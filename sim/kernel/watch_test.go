@@ -22,7 +22,8 @@ func (r *rig) checkWatches() {
 		ep.watches.root.Each(func(w watched) bool {
 			d := r.k.files.desc(w.Desc)
 			if events := r.k.occurred(w.Watch); !bool(w.stirred) && events != 0 {
-				r.Errorf("epoll instance %d sleeps on events %#x of descriptor %d, a description of kind %d", ep.id, events, w.FD, d.kind)
+				r.Errorf("epoll instance %d sleeps on events %#x of descriptor %d, a description of kind %d",
+					ep.id, events, w.FD, d.kind)
 			}
 			for _, key := range r.k.keysOf(d) {
 				listed[key] = append(listed[key], watcher{ep.id, Watch{FD: w.FD, Desc: w.Desc}})
@@ -69,7 +70,8 @@ func TestManyWatches(t *testing.T) {
 			r.want(0, name, args...)
 			open = append(open, uint64(le.Uint32(r.get(fds, 4))), uint64(le.Uint32(r.get(fds+4, 4))))
 		}
-		eps := []uint64{uint64(r.sys("epoll_create1", 0)), uint64(r.sys("epoll_create1", 0)), uint64(r.sys("epoll_create1", 0))}
+		eps := []uint64{uint64(r.sys("epoll_create1", 0)),
+			uint64(r.sys("epoll_create1", 0)), uint64(r.sys("epoll_create1", 0))}
 		level := map[[2]uint64]uint32{} // events by instance and descriptor
 		for range 6 {
 			pair("pipe2", fds, oNonblock)

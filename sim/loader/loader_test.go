@@ -208,7 +208,8 @@ func FuzzParse(f *testing.F) {
 			}
 			at = s.VAddr + s.MemSize
 		}
-		if at > im.High || im.High > 1<<47 || im.Low%4096 != 0 || im.High%4096 != 0 || im.Low >= im.High || im.Align&(im.Align-1) != 0 {
+		if at > im.High || im.High > 1<<47 || im.Low%4096 != 0 ||
+			im.High%4096 != 0 || im.Low >= im.High || im.Align&(im.Align-1) != 0 {
 			t.Fatalf("bad span %+v", im)
 		}
 		if strings.Contains(im.Interp, "\x00") {

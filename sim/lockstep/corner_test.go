@@ -97,10 +97,12 @@ func program(code []byte) []byte {
 // What compilers do not write does the same on both sides, down to the bytes
 // that a string instruction stored before it faulted.
 func TestCorners(t *testing.T) {
-	r := same(t, lockstep.Options{Start: machine(t, sim.Config{Program: "/corners", Args: []string{"corners"}, Preload: map[string][]byte{"/corners": program(cornerCode(t))}})})
+	r := same(t, lockstep.Options{Start: machine(t, sim.Config{Program: "/corners",
+		Args: []string{"corners"}, Preload: map[string][]byte{"/corners": program(cornerCode(t))}})})
 	const own, withNT = 7, 4 // instructions that are the model's own affair, and those with NT, which not every host keeps
 	if r.End != "killed by signal 11" || r.Faults != 1 || r.Mirrored != own && r.Mirrored != own+withNT {
-		t.Errorf("%q, %d exceptions, %d mirrored, expected a fault at the end and %d mirrored or %d more", r.End, r.Faults, r.Mirrored, own, withNT)
+		t.Errorf("%q, %d exceptions, %d mirrored, expected a fault at the end and %d mirrored or %d more",
+			r.End, r.Faults, r.Mirrored, own, withNT)
 	}
 	for _, f := range []string{"PUSHF 9C", "POPF 9D", "BSF 0F BC /r", "SCAS AE", "DIVSS F3 0F 5E /r"} {
 		if !slices.Contains(r.Forms, f) {

@@ -150,7 +150,8 @@ func TestExceptionOnOneSide(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := r.Difference
-	if d == nil || d.Instruction != 5000 || !strings.Contains(d.String(), "signal illegal instruction") || !strings.Contains(d.String(), "the model: no exception") {
+	if d == nil || d.Instruction != 5000 || !strings.Contains(d.String(), "signal illegal instruction") ||
+		!strings.Contains(d.String(), "the model: no exception") {
 		t.Errorf("%+v\n%s", r, d)
 	}
 }

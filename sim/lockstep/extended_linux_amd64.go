@@ -27,7 +27,8 @@ const (
 func (p *process) extendedState(request int, image []byte) (int, error) {
 	v := unix.Iovec{Base: &image[0]}
 	v.SetLen(len(image))
-	_, _, errno := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(request), uintptr(p.pid), ntX86XState, uintptr(unsafe.Pointer(&v)), 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_PTRACE, uintptr(request),
+		uintptr(p.pid), ntX86XState, uintptr(unsafe.Pointer(&v)), 0, 0)
 	if errno != 0 {
 		return 0, fmt.Errorf("lockstep: ptrace request %#x: %w", request, errno)
 	}

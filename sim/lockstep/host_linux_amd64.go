@@ -18,7 +18,8 @@ type host struct {
 
 // leaves reports whether an instruction cannot be compared on the host.
 func (h *host) leaves(name string, before *x86.State) bool {
-	if h.losesNT && before.RFlags&x86.NT != 0 || h.needsStack && int64(before.R[x86.RSP]<<16)>>16 != int64(before.R[x86.RSP]) {
+	if h.losesNT && before.RFlags&x86.NT != 0 ||
+		h.needsStack && int64(before.R[x86.RSP]<<16)>>16 != int64(before.R[x86.RSP]) {
 		return true
 	}
 	switch name {
@@ -50,6 +51,7 @@ func (p *process) probe() (h host, err error) {
 	h.losesNT = try(nop, func(r *unix.PtraceRegs) { r.Eflags |= uint64(x86.NT) }) && p.regs.Eflags&uint64(x86.NT) == 0
 	h.needsStack = !try(nop, func(r *unix.PtraceRegs) { r.Rsp = nowhere })
 	lar := []byte{0x0F, 0x02, 0xD1} // lar edx, ecx
-	h.ownsNoTable = !try(lar, func(r *unix.PtraceRegs) { r.Rcx, r.Eflags = user32CS, r.Eflags&^zero }) || p.regs.Eflags&zero == 0
+	h.ownsNoTable = !try(lar, func(r *unix.PtraceRegs) { r.Rcx, r.Eflags = user32CS, r.Eflags&^zero }) ||
+		p.regs.Eflags&zero == 0
 	return h, errors.Join(err, p.write(stub, old[:]))
 }

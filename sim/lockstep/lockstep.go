@@ -17,8 +17,8 @@
 // functions of the x87, what FNSTENV, FNSAVE and FXSAVE write); near branches and
 // bit scans with prefixes that processors disagree about (see x86.Next.Odd);
 // flags that the manual leaves undefined; moves of segment registers; what the
-// program itself single-steps; the first instruction behind an exception; last instruction and data pointers of the x87;
-// the upper halves of the vector registers.
+// program itself single-steps; the first instruction behind an exception; last
+// instruction and data pointers of the x87; the upper halves of the vector registers.
 //
 // A string instruction with a REP prefix is one instruction here and one step
 // for each iteration on the host.

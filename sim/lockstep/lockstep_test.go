@@ -50,7 +50,8 @@ func guest(t *testing.T, name string) func() (*sim.Machine, error) {
 		t.Fatal(err)
 	}
 	path := "/guest/" + name
-	return machine(t, sim.Config{Program: path, Args: []string{name}, Preload: map[string][]byte{path: elf, "/tmp/.keep": nil}})
+	return machine(t,
+		sim.Config{Program: path, Args: []string{name}, Preload: map[string][]byte{path: elf, "/tmp/.keep": nil}})
 }
 
 // run compares. Where programs cannot be traced the test fails in CI and is
@@ -75,7 +76,8 @@ func same(t *testing.T, o lockstep.Options) *lockstep.Report {
 	if r.Difference != nil {
 		t.Fatalf("%s\nfrom %d: %d instructions compared", r.Difference, r.From, r.Compared)
 	}
-	t.Logf("from %d: %d compared, %d mirrored, %d exceptions, %d forms, %d pages; %s", r.From, r.Compared, r.Mirrored, r.Faults, len(r.Forms), r.Pages, r.End)
+	t.Logf("from %d: %d compared, %d mirrored, %d exceptions, %d forms, %d pages; %s",
+		r.From, r.Compared, r.Mirrored, r.Faults, len(r.Forms), r.Pages, r.End)
 	if r.Absent != nil {
 		t.Logf("this processor lacks %q", r.Absent)
 	}
@@ -88,7 +90,8 @@ func TestVectorGuest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := machine(t, sim.Config{Program: "/guest/ymm", Args: []string{"ymm"}, Level: x86.V3, Preload: map[string][]byte{"/guest/ymm": elf}})
+	start := machine(t, sim.Config{Program: "/guest/ymm", Args: []string{"ymm"},
+		Level: x86.V3, Preload: map[string][]byte{"/guest/ymm": elf}})
 	r := same(t, lockstep.Options{Start: start, From: 80_000, Max: 20_000})
 	if !strings.Contains(strings.Join(r.Forms, "\n"), "VPERMQ") && r.Absent == nil {
 		t.Errorf("forms %v: no AVX2 among them", r.Forms)

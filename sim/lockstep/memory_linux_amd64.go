@@ -195,7 +195,8 @@ type unequal struct {
 }
 
 func (u *unequal) String() string {
-	return fmt.Sprintf("memory at %#x: model % x, processor % x (%d bytes differ in this page)", u.va, u.model, u.cpu, u.differing)
+	return fmt.Sprintf("memory at %#x: model % x, processor % x (%d bytes differ in this page)",
+		u.va, u.model, u.cpu, u.differing)
 }
 
 // compareChanged compares the pages that the model changed since settle.

@@ -175,7 +175,8 @@ func (p *process) writeRegs() error {
 
 // general returns where the general registers lie in regs, in encoding order.
 func general(r *unix.PtraceRegs) [16]*uint64 {
-	return [16]*uint64{&r.Rax, &r.Rcx, &r.Rdx, &r.Rbx, &r.Rsp, &r.Rbp, &r.Rsi, &r.Rdi, &r.R8, &r.R9, &r.R10, &r.R11, &r.R12, &r.R13, &r.R14, &r.R15}
+	return [16]*uint64{&r.Rax, &r.Rcx, &r.Rdx, &r.Rbx, &r.Rsp, &r.Rbp, &r.Rsi,
+		&r.Rdi, &r.R8, &r.R9, &r.R10, &r.R11, &r.R12, &r.R13, &r.R14, &r.R15}
 }
 
 // selectors returns where the segment registers lie in regs, in the order of x86.Selectors.
@@ -294,7 +295,8 @@ func (p *process) syscallAt(rip uint64, nr uint64, a ...uint64) (uint64, error) 
 
 // mapAt maps zeros, over what is there. prot is of mmap(2).
 func (p *process) mapAt(lo, hi, prot uint64) error {
-	_, err := p.syscallAt(stub, unix.SYS_MMAP, lo, hi-lo, prot, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED|unix.MAP_NORESERVE, ^uint64(0), 0)
+	_, err := p.syscallAt(stub, unix.SYS_MMAP, lo, hi-lo, prot,
+		unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_FIXED|unix.MAP_NORESERVE, ^uint64(0), 0)
 	return failed("mmap", lo, hi, err)
 }
 

@@ -76,7 +76,8 @@ func threeByte(r *rand.Rand) (code []byte) {
 	if r.IntN(2) == 0 {
 		return append(append(code, 0x38, byte(r.IntN(0x42))), randomOperands(r)...)
 	}
-	opcode := []byte{8, 9, 10, 11, 12, 13, 14, 15, 0x14, 0x15, 0x16, 0x17, 0x20, 0x21, 0x22, 0x40, 0x41, 0x42, 0x60, 0x61, 0x62, 0x63}[r.IntN(22)]
+	opcode := []byte{8, 9, 10, 11, 12, 13, 14, 15, 0x14, 0x15, 0x16, 0x17,
+		0x20, 0x21, 0x22, 0x40, 0x41, 0x42, 0x60, 0x61, 0x62, 0x63}[r.IntN(22)]
 	return append(append(append(code, 0x3a, opcode), randomOperands(r)...), byte(r.IntN(256)))
 }
 
@@ -111,8 +112,9 @@ func TestRandomCode(t *testing.T) {
 	}
 	for i := range *randomPrograms {
 		code := randomProgram(det.Stream(*randomSeed, fmt.Sprintf("lockstep random code %d", i)))
-		r := run(t, lockstep.Options{Max: 2000, Start: machine(t, sim.Config{Program: "/random", Args: []string{"random"}, Level: level,
-			Preload: map[string][]byte{"/random": program(code)}})})
+		r := run(t,
+			lockstep.Options{Max: 2000, Start: machine(t, sim.Config{Program: "/random", Args: []string{"random"}, Level: level,
+				Preload: map[string][]byte{"/random": program(code)}})})
 		if r.Difference != nil {
 			t.Errorf("program %d of seed %d: %s", i, *randomSeed, r.Difference)
 		}
@@ -124,7 +126,8 @@ func TestRandomCode(t *testing.T) {
 			forms[f] = true
 		}
 	}
-	t.Logf("%d instructions and %d exceptions compared, %d forms, %d programs ended by what is unsupported", compared, faults, len(forms), unsupported)
+	t.Logf("%d instructions and %d exceptions compared, %d forms, %d programs ended by what is unsupported",
+		compared, faults, len(forms), unsupported)
 	if faults*4 < uint64(*randomPrograms) {
 		t.Errorf("%d of %d programs ended with an exception: they test nothing", faults, *randomPrograms)
 	}

@@ -35,7 +35,8 @@ func TestRealPrograms(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path, err := real.Path(c.program)
-			if errors.As(err, new(*real.Missing)) && !*record && os.Getenv("CI") != "true" && os.Getenv("ZHUQUE_REAL") != "need" {
+			if errors.As(err, new(*real.Missing)) && !*record &&
+				os.Getenv("CI") != "true" && os.Getenv("ZHUQUE_REAL") != "need" {
 				t.Skip(err)
 			}
 			if err != nil {
@@ -44,7 +45,8 @@ func TestRealPrograms(t *testing.T) {
 			if testing.Short() {
 				c.from = c.from[:1]
 			}
-			start := machine(t, sim.Config{Program: path, Args: append([]string{path}, c.args...), Env: []string{"PATH=/bin", "HOME=/"}, Files: vfs.Options{Root: "/"}})
+			start := machine(t, sim.Config{Program: path, Args: append([]string{path}, c.args...),
+				Env: []string{"PATH=/bin", "HOME=/"}, Files: vfs.Options{Root: "/"}})
 			n := uint64(30_000)
 			if *record {
 				n *= recordTimes

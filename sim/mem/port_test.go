@@ -129,7 +129,8 @@ func TestStoreAcrossAHoleChangesNothing(t *testing.T) {
 		func() {
 			defer func() {
 				f, ok := recover().(*Fault)
-				if !ok || f.Addr != c.fault || f.Access != Write || f.Mapped != c.mapped || (f.Kind == NonCanonical) != (c.va>>47 != 0) {
+				if !ok || f.Addr != c.fault || f.Access != Write ||
+					f.Mapped != c.mapped || (f.Kind == NonCanonical) != (c.va>>47 != 0) {
 					t.Errorf("store of %d bytes at %#x: fault %+v", c.size, c.va, f)
 				}
 			}()

@@ -25,7 +25,8 @@ func (d dumb) write(a phys.Addr, data []byte) {
 // frames spread over near, far, DRAM and PMEM addresses, so that all levels of
 // the tree are shared and split.
 func frames() (list []phys.Frame) {
-	for _, base := range []phys.Frame{0, 1 << 6, 1 << 12, 1 << 20, phys.PMEMBase.Frame(), phys.PMEMBase.Frame() + 1<<18, 1<<30 - 80} {
+	for _, base := range []phys.Frame{0, 1 << 6, 1 << 12, 1 << 20,
+		phys.PMEMBase.Frame(), phys.PMEMBase.Frame() + 1<<18, 1<<30 - 80} {
 		for i := range phys.Frame(70) {
 			if i%9 == 0 || i > 60 {
 				list = append(list, base+i)

@@ -131,7 +131,8 @@ func (v *visitor) fields(t reflect.Type, at unsafe.Pointer, l Leaf) {
 		if as&Skipped != 0 {
 			continue
 		}
-		v.value(f.Type, unsafe.Add(at, f.Offset), Leaf{Path: join(l.Path, f.Name), Field: typeName(t) + "." + f.Name, As: as | l.As&Derived})
+		v.value(f.Type, unsafe.Add(at, f.Offset),
+			Leaf{Path: join(l.Path, f.Name), Field: typeName(t) + "." + f.Name, As: as | l.As&Derived})
 	}
 }
 
@@ -270,7 +271,8 @@ func (c *cloner) pointer(v reflect.Value, as Treatment) {
 // Common returns the memory that two graphs both lead to and that may be changed where it
 // lies, by the fields that lead there.
 func (p *Plan[T]) Common(a, b *T) (fields []string) {
-	w := walk{limit: 1 << 20, shared: func(t reflect.Type, name string) { fields = append(fields, fmt.Sprintf("%s (%v)", name, t)) }}
+	w := walk{limit: 1 << 20,
+		shared: func(t reflect.Type, name string) { fields = append(fields, fmt.Sprintf("%s (%v)", name, t)) }}
 	w.shape(p.root, unsafe.Pointer(a), unsafe.Pointer(b))
 	slices.Sort(fields)
 	return slices.Compact(fields)

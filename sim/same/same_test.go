@@ -140,7 +140,8 @@ func TestTreatments(t *testing.T) {
 		got := newWorld()
 		c.change(got)
 		d := p.Compare(newWorld(), got, 1)
-		if text := strings.Trim(fmt.Sprint(d), "[]"); len(d) > 1 || len(d) == 0 && c.want != "" || len(d) == 1 && d[0].String() != c.want {
+		if text := strings.Trim(fmt.Sprint(d), "[]"); len(d) > 1 ||
+			len(d) == 0 && c.want != "" || len(d) == 1 && d[0].String() != c.want {
 			t.Errorf("%s: %q, want %q", name, text, c.want)
 		}
 	}

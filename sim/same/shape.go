@@ -84,7 +84,8 @@ func (p *table) add(s *shape, t reflect.Type, off uintptr, name string, as Treat
 	st := step{off: off, name: name, typ: t, as: as}
 	var elem reflect.Type
 	switch t.Kind() {
-	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16,
+	case reflect.Bool, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32,
+		reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16,
 		reflect.Uint32, reflect.Uint64, reflect.Uintptr, reflect.Float32, reflect.Float64:
 		s.plainField(leaf{name, off, t.Size(), t, as, owner})
 		return nil
@@ -113,7 +114,8 @@ func (p *table) add(s *shape, t reflect.Type, off uintptr, name string, as Treat
 	case reflect.Map:
 		st.kind, elem = mapOf, t.Elem()
 	default:
-		return fmt.Errorf("%s.%s: values of type %v cannot be compared; expected a row that says what is to be done", owner, name, t)
+		return fmt.Errorf("%s.%s: values of type %v cannot be compared; expected a row that says what is to be done",
+			owner, name, t)
 	}
 	if elem != nil {
 		var err error

@@ -42,12 +42,14 @@ func TestFilesThatLie(t *testing.T) {
 		t.Fatal(err)
 	}
 	var targets [][2]uint64
-	for _, name := range []string{".debug_info", ".debug_abbrev", ".debug_line", ".debug_rnglists", ".debug_str", ".debug_line_str", ".eh_frame", ".symtab", ".strtab", ".dynsym", ".rela.plt", ".note.gnu.build-id"} {
+	for _, name := range []string{".debug_info", ".debug_abbrev", ".debug_line", ".debug_rnglists", ".debug_str",
+		".debug_line_str", ".eh_frame", ".symtab", ".strtab", ".dynsym", ".rela.plt", ".note.gnu.build-id"} {
 		if s := f.Section(name); s != nil {
 			targets = append(targets, [2]uint64{s.Offset, s.FileSize})
 		}
 	}
-	targets = append(targets, [2]uint64{0, 64}, [2]uint64{64, 800}, [2]uint64{binary.LittleEndian.Uint64(good[40:]), uint64(len(f.Sections)) * 64})
+	targets = append(targets, [2]uint64{0, 64}, [2]uint64{64, 800},
+		[2]uint64{binary.LittleEndian.Uint64(good[40:]), uint64(len(f.Sections)) * 64})
 	rounds := 300
 	if testing.Short() {
 		rounds = 30
@@ -84,8 +86,10 @@ func TestFilesThatLie(t *testing.T) {
 
 // What is no ELF file, or is empty, has no symbols.
 func TestNoSymbols(t *testing.T) {
-	for _, data := range [][]byte{nil, {0x7f}, []byte("\x7fELF"), []byte("#!/bin/sh\n"), bytes.Repeat([]byte{0xff}, 8192)} {
-		p := &symbols.Process{Mappings: []symbols.Mapping{{Start: 0x1000, End: 0x3000, Exec: true, Name: "/bin/x", File: fileOf(data)}}}
+	for _, data := range [][]byte{nil, {0x7f}, []byte("\x7fELF"),
+		[]byte("#!/bin/sh\n"), bytes.Repeat([]byte{0xff}, 8192)} {
+		p := &symbols.Process{Mappings: []symbols.Mapping{{Start: 0x1000,
+			End: 0x3000, Exec: true, Name: "/bin/x", File: fileOf(data)}}}
 		l := p.At(0x1234)
 		if l.Symbol != "" || l.HasLine() || l.Module != "/bin/x" || l.Offset != 0x234 {
 			t.Errorf("%.10q: %+v", data, l)

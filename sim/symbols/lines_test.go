@@ -199,7 +199,8 @@ func TestSeparateDebugFiles(t *testing.T) {
 		{"with another checksum", tree{"/usr/lib/debug/bin/program.debug": other}, false},
 	} {
 		l := mapped(t, data, 0x7000_0000, nil, c.files).At(0x7000_0000 + at)
-		if l.HasLine() != c.line || c.line && (l.Function != "recurse" || l.Symbol != "recurse" || path.Base(l.File) != "stack.c") {
+		if l.HasLine() != c.line ||
+			c.line && (l.Function != "recurse" || l.Symbol != "recurse" || path.Base(l.File) != "stack.c") {
 			t.Errorf("debug file %s: %v, %+v", c.name, l, l)
 		}
 	}

@@ -175,7 +175,8 @@ func buildID(e *elf.File) []byte {
 	}
 	b, err := s.Data()
 	for err == nil && len(b) >= 12 {
-		nameSize, size, kind := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
+		nameSize, size, kind := binary.LittleEndian.Uint32(b),
+			binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:])
 		b = b[12:]
 		n, d := (uint64(nameSize)+3)&^3, (uint64(size)+3)&^3
 		if n+uint64(size) > uint64(len(b)) {

@@ -99,7 +99,8 @@ func readPrologue(code []byte, now uint64) (f prologue, ok bool) {
 			f.push(int(c[0] & 7))
 		case n == 2 && c[0] == 0x41 && c[1]>>3 == 0x50>>3:
 			f.push(int(c[1]&7) + 8)
-		case n == 3 && f.depth == 8 && f.saved[5] == 8 && (string(c[:3]) == "\x48\x89\xe5" || string(c[:3]) == "\x48\x8b\xec"):
+		case n == 3 && f.depth == 8 && f.saved[5] == 8 &&
+			(string(c[:3]) == "\x48\x89\xe5" || string(c[:3]) == "\x48\x8b\xec"):
 			return f, false // PUSH RBP; MOV RBP, RSP
 		case n == 4 && string(c[:3]) == "\x48\x83\xec": // SUB RSP, imm8
 			f.depth += uint64(int64(int8(c[3])))

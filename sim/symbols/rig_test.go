@@ -88,8 +88,9 @@ func mapped(t testing.TB, data []byte, base uint64, cache *symbols.Cache, files 
 			continue
 		}
 		start := g.Vaddr &^ pageMask
-		p.Mappings = append(p.Mappings, symbols.Mapping{Start: base + start, End: base + (g.Vaddr+g.Filesz+pageMask)&^pageMask,
-			Off: g.Off &^ pageMask, Exec: g.Flags&elf.PF_X != 0, Name: "/bin/program", File: fileOf(data)})
+		p.Mappings = append(p.Mappings,
+			symbols.Mapping{Start: base + start, End: base + (g.Vaddr+g.Filesz+pageMask)&^pageMask,
+				Off: g.Off &^ pageMask, Exec: g.Flags&elf.PF_X != 0, Name: "/bin/program", File: fileOf(data)})
 	}
 	return p
 }

@@ -64,13 +64,15 @@ func stackAt(t testing.TB, m *sim.Machine, function string, n int) symbols.Stack
 	return nil
 }
 
-var gdbFrame = regexp.MustCompile(`(?m)^#\d+ +(?:0x[0-9a-f]+ in )?(\S+|<signal handler called>)(?: \(.*\))?(?: at (\S+:\d+))?(?: from \S+)?$`)
+var gdbFrame = regexp.MustCompile(
+	`(?m)^#\d+ +(?:0x[0-9a-f]+ in )?(\S+|<signal handler called>)(?: \(.*\))?(?: at (\S+:\d+))?(?: from \S+)?$`)
 
 // gdbStack is what gdb prints at the same place of a native run.
 func gdbStack(t *testing.T, function string, n int, program string, args ...string) (list []string) {
 	t.Helper()
 	needs(t, "gdb")
-	script := []string{"-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set breakpoint pending on", "-ex", "set backtrace past-main on", "-ex", "handle SIGUSR1 nostop noprint pass",
+	script := []string{"-nx", "-batch", "-ex", "set debuginfod enabled off", "-ex", "set breakpoint pending on",
+		"-ex", "set backtrace past-main on", "-ex", "handle SIGUSR1 nostop noprint pass",
 		"-ex", "set print frame-arguments none", "-ex", "break *" + function, "-ex", "run", "-ex", fmt.Sprintf("ignore 1 %d", n-1)}
 	if n > 1 {
 		script = append(script, "-ex", "continue")
@@ -169,7 +171,8 @@ func TestStoresOfALibraryAreNamedByTheirCallers(t *testing.T) {
 	for _, opt := range []string{"-O0", "-O2"} {
 		program := build(t, "gcc", "pmem.c", opt, "-g", "-lpmem")
 		pool := filepath.Join("/mnt/pmem", "pool")
-		for _, c := range []struct{ in, line string }{{"pmem_persist", "pmem.c:7 (fill)"}, {"pmem_memcpy_persist", "pmem.c:8 (fill)"}} {
+		for _, c := range []struct{ in, line string }{{"pmem_persist", "pmem.c:7 (fill)"},
+			{"pmem_memcpy_persist", "pmem.c:8 (fill)"}} {
 			m, cache := guest(t, program, pool), &symbols.Cache{}
 			s := stackAt(t, m, c.in, 1)
 			f, ok := s.Line()

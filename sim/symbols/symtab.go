@@ -166,7 +166,8 @@ func (o *object) stubs(t symtab) symtab {
 				}
 				slot := sec.Addr + off + uint64(i) + 6 + uint64(int64(int32(binary.LittleEndian.Uint32(stub[i+2:]))))
 				if n := slots[slot]; n != "" {
-					t = append(t, symbol{addr: sec.Addr + off, size: s.bytes, end: sec.Addr + off + s.bytes, name: n + "@plt", rank: 1})
+					t = append(t,
+						symbol{addr: sec.Addr + off, size: s.bytes, end: sec.Addr + off + s.bytes, name: n + "@plt", rank: 1})
 				}
 				break
 			}

@@ -60,7 +60,8 @@ type blockKey struct {
 }
 
 func newCodeCache() *codeCache {
-	return &codeCache{all: map[blockKey]*block{}, byFrame: map[phys.Frame][]*block{}, limit: defaultBlock, scratch: make([]Inst, 0, defaultBlock)}
+	return &codeCache{all: map[blockKey]*block{}, byFrame: map[phys.Frame][]*block{},
+		limit: defaultBlock, scratch: make([]Inst, 0, defaultBlock)}
 }
 
 func tableSlot(rip uint64) uint64 { return (rip ^ rip>>tableBits) & (1<<tableBits - 1) }

@@ -156,7 +156,8 @@ func TestFetchAcrossForbiddenPage(t *testing.T) {
 		t.Fatalf("stop %+v, want an execute page fault", s)
 	}
 	if f := s.Exc.Fault; f.Addr != end || f.Access != mem.Exec || m.RIP != end-2 || m.Retired != 1 {
-		t.Fatalf("fault at %#x (%v), rip %#x, %d retired; want %#x, execute, %#x, 1", f.Addr, f.Access, m.RIP, m.Retired, end, end-2)
+		t.Fatalf("fault at %#x (%v), rip %#x, %d retired; want %#x, execute, %#x, 1",
+			f.Addr, f.Access, m.RIP, m.Retired, end, end-2)
 	}
 }
 

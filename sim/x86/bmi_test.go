@@ -37,7 +37,8 @@ func TestBMI(t *testing.T) {
 			m.R[RAX], m.R[RBX], m.R[RCX], m.R[RDX], m.R[RSI] = 1, 3, control, low, src
 			m.step(t, 1)
 			if m.R[RAX] != c.rax || m.R[RBX] != c.rbx || m.flags()&(CF|ZF|SF|OF) != c.flags {
-				t.Errorf("%s on %v: rax %#x rbx %#x flags %#x, want %#x %#x %#x", c.text, l, m.R[RAX], m.R[RBX], m.flags(), c.rax, c.rbx, c.flags)
+				t.Errorf("%s on %v: rax %#x rbx %#x flags %#x, want %#x %#x %#x",
+					c.text, l, m.R[RAX], m.R[RBX], m.flags(), c.rax, c.rbx, c.flags)
 			}
 		}
 		if text, _ := Disasm([]byte(c.code), testCode); text != c.text {

@@ -48,7 +48,8 @@ const (
 	maxExtended = 0x80000008
 )
 
-var featureLeaves = [levels]map[uint32]*cpuidLeaf{{1: {}, 7: {}, 0x0D: {}, 0x80000001: {}}, {1: {}, 7: {}, 0x0D: {}, 0x80000001: {}}}
+var featureLeaves = [levels]map[uint32]*cpuidLeaf{{1: {}, 7: {}, 0x0D: {}, 0x80000001: {}},
+	{1: {}, 7: {}, 0x0D: {}, 0x80000001: {}}}
 
 func init() {
 	set := func(name string) {

@@ -286,14 +286,16 @@ func TestSHA(t *testing.T) {
 			t.Errorf("SHA-1 of %d bytes: %x, want %x", n, got, want)
 		}
 	}
-	if got := hex.EncodeToString(sha256Instructions(t, []byte("abc"))); got != "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" {
+	if got := hex.EncodeToString(sha256Instructions(t,
+		[]byte("abc"))); got != "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" {
 		t.Errorf("SHA-256 of abc: %s", got)
 	}
 }
 
 // BenchmarkCrypto is the cost of single instructions.
 func BenchmarkCrypto(b *testing.B) {
-	for _, c := range []struct{ name, opcode, imm string }{{"AESENC", aesENC, ""}, {"PCLMULQDQ", clMUL, "\x10"}, {"SHA256RNDS2", sha256RNDS2, ""}} {
+	for _, c := range []struct{ name, opcode, imm string }{{"AESENC", aesENC, ""},
+		{"PCLMULQDQ", clMUL, "\x10"}, {"SHA256RNDS2", sha256RNDS2, ""}} {
 		b.Run(c.name, func(b *testing.B) {
 			var v vectorCode
 			for range 32 {

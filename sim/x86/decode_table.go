@@ -24,7 +24,8 @@ const (
 	immIs4          // a register number in the upper four bits of a byte
 )
 
-var immKinds = map[string]immKind{"ib": immIb, "iw": immIw, "id": immId, "iz": immIz, "iv": immIv, "io": immIo, "cb": immCb, "cd": immCd, "mo": immMo, "/is4": immIs4}
+var immKinds = map[string]immKind{"ib": immIb, "iw": immIw, "id": immId, "iz": immIz,
+	"iv": immIv, "io": immIo, "cb": immCb, "cd": immCd, "mo": immMo, "/is4": immIs4}
 
 // sizeKind says how Inst.width follows from the prefixes.
 type sizeKind uint8
@@ -130,7 +131,8 @@ func newForm(r *Row) form {
 		f.size = sizeF
 	case len(first) == 2 && first[1] == 'b' || first == "AL" || first == "DX" && r.Args == "DX,AL":
 		f.size = sizeB
-	case strings.Contains(r.Args, "Ey") || strings.Contains(r.Args, "Gy") || strings.Contains(r.Args, "My") || strings.Contains(r.Args, "By") || e.class == class66:
+	case strings.Contains(r.Args, "Ey") || strings.Contains(r.Args, "Gy") ||
+		strings.Contains(r.Args, "My") || strings.Contains(r.Args, "By") || e.class == class66:
 		f.size = sizeY
 	}
 	if e.class >= 0 {
@@ -323,7 +325,8 @@ func placeClass(o *opcode, e *encoding, class int, claim func(*uint16)) {
 	}
 	for i := range uint8(32) {
 		w, mod3, digit := i>>4, i>>3&1, i&7
-		if e.rexW >= 0 && int(w) != e.rexW || e.mod == 3 && mod3 == 0 || e.mod == 0 && mod3 == 1 || e.digit >= 0 && int(digit) != e.digit {
+		if e.rexW >= 0 && int(w) != e.rexW || e.mod == 3 && mod3 == 0 ||
+			e.mod == 0 && mod3 == 1 || e.digit >= 0 && int(digit) != e.digit {
 			continue
 		}
 		claim(&o.cells[cell(class, w, mod3, digit)])

@@ -117,7 +117,8 @@ func TestDecodeLengths(t *testing.T) {
 				t.Fatalf("%s: x86asm at %#x: %v", opt, off, err)
 			}
 			if st := V3.decode(code[off:], section.Addr+uint64(off), &in); st != decoded || int(in.length) != want.Len {
-				t.Fatalf("%s at %#x: % x: status %d length %d, x86asm has %v of %d", opt, off, code[off:off+want.Len], st, in.length, want, want.Len)
+				t.Fatalf("%s at %#x: % x: status %d length %d, x86asm has %v of %d",
+					opt, off, code[off:off+want.Len], st, in.length, want, want.Len)
 			}
 			off += want.Len
 		}
@@ -163,17 +164,20 @@ func TestBadEncodingPanics(t *testing.T) {
 // there, the same way each time, and execution of what decoded ends in a defined
 // way with a state that another run reproduces.
 func FuzzDecode(f *testing.F) {
-	for _, s := range []string{"\x90", "\x48\x8B\x04\x25\x00\x00\x60\x00", "\xF3\xA4", "\xF0\x0F\xC1\x03", "\x0F\x05", "\xC3", "\xF7\xF1", "\xD9\xE8", "\x66\x0F\xAE\x33", "\x8F\x04\x24",
+	for _, s := range []string{"\x90", "\x48\x8B\x04\x25\x00\x00\x60\x00", "\xF3\xA4", "\xF0\x0F\xC1\x03",
+		"\x0F\x05", "\xC3", "\xF7\xF1", "\xD9\xE8", "\x66\x0F\xAE\x33", "\x8F\x04\x24",
 		"\xC5\xFD\x58\x03", "\xC4\xE2\x71\x90\x04\x90", "\xC4\xE2\x75\x2F\x03", "\xC4\xE3\x75\x4A\xC2\x30", "\xC5\xFC\x77"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, code []byte) {
 		var a, b Inst
 		st := V3.decode(code, testCode, &a)
-		if st == decoded && (a.length == 0 || int(a.length) > min(len(code), maxLength) || a.next != testCode+uint64(a.length)) {
+		if st == decoded &&
+			(a.length == 0 || int(a.length) > min(len(code), maxLength) || a.next != testCode+uint64(a.length)) {
 			t.Fatalf("% x: length %d", code, a.length)
 		}
-		if st != V3.decode(code, testCode, &b) || a.length != b.length || a.row != b.row || a.imm != b.imm || a.disp != b.disp {
+		if st != V3.decode(code, testCode, &b) || a.length != b.length ||
+			a.row != b.row || a.imm != b.imm || a.disp != b.disp {
 			t.Fatalf("% x: decodes differently the second time", code)
 		}
 		if text, n := Disasm(code, testCode); len(code) > 0 && (text == "" || n == 0) {

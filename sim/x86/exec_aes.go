@@ -83,7 +83,8 @@ func aesEncrypt(s, key x128, _ uint64) x128 {
 func aesEncryptLast(s, key x128, _ uint64) x128 {
 	a, b, c, d := s.columns()
 	t := &aes.sbox
-	return joined(substituted(t, a, b, c, d), substituted(t, b, c, d, a), substituted(t, c, d, a, b), substituted(t, d, a, b, c)).xor(key)
+	return joined(substituted(t, a, b, c, d), substituted(t, b, c, d, a),
+		substituted(t, c, d, a, b), substituted(t, d, a, b, c)).xor(key)
 }
 
 func aesDecrypt(s, key x128, _ uint64) x128 {
@@ -95,7 +96,8 @@ func aesDecrypt(s, key x128, _ uint64) x128 {
 func aesDecryptLast(s, key x128, _ uint64) x128 {
 	a, b, c, d := s.columns()
 	t := &aes.inverse
-	return joined(substituted(t, a, d, c, b), substituted(t, b, a, d, c), substituted(t, c, b, a, d), substituted(t, d, c, b, a)).xor(key)
+	return joined(substituted(t, a, d, c, b), substituted(t, b, a, d, c),
+		substituted(t, c, b, a, d), substituted(t, d, c, b, a)).xor(key)
 }
 
 // aesUnmix is InvMixColumns alone: the substitution undoes the one in the table.

@@ -299,19 +299,22 @@ func vpaddd(c *CPU, in *Inst) {
 	var b Vec
 	c.sourceV(in, &b)
 	a := &c.V[in.vvvv&15]
-	c.setV(in, &Vec{addLanes(a[0], b[0], high32), addLanes(a[1], b[1], high32), addLanes(a[2], b[2], high32), addLanes(a[3], b[3], high32)})
+	c.setV(in, &Vec{addLanes(a[0], b[0], high32), addLanes(a[1], b[1], high32),
+		addLanes(a[2], b[2], high32), addLanes(a[3], b[3], high32)})
 }
 
 func vpcmpeqb(c *CPU, in *Inst) {
 	var b Vec
 	c.sourceV(in, &b)
 	a := &c.V[in.vvvv&15]
-	c.setV(in, &Vec{equalLanes(a[0], b[0], high8, 8), equalLanes(a[1], b[1], high8, 8), equalLanes(a[2], b[2], high8, 8), equalLanes(a[3], b[3], high8, 8)})
+	c.setV(in, &Vec{equalLanes(a[0], b[0], high8, 8), equalLanes(a[1], b[1], high8, 8),
+		equalLanes(a[2], b[2], high8, 8), equalLanes(a[3], b[3], high8, 8)})
 }
 
 func vpminub(c *CPU, in *Inst) {
 	var b Vec
 	c.sourceV(in, &b)
 	a := &c.V[in.vvvv&15]
-	c.setV(in, &Vec{minUnsigned(a[0], b[0], high8, 8), minUnsigned(a[1], b[1], high8, 8), minUnsigned(a[2], b[2], high8, 8), minUnsigned(a[3], b[3], high8, 8)})
+	c.setV(in, &Vec{minUnsigned(a[0], b[0], high8, 8), minUnsigned(a[1], b[1], high8, 8),
+		minUnsigned(a[2], b[2], high8, 8), minUnsigned(a[3], b[3], high8, 8)})
 }

@@ -232,7 +232,8 @@ func (s shape) encodeALU(op int, width int, imm int32, short bool) []byte {
 func value(r *rand.Rand) uint64 {
 	switch r.IntN(4) {
 	case 0:
-		return []uint64{0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0x7FFFFFFF, 0x80000000, 1<<63 - 1, 1 << 63, ^uint64(0)}[r.IntN(12)]
+		return []uint64{0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0x7FFFFFFF,
+			0x80000000, 1<<63 - 1, 1 << 63, ^uint64(0)}[r.IntN(12)]
 	case 1:
 		return uint64(int64(int8(r.Uint32())))
 	}
@@ -263,7 +264,8 @@ func (s shape) putReg(regs *[32]uint64, n, width int, v uint64) {
 
 // run executes one instruction and compares registers, memory and the flags in
 // defined with what the dumb implementation gives.
-func (s shape) run(t *testing.T, m *machine, what string, code []byte, width int, defined uint64, want func(a, b uint64, d *dumb) uint64, imm int32) {
+func (s shape) run(t *testing.T, m *machine, what string, code []byte, width int,
+	defined uint64, want func(a, b uint64, d *dumb) uint64, imm int32) {
 	t.Helper()
 	r := det.Stream(uint64(imm), what)
 	m.write(testCode, code)
@@ -299,7 +301,8 @@ func (s shape) run(t *testing.T, m *machine, what string, code []byte, width int
 		t.Fatalf("%s % x: a=%#x b=%#x flags %#x: flags %#x, want %#x", what, code, a, b, flags, got, d.flags&defined)
 	}
 	if m.R != regs || m.Port.Load64(testData+64) != cell {
-		t.Fatalf("%s % x: a=%#x b=%#x flags %#x: registers %x memory %#x, want %x %#x", what, code, a, b, flags, m.R[:16], m.Port.Load64(testData+64), regs[:16], cell)
+		t.Fatalf("%s % x: a=%#x b=%#x flags %#x: registers %x memory %#x, want %x %#x",
+			what, code, a, b, flags, m.R[:16], m.Port.Load64(testData+64), regs[:16], cell)
 	}
 	if m.RIP != testCode+uint64(len(code)) {
 		t.Fatalf("%s % x: rip advanced by %d", what, code, m.RIP-testCode)
@@ -327,7 +330,8 @@ func TestALUAgainstDumbImplementation(t *testing.T) {
 						imm = int32(int16(imm))
 					}
 					what := fmt.Sprintf("%s %s %d #%d", name, s.name, width, i)
-					s.run(t, m, what, s.encodeALU(op, width, imm, short), width, defined, func(a, b uint64, d *dumb) uint64 { return d.alu(op, a, b) }, imm)
+					s.run(t, m, what, s.encodeALU(op, width, imm, short), width, defined,
+						func(a, b uint64, d *dumb) uint64 { return d.alu(op, a, b) }, imm)
 					n++
 				}
 			}
@@ -371,7 +375,8 @@ func TestShiftsAgainstDumbImplementation(t *testing.T) {
 						}
 					}
 					what := fmt.Sprintf("%s %s %d by %d", name, s.name, width, count)
-					s.run(t, m, what, code, width, defined, func(a, _ uint64, d *dumb) uint64 { return d.shift(op, a, uint64(count)) }, count)
+					s.run(t, m, what, code, width, defined,
+						func(a, _ uint64, d *dumb) uint64 { return d.shift(op, a, uint64(count)) }, count)
 				}
 			}
 		}

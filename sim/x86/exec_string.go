@@ -137,7 +137,8 @@ func (c *CPU) words(in *Inst, dst uint64) (n, per uint64) {
 // alignTo8 runs single iterations until RDI is a multiple of 8, when that is possible.
 func (c *CPU) alignTo8(in *Inst, one handler) {
 	w := uint64(in.width)
-	for c.R[RDI]&7 != 0 && c.R[RDI]&(w-1) == 0 && c.R[RCX] > 32 && c.rest&DF == 0 && c.rep > 0 && in.prefix&prefixAddr32 == 0 {
+	for c.R[RDI]&7 != 0 && c.R[RDI]&(w-1) == 0 && c.R[RCX] > 32 &&
+		c.rest&DF == 0 && c.rep > 0 && in.prefix&prefixAddr32 == 0 {
 		c.rep--
 		one(c, in)
 		c.R[RCX]--

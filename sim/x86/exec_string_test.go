@@ -167,7 +167,8 @@ func TestInterruptedRep(t *testing.T) {
 				break
 			}
 			if complete || done != n || parts.RIP != testCode || parts.Retired != 0 {
-				t.Fatalf("case %d % x: asked for %d iterations: %d done, rip %#x, %d retired", i, c.code, n, done, parts.RIP, parts.Retired)
+				t.Fatalf("case %d % x: asked for %d iterations: %d done, rip %#x, %d retired",
+					i, c.code, n, done, parts.RIP, parts.Retired)
 			}
 		}
 		if diff := cmp.Diff(whole.State(), parts.State()); diff != "" || whole.Retired != parts.Retired {

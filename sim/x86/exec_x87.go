@@ -353,7 +353,8 @@ func execFXAM(c *CPU, in *Inst) {
 	case a.denormal():
 		cc = swC3 | swC2
 	default:
-		cc = [...]uint16{fpFinite: swC2, fpZero: swC3, fpInf: swC2 | swC0, fpQNaN: swC0, fpSNaN: swC0, fpUnsupported: 0}[a.class()]
+		cc = [...]uint16{fpFinite: swC2, fpZero: swC3, fpInf: swC2 | swC0,
+			fpQNaN: swC0, fpSNaN: swC0, fpUnsupported: 0}[a.class()]
 	}
 	if a.neg() {
 		cc |= swC1

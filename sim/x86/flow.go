@@ -94,7 +94,8 @@ func operands(in *Inst, now *[16]taint) (address, value taint) {
 
 // overwrites reports whether an instruction's result does not depend on its first operand.
 func overwrites(name string) bool {
-	return strings.HasPrefix(name, "MOV") || name == "POP" || strings.HasPrefix(name, "POPCNT") || strings.HasSuffix(name, "ZCNT") || name == "LEA"
+	return strings.HasPrefix(name, "MOV") || name == "POP" ||
+		strings.HasPrefix(name, "POPCNT") || strings.HasSuffix(name, "ZCNT") || name == "LEA"
 }
 
 // register returns the general register that an operand code names, -1 for none.

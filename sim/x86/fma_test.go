@@ -54,7 +54,8 @@ func TestFusedArithmetic(t *testing.T) {
 			want.flags |= u.denorm
 		}
 		if got, fl := f.fma(a, b, c, n, mx); got != want.bits || fl != want.flags {
-			t.Fatalf("%#x * %#x + %#x, negated %v, mxcsr %#x: %#x flags %#x, want %#x flags %#x", a, b, c, n, mx, got, fl, want.bits, want.flags)
+			t.Fatalf("%#x * %#x + %#x, negated %v, mxcsr %#x: %#x flags %#x, want %#x flags %#x",
+				a, b, c, n, mx, got, fl, want.bits, want.flags)
 		}
 	}
 }
@@ -76,7 +77,8 @@ func TestFusedFastPaths(t *testing.T) {
 			slow, fl := k.f.fma(a, b, c, n, 0x1F80)
 			fast, ffl := k.op(fastMode, a, b, c, n)
 			if fast != slow || fl|mxPE != ffl|mxPE {
-				t.Fatalf("%s %#x * %#x + %#x, negated %v: fast %#x flags %#x, slow %#x flags %#x", k.name, a, b, c, n, fast, ffl, slow, fl)
+				t.Fatalf("%s %#x * %#x + %#x, negated %v: fast %#x flags %#x, slow %#x flags %#x",
+					k.name, a, b, c, n, fast, ffl, slow, fl)
 			}
 		}
 	}

@@ -51,5 +51,6 @@ func (p *hwPair) bytesCase(code []byte, seed uint64, place uint8) *stepCase {
 
 func (c *stepCase) describe() string {
 	s := &c.state
-	return fmt.Sprintf("% x at %#x\n\tregisters %x\n\tflags %#x mxcsr %#x fs %#x gs %#x\n\tvectors %x\n\tx87 %x", c.code, c.at, s.R, s.RFlags, s.MXCSR, s.FSBase, s.GSBase, s.V, s.FPU)
+	return fmt.Sprintf("% x at %#x\n\tregisters %x\n\tflags %#x mxcsr %#x fs %#x gs %#x\n\tvectors %x\n\tx87 %x",
+		c.code, c.at, s.R, s.RFlags, s.MXCSR, s.FSBase, s.GSBase, s.V, s.FPU)
 }

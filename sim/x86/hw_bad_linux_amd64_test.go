@@ -26,7 +26,8 @@ type badRun struct {
 }
 
 func newBadRun(t *testing.T) *badRun {
-	return &badRun{t: t, p: newSteps(newHWPair(t)), vectors: map[string]int{}, refused: map[string]int{}, kinds: map[string]int{}}
+	return &badRun{t: t, p: newSteps(newHWPair(t)), vectors: map[string]int{},
+		refused: map[string]int{}, kinds: map[string]int{}}
 }
 
 // compare executes a case and reports a difference, three of a kind at most.
@@ -46,7 +47,8 @@ func (b *badRun) compare(c *stepCase, kind string) {
 		return
 	}
 	if b.kinds[kind]++; b.kinds[kind] <= 3 {
-		b.t.Errorf("%s: %s\n\t%s\n\tgo test ./sim/x86 -run '%s' -hwseed %d -hwcases %d", kind, c.describe(), strings.Join(diff, "\n\t"), b.t.Name(), *hwSeed, *hwCases)
+		b.t.Errorf("%s: %s\n\t%s\n\tgo test ./sim/x86 -run '%s' -hwseed %d -hwcases %d",
+			kind, c.describe(), strings.Join(diff, "\n\t"), b.t.Name(), *hwSeed, *hwCases)
 	}
 }
 
@@ -198,7 +200,8 @@ func TestBadForms(t *testing.T) {
 // notCanonical is the case with registers around the hole in the address space.
 func notCanonical(c *stepCase, r *rand.Rand) *stepCase {
 	d := *c
-	edges := [...]uint64{1 << 47, 1<<63 | 1<<46, 0xFFFF_7FFF_FFFF_FFFF, 1<<47 - 1, 1<<47 - 8, 0xFFFF_8000_0000_0000, 0x1234_5678_9ABC_DEF0}
+	edges := [...]uint64{1 << 47, 1<<63 | 1<<46, 0xFFFF_7FFF_FFFF_FFFF,
+		1<<47 - 1, 1<<47 - 8, 0xFFFF_8000_0000_0000, 0x1234_5678_9ABC_DEF0}
 	for i := range d.state.R {
 		if i != RCX && r.IntN(4) != 0 {
 			d.state.R[i] = edges[r.IntN(len(edges))] + r.Uint64N(17) - 8

@@ -17,7 +17,8 @@ func hwFlow(row *Row) bool {
 		return true
 	}
 	switch name := row.Name; name {
-	case "LFS", "LGS", "JMP", "CALL", "RET", "LOOP", "LOOPE", "LOOPNE", "POPF", "INT", "INT1", "INT3", "RDFSBASE", "RDGSBASE", "WRFSBASE", "WRGSBASE":
+	case "LFS", "LGS", "JMP", "CALL", "RET", "LOOP", "LOOPE", "LOOPNE", "POPF",
+		"INT", "INT1", "INT3", "RDFSBASE", "RDGSBASE", "WRFSBASE", "WRGSBASE":
 		return true
 	default:
 		return name[0] == 'J' && name != "JMPF"

@@ -84,7 +84,8 @@ func hwEdge(r *rand.Rand) uint64 {
 	case 2:
 		return uint64(int64(int32(r.Uint32())))
 	case 3:
-		edges := [...]uint64{0, 1, ^uint64(0), 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 1<<31 - 1, 1 << 31, 1<<32 - 1, 1 << 32, 1<<63 - 1, 1 << 63}
+		edges := [...]uint64{0, 1, ^uint64(0), 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000,
+			0xFFFF, 1<<31 - 1, 1 << 31, 1<<32 - 1, 1 << 32, 1<<63 - 1, 1 << 63}
 		return edges[r.IntN(len(edges))]
 	}
 	return r.Uint64()
@@ -408,7 +409,8 @@ func (c *hwCase) adapt() bool {
 		if name == "MASKMOVQ" {
 			c.flags &^= AC // AMD's processors are in MMX mode when it faults
 		}
-	case strings.HasPrefix(name, "PUSH"), strings.HasPrefix(name, "POP") && name != "POPCNT", name == "LEAVE", name == "ENTER":
+	case strings.HasPrefix(name, "PUSH"), strings.HasPrefix(name, "POP") && name != "POPCNT",
+		name == "LEAVE", name == "ENTER":
 		implicit(RSP, middle())
 		implicit(RBP, middle())
 		if name == "ENTER" { // Intel's processors probe the new top of the stack, AMD's do not

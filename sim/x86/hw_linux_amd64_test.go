@@ -21,7 +21,8 @@ import (
 var (
 	hwSeed  = flag.Uint64("hwseed", 1, "seed of the comparison with the host's processor")
 	hwCases = flag.Int("hwcases", 200, "cases for each row of the instruction table")
-	hwRow   = flag.String("hwrow", "", "compare only rows of this mnemonic or CPUID feature, or stale: those new or changed since they were recorded")
+	hwRow   = flag.String("hwrow", "",
+		"compare only rows of this mnemonic or CPUID feature, or stale: those new or changed since they were recorded")
 )
 
 // hwSkipped are the mnemonics whose results are the machine's own affair.
@@ -32,7 +33,8 @@ var hwSkipped = map[string]string{
 
 // hwOfTables are the mnemonics that show the processor's descriptor tables, or lead through
 // them.
-var hwOfTables = map[string]bool{"INT": true, "LAR": true, "LSL": true, "VERR": true, "VERW": true, "LFS": true, "LGS": true, "LSS": true,
+var hwOfTables = map[string]bool{"INT": true, "LAR": true, "LSL": true,
+	"VERR": true, "VERW": true, "LFS": true, "LGS": true, "LSS": true,
 	"SGDT": true, "SIDT": true, "SLDT": true, "STR": true, "SMSW": true, "SYSCALL": true, "SYSENTER": true, "SYSEXIT": true}
 
 // ofTables reports whether a row is one of those, or loads or stores a segment register.
@@ -141,7 +143,8 @@ func (c *hwCase) opsize() bool {
 		switch {
 		case b == 0x66:
 			return true
-		case b == 0x67, b == 0xF0, b == 0xF2, b == 0xF3, b == 0x64, b == 0x65, b == 0x2E, b == 0x36, b == 0x3E, b == 0x26, b&0xF0 == 0x40:
+		case b == 0x67, b == 0xF0, b == 0xF2, b == 0xF3, b == 0x64, b == 0x65,
+			b == 0x2E, b == 0x36, b == 0x3E, b == 0x26, b&0xF0 == 0x40:
 		default:
 			return false
 		}
@@ -182,7 +185,8 @@ func (p *hwPair) run(c *hwCase) (diff []string, unsupported bool) {
 	if c.slot != p.slot {
 		diff = append(diff, p.compareMemory(row, p.flow, flow)...)
 	}
-	return p.report(diff, outcome{row: row, start: &start, words: c.opsize(), got: got, stop: stop, want: want, fault: fault}), false
+	return p.report(diff,
+		outcome{row: row, start: &start, words: c.opsize(), got: got, stop: stop, want: want, fault: fault}), false
 }
 
 // report is diff without what Intel's processors do otherwise than AMD's.
@@ -280,7 +284,8 @@ func hostFeatures(t *testing.T) map[string]bool {
 }
 
 // linuxFeature is the name in /proc/cpuinfo where it is not the lower-case one.
-var linuxFeature = map[string]string{"CLFSH": "clflush", "SSE3": "pni", "SSE4.1": "sse4_1", "SSE4.2": "sse4_2", "LAHF": "lahf_lm", "LZCNT": "abm", "SHA": "sha_ni", "CMPXCHG16B": "cx16", "PREFETCHW": "3dnowprefetch"}
+var linuxFeature = map[string]string{"CLFSH": "clflush", "SSE3": "pni", "SSE4.1": "sse4_1", "SSE4.2": "sse4_2",
+	"LAHF": "lahf_lm", "LZCNT": "abm", "SHA": "sha_ni", "CMPXCHG16B": "cx16", "PREFETCHW": "3dnowprefetch"}
 
 // chosen reports whether a row is one of those that -hwrow names.
 func (r *Row) chosen(by string) bool {
@@ -326,7 +331,8 @@ func TestAgainstHost(t *testing.T) {
 		}
 		n, faults, refused := p.compareRow(f)
 		if refused > 0 {
-			left["unsupported by the model"] = append(left["unsupported by the model"], fmt.Sprintf("%s (%d cases)", row.Name, refused))
+			left["unsupported by the model"] = append(left["unsupported by the model"],
+				fmt.Sprintf("%s (%d cases)", row.Name, refused))
 		}
 		if n < *hwCases {
 			t.Errorf("%s (%s %s): only %d cases compared", row.Enc, row.Name, row.Args, n)

@@ -75,7 +75,8 @@ func (r *recorder) without(row *Row, reason string) {
 	if row.Pick == nil {
 		return
 	}
-	r.oracle[row.key()] = oracleRecord{enc: row.Enc, name: row.Name, args: row.Args, digest: row.digest(), oracle: OracleUnit, reason: reason}
+	r.oracle[row.key()] = oracleRecord{enc: row.Enc, name: row.Name,
+		args: row.Args, digest: row.digest(), oracle: OracleUnit, reason: reason}
 }
 
 // choose draws cases of a form and takes those that differ most in what happens:
@@ -97,7 +98,8 @@ func (r *recorder) choose(f *form) (list []*hwCase) {
 		end, fault := r.p.host(c)
 		var in Inst
 		V3.decode(c.code, c.slot, &in)
-		kind := fmt.Sprint(in.isReg(), in.width, in.prefix&^prefixREX, fault != nil, (start.RFlags^end.RFlags)&StatusFlags, start.MXCSR != end.MXCSR)
+		kind := fmt.Sprint(in.isReg(), in.width, in.prefix&^prefixREX, fault != nil,
+			(start.RFlags^end.RFlags)&StatusFlags, start.MXCSR != end.MXCSR)
 		if fault != nil {
 			kind = fmt.Sprint(fault.vector)
 		}
@@ -186,7 +188,8 @@ func (r *recorder) vector(c *hwCase) vector {
 	end, fault := r.p.host(c)
 	base := vectorBase()
 	base.RIP = start.RIP
-	v := vector{code: c.code, rip: start.RIP, before: wordsAgainst(&base, &start), fault: fault, after: wordsAgainst(&start, &end)}
+	v := vector{code: c.code, rip: start.RIP, before: wordsAgainst(&base, &start),
+		fault: fault, after: wordsAgainst(&start, &end)}
 	if fault != nil && fault.vector != uint64(PageFaultVector) {
 		fault.addr = 0 // of an earlier page fault
 	}

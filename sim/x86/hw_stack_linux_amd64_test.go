@@ -15,7 +15,8 @@ func TestStackRoom(t *testing.T) {
 	}
 	for _, at := range []uint64{stack.high - 1, stack.high - 1<<20, stack.low} {
 		if at >= stack.low && !hostMapped(at) {
-			t.Errorf("%#x: not taken for memory of the host, whose stack may grow from %#x down to %#x", at, stack.high, stack.low)
+			t.Errorf("%#x: not taken for memory of the host, whose stack may grow from %#x down to %#x",
+				at, stack.high, stack.low)
 		}
 	}
 	if hostMapped(1<<47) || hostMapped(phys.PageSize) {

@@ -104,7 +104,8 @@ func (p *hwPair) step(c *stepCase) (diff []string, refused string) {
 	if stop.Reason == StopUnsupported {
 		return nil, "unsupported by the model"
 	}
-	if row != nil && row.Feature == "SHA" && stop.Reason == StopException && stop.Exc.Vector == GP && stop.Exc.Fault == nil {
+	if row != nil && row.Feature == "SHA" && stop.Reason == StopException &&
+		stop.Exc.Vector == GP && stop.Exc.Fault == nil {
 		return nil, "a misaligned operand that only Intel's processors refuse"
 	}
 	if refused = p.stray(row, &start, stop); refused != "" {
@@ -115,14 +116,16 @@ func (p *hwPair) step(c *stepCase) (diff []string, refused string) {
 	if row != nil && row.Name == "MASKMOVQ" && fault != nil {
 		got.FPU, want.FPU = X87{}, X87{} // AMD's processors are in MMX mode by then
 	}
-	if ownOrder(row) && fault.ofMemory() && stop.Reason == StopException && (stop.Exc.Fault != nil || stop.Exc.Vector == GP) {
+	if ownOrder(row) && fault.ofMemory() && stop.Reason == StopException &&
+		(stop.Exc.Fault != nil || stop.Exc.Vector == GP) {
 		return nil, ""
 	}
 	diff = append(diff, compareFaults(row, stop, fault)...)
 	diff = append(diff, compareStates(row, got, want)...)
 	diff = append(diff, p.compareMemory(row, p.scratch, scratch)...)
 	diff = append(diff, p.compareMemory(row, p.flow, flow)...)
-	return p.report(diff, outcome{row: row, start: &start, in: &in, words: in.width == 2, got: got, stop: stop, want: want, fault: fault}), ""
+	return p.report(diff,
+		outcome{row: row, start: &start, in: &in, words: in.width == 2, got: got, stop: stop, want: want, fault: fault}), ""
 }
 
 // refusal says why an instruction is not executed natively, "" when it may be:
@@ -200,7 +203,8 @@ func edgeOffset(in *Inst, s *State) bool {
 		}
 		return s.R[r&15]
 	}
-	for _, offset := range []uint64{reg(in.base) + reg(in.index)<<(in.scale&3) + in.disp, s.R[RSI], s.R[RDI], s.R[RBX] + s.R[RAX]&0xFF} {
+	for _, offset := range []uint64{reg(in.base) + reg(in.index)<<(in.scale&3) + in.disp,
+		s.R[RSI], s.R[RDI], s.R[RBX] + s.R[RAX]&0xFF} {
 		if last := offset + 511; last>>47 != offset>>47 || offset == 1<<47 {
 			return true
 		}
@@ -258,7 +262,8 @@ func (p *hwPair) stray(row *Row, start *State, stop Stop) string {
 
 // guard reports whether va lies in a page that the harness keeps inaccessible.
 func (p *hwPair) guard(va uint64) bool {
-	return va-(p.scratch-phys.PageSize) < phys.PageSize || va-(p.scratch+p.size) < phys.PageSize || va-(p.flow+p.flowLen) < phys.PageSize
+	return va-(p.scratch-phys.PageSize) < phys.PageSize ||
+		va-(p.scratch+p.size) < phys.PageSize || va-(p.flow+p.flowLen) < phys.PageSize
 }
 
 // hostMapped reports whether the process has a mapping at va, accessible or not, or
@@ -271,7 +276,8 @@ func hostMapped(va uint64) bool {
 		return true
 	}
 	var vec [1]byte
-	_, _, errno := unix.RawSyscall(unix.SYS_MINCORE, uintptr(va&^uint64(phys.PageMask)), phys.PageSize, uintptr(unsafe.Pointer(&vec)))
+	_, _, errno := unix.RawSyscall(unix.SYS_MINCORE, uintptr(va&^uint64(phys.PageMask)),
+		phys.PageSize, uintptr(unsafe.Pointer(&vec)))
 	return errno == 0
 }
 

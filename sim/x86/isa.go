@@ -28,8 +28,9 @@ func ISA() []Form {
 			continue
 		}
 		o, executed := oracles()(r)
-		list = append(list, Form{Enc: r.Enc, Name: r.Name, Args: r.Args, Feature: r.Feature, Flags: r.Flags, Undef: r.Undef, Effect: r.Effect,
-			Oracle: o.oracle, Cases: o.cases, Exceptions: o.exceptions, Processor: o.processor, Executed: executed, Reason: o.reason})
+		list = append(list,
+			Form{Enc: r.Enc, Name: r.Name, Args: r.Args, Feature: r.Feature, Flags: r.Flags, Undef: r.Undef, Effect: r.Effect,
+				Oracle: o.oracle, Cases: o.cases, Exceptions: o.exceptions, Processor: o.processor, Executed: executed, Reason: o.reason})
 	}
 	return list
 }

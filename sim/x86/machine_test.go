@@ -97,7 +97,8 @@ func compile(t testing.TB, source string, flags ...string) string {
 	if err := os.WriteFile(src, []byte(source), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{"-O2", "-nostdlib", "-static", "-ffreestanding", "-fno-stack-protector", "-mno-red-zone", "-fno-tree-vectorize", "-fwrapv", "-o", out, src}, flags...)
+	args := append([]string{"-O2", "-nostdlib", "-static", "-ffreestanding", "-fno-stack-protector",
+		"-mno-red-zone", "-fno-tree-vectorize", "-fwrapv", "-o", out, src}, flags...)
 	if b, err := exec.Command(gcc, args...).CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, b)
 	}

@@ -33,7 +33,8 @@ const (
 // oracleHead is the first line of oracle.csv. Cases is how many executions of
 // single instructions were compared and found the same, Exceptions how many of
 // these raised one; Processor is vendor, family, model and stepping.
-var oracleHead = []string{"encoding", "mnemonic", "operands", "digest", "oracle", "cases", "exceptions", "processor", "reason"}
+var oracleHead = []string{"encoding", "mnemonic", "operands",
+	"digest", "oracle", "cases", "exceptions", "processor", "reason"}
 
 // lockstepHead is the first line of oracle_lockstep.csv. Executed is how many
 // instructions of the form were compared in whole programs.
@@ -61,7 +62,8 @@ func (r *Row) key() string { return rowKey(r.Enc, r.Name, r.Args) }
 // digest is over all that a row says; its handler is code and no part of it.
 func (r *Row) digest() string {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%q %q %q %q %q %q %q %q %t %t", r.Enc, r.Name, r.Args, r.Flags, r.Undef, r.Size, r.Feature, r.Effect, r.Lock, r.Ends)
+	fmt.Fprintf(h, "%q %q %q %q %q %q %q %q %t %t", r.Enc, r.Name, r.Args,
+		r.Flags, r.Undef, r.Size, r.Feature, r.Effect, r.Lock, r.Ends)
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 

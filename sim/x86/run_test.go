@@ -38,7 +38,8 @@ func TestCacheModelChangesNothing(t *testing.T) {
 	with.CPU = with.Clone(mem.NewPort(with.space, newCore(t), with.dram, mem.NewStore()))
 	for n := uint64(0); ; n += 997 {
 		a, b := without.Run(n), with.Run(n)
-		if diff := cmp.Diff(without.State(), with.State()); diff != "" || a.Reason != b.Reason || without.Retired != with.Retired {
+		if diff := cmp.Diff(without.State(), with.State()); diff != "" ||
+			a.Reason != b.Reason || without.Retired != with.Retired {
 			t.Fatalf("at %d: %v and %v (-without +with):\n%s", n, a.Reason, b.Reason, diff)
 		}
 		if a.Reason != StopCount {
@@ -68,8 +69,10 @@ func TestBlockLengthChangesNothing(t *testing.T) {
 	r := det.Stream(1, "stops")
 	for n := uint64(0); ; n += 1 + r.Uint64N(400) {
 		a, b := single.Run(n), whole.Run(n)
-		if diff := cmp.Diff(single.State(), whole.State()); diff != "" || a.Reason != b.Reason || single.Retired != whole.Retired {
-			t.Fatalf("at %d: %v after %d and %v after %d (-single +whole):\n%s", n, a.Reason, single.Retired, b.Reason, whole.Retired, diff)
+		if diff := cmp.Diff(single.State(), whole.State()); diff != "" ||
+			a.Reason != b.Reason || single.Retired != whole.Retired {
+			t.Fatalf("at %d: %v after %d and %v after %d (-single +whole):\n%s",
+				n, a.Reason, single.Retired, b.Reason, whole.Retired, diff)
 		}
 		if a.Reason != StopCount {
 			break
@@ -177,7 +180,8 @@ func TestUnsupportedIsNamed(t *testing.T) {
 	f.pick = nil
 	m := newMachine([]byte{0x90, 0x0F, 0x05})
 	s := m.Run(10)
-	if s.Reason != StopUnsupported || s.Unsup.RIP != testCode+1 || m.Retired != 1 || !bytes.Contains([]byte(s.Unsup.What), []byte("0f05")) {
+	if s.Reason != StopUnsupported || s.Unsup.RIP != testCode+1 ||
+		m.Retired != 1 || !bytes.Contains([]byte(s.Unsup.What), []byte("0f05")) {
 		t.Fatalf("stop %v %v after %d", s.Reason, s.Unsup, m.Retired)
 	}
 }
@@ -193,7 +197,8 @@ func TestInt3IsATrap(t *testing.T) {
 // BenchmarkRun measures instructions per second of parts of a compiled program,
 // without and with the cache model.
 func BenchmarkRun(b *testing.B) {
-	for _, part := range []struct{ name, flag string }{{"sha256", "-DONLY=1"}, {"hashmap", "-DONLY=2"}, {"sort", "-DONLY=3"}} {
+	for _, part := range []struct{ name, flag string }{{"sha256", "-DONLY=1"},
+		{"hashmap", "-DONLY=2"}, {"sort", "-DONLY=3"}} {
 		path := mixedProgram(b, part.flag, "-DROUNDS=400")
 		for _, model := range []bool{false, true} {
 			b.Run(fmt.Sprintf("%s/model=%t", part.name, model), func(b *testing.B) {

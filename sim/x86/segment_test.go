@@ -59,7 +59,8 @@ func TestSegmentLoads(t *testing.T) {
 		case s.Reason != StopCount && m.State() != before:
 			t.Errorf("%s with %#x: state changed", c.name, c.selector)
 		}
-		if base := m.State().FSBase; c.want == StopCount && (base == 0) != (c.name == "mov fs, ax" || c.name == "pop fs" || c.name[:3] == "lfs") {
+		if base := m.State().FSBase; c.want == StopCount &&
+			(base == 0) != (c.name == "mov fs, ax" || c.name == "pop fs" || c.name[:3] == "lfs") {
 			t.Errorf("%s: FS base %#x", c.name, base)
 		}
 	}
@@ -80,7 +81,8 @@ func TestFarTransfers(t *testing.T) {
 	if s := m.Run(1); s.Reason != StopCount || m.RIP != testCode+7 || m.R[RSP] != sp-16 {
 		t.Fatalf("call far: %v, rip %#x, rsp %#x", s, m.RIP, m.R[RSP])
 	}
-	if got := m.read(sp-16, 16); binary.LittleEndian.Uint64(got) != testCode+3 || binary.LittleEndian.Uint64(got[8:]) != userCS {
+	if got := m.read(sp-16, 16); binary.LittleEndian.Uint64(got) != testCode+3 ||
+		binary.LittleEndian.Uint64(got[8:]) != userCS {
 		t.Errorf("call far pushed % x", got)
 	}
 	if s := m.Run(2); s.Reason != StopCount || m.RIP != testCode+3 || m.R[RSP] != sp {
@@ -90,7 +92,8 @@ func TestFarTransfers(t *testing.T) {
 	for i, v := range []uint64{testCode + 3, userCS, CF | DF, testStack - 64, userDS} {
 		m.Port.Store64(sp+uint64(8*i), v)
 	}
-	if s := m.Run(3); s.Reason != StopCount || m.RIP != testCode+3 || m.R[RSP] != testStack-64 || m.RFlags() != CF|DF|flagsFixed {
+	if s := m.Run(3); s.Reason != StopCount || m.RIP != testCode+3 ||
+		m.R[RSP] != testStack-64 || m.RFlags() != CF|DF|flagsFixed {
 		t.Fatalf("iretq: %v, rip %#x, rsp %#x, flags %#x", s, m.RIP, m.R[RSP], m.RFlags())
 	}
 }

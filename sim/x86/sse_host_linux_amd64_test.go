@@ -47,7 +47,8 @@ func TestEncodingsHost(t *testing.T) {
 	if hwtest.Intel() {
 		t.Skip("the lists of what an AMD processor has of its own, and of what is dangerous there, are not Intel's")
 	}
-	for _, f := range []string{"sse4_2", "movbe", "adx", "sha_ni", "aes", "pclmulqdq", "rdrand", "rdseed", "rdpid", "abm", "bmi1", "clwb"} {
+	for _, f := range []string{"sse4_2", "movbe", "adx", "sha_ni", "aes",
+		"pclmulqdq", "rdrand", "rdseed", "rdpid", "abm", "bmi1", "clwb"} {
 		if !hostFeatures(t)[f] {
 			t.Skipf("the host lacks %s", f)
 		}

@@ -78,7 +78,8 @@ func TestPendingTrapIsState(t *testing.T) {
 	state := m.State()
 	other := newMachine([]byte(setTF + "\x90\x90"))
 	other.SetState(&state)
-	if s := other.Run(10); s.Reason != StopException || s.Exc.Vector != DB || other.RIP != testCode+10 || other.Retired != 0 {
+	if s := other.Run(10); s.Reason != StopException || s.Exc.Vector != DB ||
+		other.RIP != testCode+10 || other.Retired != 0 {
 		t.Errorf("stopped by %v %v at %#x after %d", s.Reason, s.Exc, other.RIP, other.Retired)
 	}
 }
@@ -96,8 +97,10 @@ func TestRunRepUnderFlags(t *testing.T) {
 		if s := m.Run(3); s.Reason != StopCount {
 			t.Fatal(s.Reason)
 		}
-		if done := m.RunRep(c.budget); done || m.R[RCX] != c.left || m.Retired != 3 || m.RIP != testCode+9 || m.Trapping() != c.pending {
-			t.Errorf("%d iterations: done %t, %d left, %d retired, rip %#x, trap pending %t", c.budget, done, m.R[RCX], m.Retired, m.RIP, m.Trapping())
+		if done := m.RunRep(c.budget); done || m.R[RCX] != c.left ||
+			m.Retired != 3 || m.RIP != testCode+9 || m.Trapping() != c.pending {
+			t.Errorf("%d iterations: done %t, %d left, %d retired, rip %#x, trap pending %t",
+				c.budget, done, m.R[RCX], m.Retired, m.RIP, m.Trapping())
 		}
 	}
 }

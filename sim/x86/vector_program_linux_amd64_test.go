@@ -40,7 +40,8 @@ func TestVectorProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := compile(t, string(src), "-O3", "-ftree-vectorize", "-ffast-math", "-mavx2", "-mfma", "-mf16c", "-mtune=haswell")
+	path := compile(t, string(src), "-O3", "-ftree-vectorize",
+		"-ffast-math", "-mavx2", "-mfma", "-mf16c", "-mtune=haswell")
 	want, err := exec.Command(path).Output()
 	if err != nil {
 		t.Fatal(err)

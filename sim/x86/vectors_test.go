@@ -119,7 +119,8 @@ func vectorBase() (s State) {
 	}
 	for i := range s.V {
 		n := uint64(i + 1)
-		s.V[i] = Vec{n * 0x0123_4567_89AB_CDEF, n * 0x0FED_CBA9_8765_4321, n * 0x1032_5476_98BA_DCFE, n * 0x0EFC_DAB8_9674_5230}
+		s.V[i] = Vec{n * 0x0123_4567_89AB_CDEF, n * 0x0FED_CBA9_8765_4321,
+			n * 0x1032_5476_98BA_DCFE, n * 0x0EFC_DAB8_9674_5230}
 	}
 	for i := range s.FPU.Reg {
 		s.FPU.Reg[i] = F80{Mant: 1<<63 | uint64(i)<<40, SE: uint16(0x3FFF + i)}
@@ -380,7 +381,8 @@ func TestVectors(t *testing.T) {
 		for _, r := range f.rows {
 			row := byKey[r.key()]
 			if row == nil || vectorPath(row.Feature) != filepath.ToSlash(path) && vectorPath(row.Feature) != path {
-				t.Errorf("%s: %s %s %s is not in the table, or not there; write it again with\n\t%s", path, r.enc, r.name, r.args, recordCommand)
+				t.Errorf("%s: %s %s %s is not in the table, or not there; write it again with\n\t%s",
+					path, r.enc, r.name, r.args, recordCommand)
 				continue
 			}
 			for i := range r.vectors {
@@ -390,7 +392,8 @@ func TestVectors(t *testing.T) {
 					faults++
 				}
 				if diff := m.replay(row, v); len(diff) > 0 {
-					t.Errorf("%s: %s (%s %s), case %d, % x at %#x, recorded on %s:\n\t%s", path, r.enc, r.name, r.args, i, v.code, v.rip, f.processor, strings.Join(diff, "\n\t"))
+					t.Errorf("%s: %s (%s %s), case %d, % x at %#x, recorded on %s:\n\t%s", path,
+						r.enc, r.name, r.args, i, v.code, v.rip, f.processor, strings.Join(diff, "\n\t"))
 				}
 			}
 			seen[r.key()] += len(r.vectors)
@@ -428,7 +431,8 @@ func TestOracleTable(t *testing.T) {
 		delete(left, row.key())
 		switch {
 		case !ok || r.digest != row.digest():
-			t.Errorf("%s (%s %s): new or changed since it was compared; do that with\n\t%s", row.Enc, row.Name, row.Args, recordCommand)
+			t.Errorf("%s (%s %s): new or changed since it was compared; do that with\n\t%s",
+				row.Enc, row.Name, row.Args, recordCommand)
 		case r.oracle == OracleHost && r.cases < fullCases:
 			t.Errorf("%s (%s %s): %d cases compared, expected %d", row.Enc, row.Name, row.Args, r.cases, fullCases)
 		case r.oracle == OracleHost && (r.processor == "" || r.reason != ""),

@@ -145,11 +145,13 @@ func TestMaskedMoves(t *testing.T) {
 	if s := run3(t, m, "\xC4\xE2\x75\x2D\x10"); s.Reason != StopCount || m.V[2] != (Vec{1, 2}) { // vmaskmovpd ymm2, ymm1, [rax]
 		t.Errorf("load: %v %v, %v", s.Reason, s.Exc, m.V[2])
 	}
-	if s := run3(t, m, "\xC4\xE2\x75\x2F\x00"); s.Reason != StopCount || string(m.read(end-16, 16)) != "\x07\x00\x00\x00\x00\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00" {
+	if s := run3(t, m, "\xC4\xE2\x75\x2F\x00"); s.Reason != StopCount ||
+		string(m.read(end-16, 16)) != "\x07\x00\x00\x00\x00\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00" {
 		t.Errorf("store: %v %v, % x", s.Reason, s.Exc, m.read(end-16, 16))
 	}
 	m.V[1][2], m.V[0] = 1<<63, Vec{70, 80, 90, 100}
-	if s := run3(t, m, "\xC4\xE2\x75\x2F\x00"); s.Reason != StopException || s.Exc.Vector != PageFaultVector || s.Exc.Fault.Addr != end || m.read(end-16, 1)[0] != 7 {
+	if s := run3(t, m, "\xC4\xE2\x75\x2F\x00"); s.Reason != StopException ||
+		s.Exc.Vector != PageFaultVector || s.Exc.Fault.Addr != end || m.read(end-16, 1)[0] != 7 {
 		t.Errorf("store past the end: %v %v, % x", s.Reason, s.Exc, m.read(end-16, 16))
 	}
 }

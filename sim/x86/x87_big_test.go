@@ -129,7 +129,8 @@ func finiteF80(r *rand.Rand) F80 {
 }
 
 func edgeOperand(r *rand.Rand) F80 {
-	bases := []int{f80Bias, 1, 60, 0x7ffe - 60, f80Bias - 126, f80Bias + 127, f80Bias - 1022, f80Bias + 1023, f80Bias / 2, f80Bias * 3 / 2}
+	bases := []int{f80Bias, 1, 60, 0x7ffe - 60, f80Bias - 126, f80Bias + 127,
+		f80Bias - 1022, f80Bias + 1023, f80Bias / 2, f80Bias * 3 / 2}
 	e := bases[r.IntN(len(bases))] + r.IntN(141) - 70
 	a := F80{r.Uint64() | f80J, uint16(min(max(e, 0), 0x7ffe))}
 	switch r.IntN(4) {
@@ -205,7 +206,8 @@ func TestArithmeticAgainstRationals(t *testing.T) {
 			exc |= fpDE
 		}
 		if got != want || e.exc != exc || e.up != up {
-			t.Fatalf("%s %x, %x rc %d prec %d: got %x exc %#x up %v, want %x exc %#x up %v", op.name, a, b, e.rc, e.prec, got, e.exc, e.up, want, exc, up)
+			t.Fatalf("%s %x, %x rc %d prec %d: got %x exc %#x up %v, want %x exc %#x up %v",
+				op.name, a, b, e.rc, e.prec, got, e.exc, e.up, want, exc, up)
 		}
 	}
 }
@@ -242,7 +244,8 @@ func TestConversionsAgainstRationals(t *testing.T) {
 				value = float64(math.Float32frombits(uint32(got)))
 			}
 			if math.Float64bits(value) != math.Float64bits(want) || e.exc != exc || e.up != up {
-				t.Fatalf("to %d bits: %x rc %d: got %v exc %#x up %v, want %v exc %#x up %v", f.prec, a, rc, value, e.exc, e.up, want, exc, up)
+				t.Fatalf("to %d bits: %x rc %d: got %v exc %#x up %v, want %v exc %#x up %v",
+					f.prec, a, rc, value, e.exc, e.up, want, exc, up)
 			}
 		}
 		testToInteger(t, a, exact, rc)
@@ -268,7 +271,8 @@ func testToInteger(t *testing.T, a F80, exact *big.Rat, rc uint8) {
 			}
 		}
 		if got != want || e.exc != exc || e.up != wantUp {
-			t.Fatalf("to int%d: %x rc %d: got %d exc %#x up %v, want %d exc %#x up %v", size, a, rc, got, e.exc, e.up, want, exc, wantUp)
+			t.Fatalf("to int%d: %x rc %d: got %d exc %#x up %v, want %d exc %#x up %v",
+				size, a, rc, got, e.exc, e.up, want, exc, wantUp)
 		}
 	}
 	e := fpEnv{rc: rc, masks: fpAll}
@@ -314,7 +318,8 @@ func TestRemainderAgainstRationals(t *testing.T) {
 		}
 		low := new(big.Int).And(n.Abs(n), big.NewInt(7)).Uint64()
 		if ratF80(got).Cmp(want) != 0 || want.Sign() == 0 && got.neg() != a.neg() || quo&7 != low {
-			t.Fatalf("%x rem %x (nearest %v): got %x, quotient %d, want %v, %d", a, b, nearest, got, quo&7, want.FloatString(3), low)
+			t.Fatalf("%x rem %x (nearest %v): got %x, quotient %d, want %v, %d",
+				a, b, nearest, got, quo&7, want.FloatString(3), low)
 		}
 	}
 }

@@ -17,7 +17,8 @@ import (
 type x87Space struct{}
 
 func (x87Space) Translate(va uint64, _ mem.Access) (mem.Translation, bool, bool) {
-	return mem.Translation{Frame: phys.Frame(va >> phys.PageShift & (1<<20 - 1)), Read: true, Write: true, Exec: true}, true, false
+	return mem.Translation{Frame: phys.Frame(va >> phys.PageShift & (1<<20 - 1)), Read: true, Write: true, Exec: true},
+		true, false
 }
 
 func x87CPU() (*CPU, *mem.Store) {

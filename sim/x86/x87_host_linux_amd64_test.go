@@ -78,10 +78,12 @@ func (h *x87Host) block() []byte { return h.mem[x87StubData:] }
 // edgeF80 returns a number that is likely to matter.
 func edgeF80(r *rand.Rand) F80 {
 	exps := []uint16{0, 1, 2, 24, 63, 64, 0x3fff, 0x3ffe, 0x4000, 0x3fff - 63, 0x3fff + 62, 0x3fff + 63, 0x3fff + 64,
-		0x3fff + 15, 0x3fff + 14, 0x3fff + 31, 0x3fff + 30, 0x3fff - 126, 0x3fff - 127, 0x3fff - 149, 0x3fff - 150, 0x3fff + 127, 0x3fff + 128,
+		0x3fff + 15, 0x3fff + 14, 0x3fff + 31, 0x3fff +
+			30, 0x3fff - 126, 0x3fff - 127, 0x3fff - 149, 0x3fff - 150, 0x3fff + 127, 0x3fff + 128,
 		0x3fff - 1022, 0x3fff - 1074, 0x3fff - 1075, 0x3fff + 1023, 0x3fff + 1024, 0x7ffe, 0x7ffd, 0x7fff}
 	mants := []uint64{0, 1, f80J, f80J | 1, ^uint64(0), f80J | f80Quiet, f80J | f80Quiet | 1, f80J - 1,
-		0xfffffeffffffffff, 0xffffff7fffffffff, 0xffffff8000000000, 0x8000008000000000, 0xfffffffffffffbff, 0xfffffffffffffc00, 0x8000000000000400, 0x8000000000000c00,
+		0xfffffeffffffffff, 0xffffff7fffffffff, 0xffffff8000000000, 0x8000008000000000,
+		0xfffffffffffffbff, 0xfffffffffffffc00, 0x8000000000000400, 0x8000000000000c00,
 		0xc90fdaa22168c235, 0xfffe000000000000, 0xfffffffe00000000}
 	var v F80
 	switch r.IntN(6) {
@@ -164,7 +166,8 @@ func x87Operand(row *Row, r *rand.Rand, b []byte) {
 	case row.Args == "Mq":
 		le.PutUint64(b, e.toF64(edgeF80(r)))
 		if r.IntN(4) == 0 {
-			le.PutUint64(b, []uint64{1, 0x7ff0000000000001, 0xfff0000000000000, 0x7ff8000000000000, 0x000fffffffffffff, 1 << 63}[r.IntN(6)])
+			le.PutUint64(b,
+				[]uint64{1, 0x7ff0000000000001, 0xfff0000000000000, 0x7ff8000000000000, 0x000fffffffffffff, 1 << 63}[r.IntN(6)])
 		}
 	case row.Name == "FXRSTOR":
 		s := State{FPU: randomX87(r), MXCSR: 0x1f80} // another MXCSR would stay set in the test itself
@@ -249,7 +252,8 @@ func (x *x87Run) String() string {
 	field := func(at, n int) string {
 		return fmt.Sprintf("model % x host % x", x.modelBlock[at:at+n], x.hostBlock[at:at+n])
 	}
-	return fmt.Sprintf("%s %s (% x), operand % x, flags %#x\n%s  flags %s, rax %s\n  memory %s", x.row.Name, x.row.Args, x.insn, x.operand, x.flags,
+	return fmt.Sprintf("%s %s (% x), operand % x, flags %#x\n%s  flags %s, rax %s\n  memory %s",
+		x.row.Name, x.row.Args, x.insn, x.operand, x.flags,
 		x87Differ(&x.before.FPU, &x.after.FPU, &x.host.FPU), field(x87StubFlagsOut, 2), field(x87StubRAX, 2), field(x87StubOp, 16))
 }
 
@@ -270,7 +274,8 @@ func x87Differ(before, model, host *X87) string {
 	for i := range uint8(8) {
 		b, m, h := before.st(i), model.st(i), host.st(i)
 		if i < 2 || m != h {
-			s += fmt.Sprintf("  st%d before %04x:%016x model %04x:%016x host %04x:%016x\n", i, b.SE, b.Mant, m.SE, m.Mant, h.SE, h.Mant)
+			s += fmt.Sprintf("  st%d before %04x:%016x model %04x:%016x host %04x:%016x\n",
+				i, b.SE, b.Mant, m.SE, m.Mant, h.SE, h.Mant)
 		}
 	}
 	return s
@@ -282,7 +287,8 @@ var x87Approximate = map[string]bool{"F2XM1": true, "FYL2X": true, "FYL2XP1": tr
 
 func TestX87Host(t *testing.T) {
 	if hwtest.Intel() {
-		t.Skip("Intel's processors keep the pointers of every x87 instruction; TestAgainstHost compares these rows without them")
+		t.Skip(
+			"Intel's processors keep the pointers of every x87 instruction; TestAgainstHost compares these rows without them")
 	}
 	h := newX87Host(t)
 	c, dram := x87CPU()

@@ -49,10 +49,12 @@ func TestExtendedStateRoundTrip(t *testing.T) {
 				m.R[RAX] = saved | 1<<40
 				want := m.State()
 				m.step(t, 1)
-				if held, layout := m.header(); held != saved || layout != map[bool]uint64{true: compacted | saved}[save == codeXSAVEC] {
+				if held, layout := m.header(); held != saved ||
+					layout != map[bool]uint64{true: compacted | saved}[save == codeXSAVEC] {
 					t.Errorf("% x of %d: header %#x %#x", save, saved, held, layout)
 				}
-				before := State{V: [16]Vec{3: {1, 2, 3, 4}}, FPU: X87{CW: 0x27F, Tag: 1, Reg: [8]F80{{Mant: 1 << 63, SE: 16383}}}, MXCSR: 0x9FC0}
+				before := State{V: [16]Vec{3: {1, 2, 3, 4}},
+					FPU: X87{CW: 0x27F, Tag: 1, Reg: [8]F80{{Mant: 1 << 63, SE: 16383}}}, MXCSR: 0x9FC0}
 				m.V, m.FPU, m.MXCSR = before.V, before.FPU, before.MXCSR
 				m.R[RAX] = asked
 				m.step(t, 1)
@@ -77,7 +79,8 @@ func TestExtendedStateRoundTrip(t *testing.T) {
 					}
 				}
 				switch {
-				case save == codeXSAVEC && loaded&compSSE != 0, save != codeXSAVEC && asked&(compSSE|compAVX) != 0 && saved&(compSSE|compAVX) != 0:
+				case save == codeXSAVEC && loaded&compSSE != 0,
+					save != codeXSAVEC && asked&(compSSE|compAVX) != 0 && saved&(compSSE|compAVX) != 0:
 					expected.MXCSR = want.MXCSR
 				case save == codeXSAVEC && initial&compSSE != 0, save != codeXSAVEC && asked&(compSSE|compAVX) != 0:
 					expected.MXCSR = initialMXCSR
@@ -141,7 +144,8 @@ func TestExtendedStateFaults(t *testing.T) {
 		m.R[RAX], m.R[RDI] = 7, c.rdi
 		before := m.State()
 		s := m.Run(1)
-		if ok := s.Reason == StopCount; ok != c.want || !ok && (s.Reason != StopException || s.Exc.Vector != GP || m.State() != before) {
+		if ok := s.Reason == StopCount; ok != c.want ||
+			!ok && (s.Reason != StopException || s.Exc.Vector != GP || m.State() != before) {
 			t.Errorf("%s: stop %v %v", c.name, s.Reason, s.Exc)
 		}
 	}

@@ -54,7 +54,8 @@ func rest(list []scenarios.Scenario) (others []scenarios.Scenario) {
 			continue
 		}
 		for _, kind := range []crashinject.StrategyKind{crashinject.Calls, crashinject.Random} {
-			others = append(others, scenarios.Scenario{Name: name, Guest: name, Strategy: crashinject.Strategy{Kind: kind, Points: 1000, Seed: 1}, Tails: 1000})
+			others = append(others, scenarios.Scenario{Name: name, Guest: name,
+				Strategy: crashinject.Strategy{Kind: kind, Points: 1000, Seed: 1}, Tails: 1000})
 		}
 	}
 	return others

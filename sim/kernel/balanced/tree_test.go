@@ -41,7 +41,8 @@ func check(t *testing.T, n *numbers) (height, length int, sum total) {
 	rh, rn, rs := check(t, n.Right)
 	height, length, sum = 1+max(lh, rh), 1+ln+rn, total(n.Item)+ls+rs
 	if lh-rh < -1 || lh-rh > 1 || n.Height() != height || n.Len() != length || n.Sum != sum {
-		t.Fatalf("a node with heights %d and %d below it says height %d, %d items, sum %d; there are %d with sum %d", lh, rh, n.Height(), n.Len(), n.Sum, length, sum)
+		t.Fatalf("a node with heights %d and %d below it says height %d, %d items, sum %d; there are %d with sum %d",
+			lh, rh, n.Height(), n.Len(), n.Sum, length, sum)
 	}
 	return height, length, sum
 }

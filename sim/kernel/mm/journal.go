@@ -107,7 +107,8 @@ func (s *Space) Install(vmas ...VMA) error {
 
 // possible says why a mapping of an image cannot be.
 func (s *Space) possible(v *VMA) error {
-	if v.Start >= v.End || (v.Start|v.End|uint64(v.Phys))&phys.PageMask != 0 || v.End > TaskSize || v.Kind < Anon || v.Kind >= kinds {
+	if v.Start >= v.End || (v.Start|v.End|uint64(v.Phys))&phys.PageMask != 0 ||
+		v.End > TaskSize || v.Kind < Anon || v.Kind >= kinds {
 		return &BadMapping{VMA: *v, Why: "its fields make no mapping"}
 	}
 	if v.InFrames() != (v.Phys == 0) || (v.Kind == Copy) != (v.Seen != 0) || v.Seen&phys.PageMask != 0 {
@@ -118,7 +119,8 @@ func (s *Space) possible(v *VMA) error {
 		if at.IsPMEM() {
 			m = PMEM
 		}
-		if at != 0 && (at < s.base(m) || end < at || end > vfs.FrameBase || end.IsPMEM() != at.IsPMEM() && end != phys.PMEMBase) {
+		if at != 0 &&
+			(at < s.base(m) || end < at || end > vfs.FrameBase || end.IsPMEM() != at.IsPMEM() && end != phys.PMEMBase) {
 			return &BadMapping{VMA: *v, Why: "its extent lies outside the memory"}
 		}
 	}

@@ -176,12 +176,14 @@ func TestAddressesRunOut(t *testing.T) {
 // TestHostile gives every operation addresses and sizes that overflow.
 func TestHostile(t *testing.T) {
 	s, _ := newSpace(Config{})
-	nums := []uint64{0, 1, 0xfff, 0x1000, 0x10000, TaskSize - 0x1000, TaskSize, 1 << 47, 1<<63 - 1, 1 << 63, ^uint64(0), ^uint64(0) &^ 0xfff}
+	nums := []uint64{0, 1, 0xfff, 0x1000, 0x10000, TaskSize - 0x1000,
+		TaskSize, 1 << 47, 1<<63 - 1, 1 << 63, ^uint64(0), ^uint64(0) &^ 0xfff}
 	for _, a := range nums {
 		for _, b := range nums {
 			for _, c := range nums {
 				for _, fixed := range []bool{false, true} {
-					_, _ = s.Map(MapRequest{Addr: a, Length: b, Off: c, Prot: Read | Write, Kind: File, Node: 10, Fixed: fixed, NoReserve: true})
+					_, _ = s.Map(MapRequest{Addr: a, Length: b, Off: c, Prot: Read | Write,
+						Kind: File, Node: 10, Fixed: fixed, NoReserve: true})
 					_, _ = s.Remap(RemapRequest{Addr: a, OldLength: b, NewLength: c, NewAddr: c, Fixed: fixed, MayMove: true})
 				}
 				_ = s.Protect(a, b, Read)

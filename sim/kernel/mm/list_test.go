@@ -28,7 +28,8 @@ func TestList(t *testing.T) {
 			}
 			var repl []VMA
 			if rng.IntN(4) != 0 {
-				repl = []VMA{{Start: lo * page, End: hi * page, Prot: Prot(1 + rng.IntN(3)), Kind: Anon, Phys: phys.PMEMBase + phys.Addr(lo*page)}}
+				repl = []VMA{{Start: lo * page, End: hi * page, Prot: Prot(1 + rng.IntN(3)),
+					Kind: Anon, Phys: phys.PMEMBase + phys.Addr(lo*page)}}
 			}
 			var old, now []VMA
 			before := l
@@ -148,7 +149,8 @@ func TestMappingsCostTheLogarithm(t *testing.T) {
 			if hole, ok := l.below(at+phys.PageSize, 0, phys.PageSize); !ok || hole != at {
 				t.Fatalf("the hole at %#x is found at %#x", at, hole)
 			}
-			*l, _, _ = l.replace(at, at+phys.PageSize, []VMA{{Start: at, End: at + phys.PageSize, Prot: Write, Kind: Anon, Phys: phys.PMEMBase + phys.Addr(at)}})
+			*l, _, _ = l.replace(at, at+phys.PageSize,
+				[]VMA{{Start: at, End: at + phys.PageSize, Prot: Write, Kind: Anon, Phys: phys.PMEMBase + phys.Addr(at)}})
 		})
 	}
 	few, many := long(100), long(100_000)
@@ -165,7 +167,8 @@ func TestMappingsCostTheLogarithm(t *testing.T) {
 func BenchmarkMappings(b *testing.B) {
 	for _, n := range []int{100, 10_000, 65_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := New(Config{DRAM: mem.NewStore(), PMEM: mem.NewStore(), Files: newTestFiles(), Placement: Placement{PMEM, PMEM, DRAM}})
+			s := New(Config{DRAM: mem.NewStore(), PMEM: mem.NewStore(),
+				Files: newTestFiles(), Placement: Placement{PMEM, PMEM, DRAM}})
 			for i := range n {
 				prot := Read | Prot(i&1)*Write
 				if _, err := s.Map(MapRequest{Length: phys.PageSize, Prot: prot, Kind: Anon}); err != nil {
@@ -182,7 +185,8 @@ func BenchmarkMappings(b *testing.B) {
 				}
 				s.TakeChanges()
 				s.ReleaseFreed()
-				if _, err := s.Map(MapRequest{Addr: at, Length: phys.PageSize, Prot: Read | Exec, Kind: Anon, Fixed: true}); err != nil {
+				if _,
+					err := s.Map(MapRequest{Addr: at, Length: phys.PageSize, Prot: Read | Exec, Kind: Anon, Fixed: true}); err != nil {
 					b.Fatal(err)
 				}
 				s.TakeChanges()

@@ -78,7 +78,8 @@ func (s *Space) Map(r MapRequest) (uint64, error) {
 	}
 	old := s.clip(at, at+size)
 	s.release(old)
-	v := s.back(VMA{Start: at, End: at + size, Prot: r.Prot, Shared: r.Shared, Grows: r.Grows, Attr: r.Attr | s.lockNext, Kind: r.Kind, Node: r.Node, Off: r.Off})
+	v := s.back(VMA{Start: at, End: at + size, Prot: r.Prot, Shared: r.Shared,
+		Grows: r.Grows, Attr: r.Attr | s.lockNext, Kind: r.Kind, Node: r.Node, Off: r.Off})
 	s.splice(at, at+size, []VMA{v})
 	s.letGo(old)
 	return at, nil
@@ -177,7 +178,8 @@ func (s *Space) afford(r *MapRequest, size, replaced uint64) error {
 	sparse := r.Kind == Sparse || r.Kind == Anon && !r.Shared && size >= SparseSize
 	switch {
 	case r.Kind == Direct, sparse:
-	case !s.room(m, size), v.copies() && !(s.room(s.cfg.Placement.ReadOnlyFile, size) && s.cfg.Extents.room(m, size, size, heapReserve)):
+	case !s.room(m, size),
+		v.copies() && !(s.room(s.cfg.Placement.ReadOnlyFile, size) && s.cfg.Extents.room(m, size, size, heapReserve)):
 		return errno.ENOMEM
 	}
 	limit := s.cfg.DRAMSize

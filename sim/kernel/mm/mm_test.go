@@ -161,7 +161,8 @@ func (b *bench) check(what string) {
 				b.Fatalf("%s: page %d can be read", what, i)
 			}
 			f := err.(*mem.Fault)
-			if want := p != nil && p.prot == 0; p != nil && f.Mapped != want || p == nil && (f.Mapped || f.Kind == mem.BusError) {
+			if want := p != nil && p.prot == 0; p != nil && f.Mapped != want ||
+				p == nil && (f.Mapped || f.Kind == mem.BusError) {
 				b.Fatalf("%s: page %d: %v (mapped %t, kind %d)", what, i, err, f.Mapped, f.Kind)
 			}
 		case err != nil || buf[0] != p.first:
@@ -368,7 +369,8 @@ func (b *bench) forked(rng *rand.Rand) {
 	if err := c.s.Unmap(arena, 3*arenaPages*phys.PageSize); err != nil {
 		b.Fatal(err)
 	}
-	if _, err := c.s.Map(MapRequest{Addr: arena, Length: arenaPages * phys.PageSize, Prot: Read | Write, Kind: Anon, Fixed: true}); err != nil {
+	if _, err := c.s.Map(MapRequest{Addr: arena, Length: arenaPages * phys.PageSize,
+		Prot: Read | Write, Kind: Anon, Fixed: true}); err != nil {
 		b.Fatal(err)
 	}
 	for i := range uint64(arenaPages) {

@@ -67,7 +67,8 @@ func TestExtentsAreDisjoint(t *testing.T) {
 		if !ok {
 			t.Fatalf("no room for %d bytes beside %d extents", size, len(live))
 		}
-		if end := at + phys.Addr(size); at.IsPMEM() != (m == PMEM) || end > vfs.FrameBase || m == DRAM && end > phys.PMEMBase {
+		if end := at + phys.Addr(size); at.IsPMEM() != (m == PMEM) ||
+			end > vfs.FrameBase || m == DRAM && end > phys.PMEMBase {
 			t.Fatalf("an extent of medium %d at %v", m, at)
 		}
 		for _, x := range live {
@@ -77,7 +78,8 @@ func TestExtentsAreDisjoint(t *testing.T) {
 		}
 		live = append(live, extent{at, size})
 		for i := 1; i < len(e.unused); i++ {
-			if a, b := e.unused[i-1], e.unused[i]; a.at+phys.Addr(a.size) > b.at || a.at+phys.Addr(a.size) == b.at && medium(a.at) == medium(b.at) {
+			if a, b := e.unused[i-1], e.unused[i]; a.at+phys.Addr(a.size) > b.at ||
+				a.at+phys.Addr(a.size) == b.at && medium(a.at) == medium(b.at) {
 				t.Fatalf("free pieces %+v and %+v", a, b)
 			}
 		}

@@ -276,8 +276,8 @@ func New(cfg Config) *Space {
 }
 
 // Fork returns an independent copy over other stores and another file tree,
-// which must be forks of this Space's; so must extents, nil for a fork of its own. Its cost does not depend on the number of
-// mappings. OnChange is not inherited.
+// which must be forks of this Space's; so must extents, nil for a fork of its own.
+// Its cost does not depend on the number of mappings. OnChange is not inherited.
 func (s *Space) Fork(dram, pmem *mem.Store, files Files, extents *Extents) *Space {
 	c := *s
 	if c.cfg.Extents = extents; extents == nil {

@@ -13,11 +13,12 @@ import (
 )
 
 // The durable form is: magic, host nodes (what must still be there), pages (each
-// once, or none where they stand beside it), the states of the host directories, the state, the state before the call in progress if there is one, and a
-// SHA-256 of all that. A page that lies in a frame is named by it, and its bytes
-// are in the image of the persistent memory; a Digest has the bytes. Numbers are uvarints, strings have their length before
-// them. References are not part of it. Host files that the guest neither changed
-// nor held are not part of it either.
+// once, or none where they stand beside it), the states of the host directories,
+// the state, the state before the call in progress if there is one, and a SHA-256 of
+// all that. A page that lies in a frame is named by it, and its bytes are in the image
+// of the persistent memory; a Digest has the bytes. Numbers are uvarints, strings have
+// their length before them. References are not part of it. Host files that the guest
+// neither changed nor held are not part of it either.
 
 const durableMagic = "zhuque file tree 3\n"
 
@@ -225,7 +226,8 @@ func (e *encoder) inode(fs *FS, n *inode) {
 	if e.digest {
 		atime = 0 // reads move nothing, and what the host shows is not the guest's doing
 	}
-	for _, v := range [...]uint64{uint64(n.mode), uint64(n.uid), uint64(n.gid), uint64(atime), uint64(n.mtime), uint64(n.ctime), uint64(n.size), uint64(n.base)} {
+	for _, v := range [...]uint64{uint64(n.mode), uint64(n.uid), uint64(n.gid),
+		uint64(atime), uint64(n.mtime), uint64(n.ctime), uint64(n.size), uint64(n.base)} {
 		e.u(v)
 	}
 	if n.low == nil {
@@ -477,7 +479,8 @@ func (d *decoder) inode(epoch uint64, st *state) *inode {
 		name := d.str()
 		n.enter(name, NodeID(d.u()))
 	}
-	if n.size < 0 || n.size > maxHollow || n.size > int64(MaxFile) && (len(n.names) > 0 || n.linkable) || n.base < 0 || n.base > hostBytes {
+	if n.size < 0 || n.size > maxHollow || n.size > int64(MaxFile) &&
+		(len(n.names) > 0 || n.linkable) || n.base < 0 || n.base > hostBytes {
 		d.bad("a size is impossible")
 	}
 	return n

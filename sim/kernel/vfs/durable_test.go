@@ -270,7 +270,8 @@ func TestChangedHost(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return errors.Join(os.WriteFile(h+"/owned", []byte("OWNED"), 0o644), os.Chtimes(h+"/owned", time.Time{}, fi.ModTime().Add(1)))
+			return errors.Join(os.WriteFile(h+"/owned", []byte("OWNED"), 0o644),
+				os.Chtimes(h+"/owned", time.Time{}, fi.ModTime().Add(1)))
 		}, "/owned"},
 		{"size", func(h string) error { return os.Truncate(h+"/owned", 2) }, "/owned"},
 		{"gone", func(h string) error { return os.Remove(h + "/held") }, "/held"},
@@ -289,7 +290,8 @@ func TestChangedHost(t *testing.T) {
 		}
 		_, err := Unmarshal(Options{Root: host}, image)
 		var changed *Changed
-		if errors.As(err, &changed) != (c.want != "") || changed != nil && changed.Path != c.want || changed == nil && err != nil {
+		if errors.As(err, &changed) != (c.want != "") ||
+			changed != nil && changed.Path != c.want || changed == nil && err != nil {
 			t.Errorf("%s: %v; want a change of %q", c.name, err, c.want)
 		}
 	}
@@ -335,7 +337,8 @@ func TestDamagedImage(t *testing.T) {
 func FuzzUnmarshal(f *testing.F) {
 	o := Options{Root: plant(f, map[string]string{"d/x": "X"})}
 	fs := newFS(f, o)
-	for _, line := range []string{"write /d/x 0 y", "mkdir /m", "mv /d /m/d", "link /k /m/d/x", "symlink /s k", "unlink /k"} {
+	for _, line := range []string{"write /d/x 0 y", "mkdir /m",
+		"mv /d /m/d", "link /k /m/d/x", "symlink /s k", "unlink /k"} {
 		if got := do(fs, line); got != "ok" {
 			f.Fatal(line, got)
 		}
@@ -394,12 +397,14 @@ func TestSync(t *testing.T) {
 			got[rel] = fmt.Sprint(len(f[2]), f[2][100000:])
 		}
 	}
-	want := map[string]string{".": "", "etc": "", "etc/a": "changed", "usr": "", "usr/sub": "", "usr/sub/y": "Y", "escape": "/etc", "sparse": "100003end"}
+	want := map[string]string{".": "", "etc": "", "etc/a": "changed", "usr": "",
+		"usr/sub": "", "usr/sub/y": "Y", "escape": "/etc", "sparse": "100003end"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("tree (-want +got):\n%s", d)
 	}
 	list, err := os.ReadFile(filepath.Join(out, overlayList))
-	for _, line := range []string{`removed 0000 "/etc/b"`, `removed 0000 "/lib"`, `removed 0000 "/usr/x"`, `fifo    0644 "/pipe"`} {
+	for _, line := range []string{`removed 0000 "/etc/b"`, `removed 0000 "/lib"`,
+		`removed 0000 "/usr/x"`, `fifo    0644 "/pipe"`} {
 		if err != nil || !strings.Contains(string(list), line+"\n") {
 			t.Errorf("%v: no line %s in\n%s", err, line, list)
 		}
@@ -423,7 +428,8 @@ func TestForksInParallel(t *testing.T) {
 					t.Errorf("fork %s: %s => %s", id, line, got)
 				}
 			}
-			if got, want := do(c, "read /f")+do(c, "read /n")+do(c, "ls /d"), fmt.Sprintf("\"%sost\"%q%s", id, id, id); got != want {
+			if got, want := do(c, "read /f")+do(c, "read /n")+do(c,
+				"ls /d"), fmt.Sprintf("\"%sost\"%q%s", id, id, id); got != want {
 				t.Errorf("fork %s reads %s; want %s", id, got, want)
 			}
 		})

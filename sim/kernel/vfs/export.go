@@ -36,7 +36,8 @@ func checkOverlay(dir string) error {
 			return fmt.Errorf("overlay directory %s: it holds %q, which no run wrote there: an empty directory, or one that an earlier run wrote, was expected", dir, e.Name())
 		}
 	}
-	if text, err := os.ReadFile(path.Join(dir, overlayList)); err != nil || !strings.HasPrefix(string(text), overlayHeader) {
+	if text, err := os.ReadFile(path.Join(dir, overlayList)); err != nil ||
+		!strings.HasPrefix(string(text), overlayHeader) {
 		return fmt.Errorf("overlay directory %s: an empty directory, or one that an earlier run wrote, was expected", dir)
 	}
 	return nil

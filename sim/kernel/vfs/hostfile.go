@@ -73,7 +73,8 @@ func (f *hostFile) open(root *os.Root) (*os.File, error) {
 	}
 	fi, err := h.Stat()
 	if err == nil && hostKeyOf(f.key.root, f.key.path, fi) != f.key {
-		err = &Changed{Path: "/" + f.key.path, Reason: "it is another file, or of another size or time, than when the guest first saw it"}
+		err = &Changed{Path: "/" + f.key.path,
+			Reason: "it is another file, or of another size or time, than when the guest first saw it"}
 	}
 	if err != nil {
 		h.Close()

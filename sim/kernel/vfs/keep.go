@@ -96,7 +96,8 @@ func (fs *FS) CheckKept() error {
 		switch {
 		case d.dir == nil || expected(d.was) == d.now:
 		case d.was == "":
-			return fmt.Errorf("%s directory %s: the image was made without one, so an empty directory was expected", d.what, d.dir.Path())
+			return fmt.Errorf("%s directory %s: the image was made without one, so an empty directory was expected",
+				d.what, d.dir.Path())
 		default:
 			return fmt.Errorf("%s directory %s: its files were changed since the image's last checkpoint, and continuing the process would undo that: expected them as they were", d.what, d.dir.Path())
 		}

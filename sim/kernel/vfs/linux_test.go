@@ -131,7 +131,8 @@ func (g gen) path() string {
 }
 
 func (g gen) line() string {
-	one := []string{"create", "mkdir", "mkdir", "unlink", "rmdir", "read", "read", "ls", "ls", "stat", "lstat", "chmod", "readlink", "fifo"}
+	one := []string{"create", "mkdir", "mkdir", "unlink", "rmdir", "read",
+		"read", "ls", "ls", "stat", "lstat", "chmod", "readlink", "fifo"}
 	two := []string{"mv", "mv", "mv", "swap", "mvnew", "link"}
 	switch g.IntN(6) {
 	case 0, 1:
@@ -144,7 +145,8 @@ func (g gen) line() string {
 		if g.IntN(2) == 0 {
 			return fmt.Sprintf("trunc %s %d", g.path(), size)
 		}
-		return fmt.Sprintf("write %s %d %s", g.path(), size, strings.Repeat(string(rune('a'+g.IntN(26))), 1+g.IntN(30)*g.IntN(300)))
+		return fmt.Sprintf("write %s %d %s", g.path(), size,
+			strings.Repeat(string(rune('a'+g.IntN(26))), 1+g.IntN(30)*g.IntN(300)))
 	}
 	return one[g.IntN(len(one))] + " " + g.path()
 }
@@ -167,7 +169,8 @@ func readable(fs *FS, line string) bool {
 // Random calls give the results that Linux gives, while the tree is forked,
 // rolled back and sent through its durable form in between.
 func TestAgainstLinux(t *testing.T) {
-	start := map[string]string{"a/b/c": "deep", "a/l@": "b/c", "b/a": strings.Repeat("x", 5000), "b/d/": "", "c": "file", "l@": "a"}
+	start := map[string]string{"a/b/c": "deep", "a/l@": "b/c",
+		"b/a": strings.Repeat("x", 5000), "b/d/": "", "c": "file", "l@": "a"}
 	outside := plant(t, nil)
 	if got := real(outside, "mvnew /x /y"); got != "ENOENT" {
 		t.Skipf("this host's file system has no renameat2: %s", got)
@@ -192,7 +195,8 @@ func TestAgainstLinux(t *testing.T) {
 				got = withoutSynthetic(got)
 			}
 			if log = append(log, line[:min(len(line), 60)]); got != want && !excused(got, want) {
-				t.Fatalf("seed %d: %.60s => %.80s; Linux says %.80s\nafter\n%s", seed, line, got, want, strings.Join(log[max(0, len(log)-8):], "\n"))
+				t.Fatalf("seed %d: %.60s => %.80s; Linux says %.80s\nafter\n%s",
+					seed, line, got, want, strings.Join(log[max(0, len(log)-8):], "\n"))
 			}
 		}
 		if after := tree(t, guest); fmt.Sprint(after) != fmt.Sprint(before) {

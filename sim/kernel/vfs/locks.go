@@ -97,7 +97,8 @@ func (fs *FS) relock(id NodeID, l Lock, hold bool) {
 		now = append(now, l)
 	}
 	slices.SortFunc(now, func(a, b Lock) int {
-		return cmp.Or(cmp.Compare(a.Owner.Kind, b.Owner.Kind), cmp.Compare(a.From, b.From), cmp.Compare(a.Owner.ID, b.Owner.ID))
+		return cmp.Or(cmp.Compare(a.Owner.Kind, b.Owner.Kind),
+			cmp.Compare(a.From, b.From), cmp.Compare(a.Owner.ID, b.Owner.ID))
 	})
 	fs.begin()
 	if len(now) == 0 {

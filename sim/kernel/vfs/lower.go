@@ -85,7 +85,8 @@ func openLower(o *Options) (*lower, error) {
 		return nil, fmt.Errorf("root directory %s: %w", dir, err)
 	}
 	if ofKernel(d) {
-		return nil, fmt.Errorf("root directory %s lies in a file system of the host's kernel, which a guest must not see", dir)
+		return nil,
+			fmt.Errorf("root directory %s lies in a file system of the host's kernel, which a guest must not see", dir)
 	}
 	top := &lowerNode{mount: true}
 	top.host = hostKeyOf(l.name, "", fi)

@@ -11,7 +11,8 @@ import (
 // TestPageCache: a cut leaves what was synchronized and nothing else, and says what
 // it took; the tree that the fork was made of notices nothing.
 func TestPageCache(t *testing.T) {
-	fs := newFS(t, Options{Root: plant(t, map[string]string{"old": "host's bytes", "mnt/x": "", "gone": "x", "kept": "y"})})
+	fs := newFS(t,
+		Options{Root: plant(t, map[string]string{"old": "host's bytes", "mnt/x": "", "gone": "x", "kept": "y"})})
 	fs.SetMemory(mem.NewStore())
 	fs.CacheWrites()
 	sync := func(path string) { fs.SyncNode(walk(t, fs, path)) }
@@ -51,7 +52,8 @@ func TestPageCache(t *testing.T) {
 	if n, err := cut.ReadAt(walk(t, cut, "/mnt/pmem/pool"), buf, 0); n != 7 || err != nil || string(buf) != "direct!" {
 		t.Errorf("the pool holds %q, %v", buf, err)
 	}
-	want := []string{"/a: 5 bytes", "/c: its name", "/d: its name", "/kept: that it was removed or renamed", "/old: 12 bytes", "/b: that it was removed or renamed"}
+	want := []string{"/a: 5 bytes", "/c: its name", "/d: its name", "/kept: that it was removed or renamed",
+		"/old: 12 bytes", "/b: that it was removed or renamed"}
 	if !slices.EqualFunc(lost, want, strings.HasPrefix) {
 		t.Errorf("lost are %q, want %q", lost, want)
 	}

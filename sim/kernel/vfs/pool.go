@@ -112,13 +112,15 @@ func (l *poolLoader) check(e hostdir.Entry) error {
 	case e.Mode().IsRegular() && e.Size() > int64(MaxFile):
 		return fmt.Errorf("%q: its size is %d bytes, a file of the guest's has at most %d", e.Path, e.Size(), int64(MaxFile))
 	case l.nodes > l.fs.opt.MaxNodes:
-		return fmt.Errorf("it holds more than %d files and directories, which the guest's file tree has no room for", l.fs.opt.MaxNodes)
+		return fmt.Errorf("it holds more than %d files and directories, which the guest's file tree has no room for",
+			l.fs.opt.MaxNodes)
 	}
 	if e.Mode().IsRegular() {
 		l.bytes += min(hostBlocks(e), e.Size())
 	}
 	if l.bytes > int64(l.fs.opt.MaxBytes) {
-		return fmt.Errorf("its files hold more than %d bytes, which the guest's file tree has no room for", int64(l.fs.opt.MaxBytes))
+		return fmt.Errorf("its files hold more than %d bytes, which the guest's file tree has no room for",
+			int64(l.fs.opt.MaxBytes))
 	}
 	return nil
 }

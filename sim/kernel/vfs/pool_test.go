@@ -34,7 +34,8 @@ func TestPools(t *testing.T) {
 		link /mnt/pmem/f /f => EXDEV
 		rmdir /mnt/pmem => EBUSY`)
 	id := walk(t, fs, "/mnt/pmem/new")
-	if fs.Mount(id) != PMEMMount || fs.Mount(walk(t, fs, "/mnt")) != RootMount || fs.Mount(walk(t, fs, "/dev/null")) != DevMount {
+	if fs.Mount(id) != PMEMMount || fs.Mount(walk(t, fs, "/mnt")) != RootMount ||
+		fs.Mount(walk(t, fs, "/dev/null")) != DevMount {
 		t.Errorf("mounts: %d, %d", fs.Mount(id), fs.Mount(walk(t, fs, "/mnt")))
 	}
 	f, ok, err := fs.Pin(id, 1)
@@ -50,7 +51,8 @@ func TestPools(t *testing.T) {
 			t.Errorf("%s holds %q, %v", name, got, err)
 		}
 	}
-	if got, err := os.ReadFile(filepath.Join(pools, "new")); err != nil || len(got) != 5000 || string(got[4096:4102]) != "stored" {
+	if got, err := os.ReadFile(filepath.Join(pools, "new")); err != nil ||
+		len(got) != 5000 || string(got[4096:4102]) != "stored" {
 		t.Errorf("the new pool holds %d bytes, %v", len(got), err)
 	}
 	if _, err := os.Stat(filepath.Join(pools, "gone")); err == nil {
@@ -94,7 +96,8 @@ func TestPoolKeepsAllOrNothing(t *testing.T) {
 	}
 	fs := build(t)
 	at := walk(t, fs, PMEMDir)
-	for _, name := range []string{".zhuque-part", "new\nline\x1b[31m", "\xff\xfe", strings.Repeat("n", 255), ".zhuque-write-back-1", ".zhuque-write-back-1.new", "zhuque-changes"} {
+	for _, name := range []string{".zhuque-part", "new\nline\x1b[31m", "\xff\xfe",
+		strings.Repeat("n", 255), ".zhuque-write-back-1", ".zhuque-write-back-1.new", "zhuque-changes"} {
 		id, err := fs.Create(at, name, 0o640)
 		if err != nil {
 			t.Fatal(err)
@@ -122,7 +125,8 @@ func TestPoolKeepsAllOrNothing(t *testing.T) {
 	}
 	again := newFS(t, Options{Root: plant(t, nil), Pools: pools})
 	at = walk(t, again, PMEMDir)
-	for _, name := range []string{".zhuque-part", "new\nline\x1b[31m", "\xff\xfe", strings.Repeat("n", 255), ".zhuque-write-back-1.new"} {
+	for _, name := range []string{".zhuque-part", "new\nline\x1b[31m",
+		"\xff\xfe", strings.Repeat("n", 255), ".zhuque-write-back-1.new"} {
 		id, err := again.Lookup(at, name)
 		if err != nil {
 			t.Errorf("%q: %v", name, err)
@@ -244,7 +248,8 @@ func TestSparsePool(t *testing.T) {
 		t.Errorf("a file of more than %d bytes: %v", MaxFile, err)
 	}
 	full := plant(t, map[string]string{"a": strings.Repeat("x", 9000)})
-	if _, err := New(Options{Root: plant(t, nil), Pools: full, MaxBytes: 8192}); err == nil || !strings.Contains(err.Error(), "no room") {
+	if _, err := New(Options{Root: plant(t, nil), Pools: full, MaxBytes: 8192}); err == nil ||
+		!strings.Contains(err.Error(), "no room") {
 		t.Errorf("more than fits: %v", err)
 	}
 }

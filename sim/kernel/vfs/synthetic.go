@@ -87,7 +87,8 @@ var synthTexts = []struct{ path, text string }{
 
 // magicLinks are symbolic links whose text comes from Hooks.Synthetic. Following
 // one resolves the text, so a link to a removed file leads nowhere, unlike Linux.
-var magicLinks = map[string]bool{"proc/self/exe": true, "proc/self/cwd": true, "proc/self": true, "proc/thread-self": true}
+var magicLinks = map[string]bool{"proc/self/exe": true,
+	"proc/self/cwd": true, "proc/self": true, "proc/thread-self": true}
 
 func (l *lower) addSynthetic(top *lowerNode, o *Options) error {
 	for _, d := range synthDirs {

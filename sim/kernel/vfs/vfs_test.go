@@ -240,7 +240,8 @@ func script(t *testing.T, fs *FS, text string) {
 }
 
 func TestOverlay(t *testing.T) {
-	host := plant(t, map[string]string{"etc/passwd": "root", "etc/dir/a": "A", "etc/dir/b": "B", "empty/": "", "l@": "etc/passwd"})
+	host := plant(t,
+		map[string]string{"etc/passwd": "root", "etc/dir/a": "A", "etc/dir/b": "B", "empty/": "", "l@": "etc/passwd"})
 	if err := os.WriteFile(filepath.Join(host, "etc/big"), []byte(strings.Repeat("b", 8192)), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -382,7 +383,8 @@ func TestSandbox(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(os.Symlink(outside, filepath.Join(host, "swap")), os.Symlink(outside+"/secret", filepath.Join(host, "was"))); err != nil {
+	if err := errors.Join(os.Symlink(outside, filepath.Join(host, "swap")),
+		os.Symlink(outside+"/secret", filepath.Join(host, "was"))); err != nil {
 		t.Fatal(err)
 	}
 	script(t, fs, `
@@ -400,7 +402,8 @@ func TestWholeHostHidesItsKernel(t *testing.T) {
 		t.Skip("this host has no /proc")
 	}
 	fs := newFS(t, Options{})
-	for _, p := range []string{"/proc/1", "/proc/self/status", "/proc/self/environ", "/proc/self/cwd", "/proc/self/fd/0", "/sys/kernel", "/dev/mem", "/dev/pts/0", "/proc/self/root/proc/1"} {
+	for _, p := range []string{"/proc/1", "/proc/self/status", "/proc/self/environ", "/proc/self/cwd",
+		"/proc/self/fd/0", "/sys/kernel", "/dev/mem", "/dev/pts/0", "/proc/self/root/proc/1"} {
 		if _, err := fs.Walk(Root, p, true); err != errno.ENOENT {
 			t.Errorf("%s: %v", p, err)
 		}
@@ -532,7 +535,8 @@ func TestSyntheticFiles(t *testing.T) {
 	}
 	// A fork must be able to answer for its own kernel.
 	c := fs.Fork()
-	c.SetHooks(onProcess(Hooks{Synthetic: map[string]func(Task) []byte{"/proc/self/maps": func(Task) []byte { return []byte("fork") }}}))
+	c.SetHooks(onProcess(
+		Hooks{Synthetic: map[string]func(Task) []byte{"/proc/self/maps": func(Task) []byte { return []byte("fork") }}}))
 	script(t, c, "read /proc/self/maps => \"fork\"")
 	script(t, fs, "read /proc/self/maps => \"new\"")
 	for _, p := range []string{"/etc/x", "/proc/../x", "/proc/self/root", "/proc/self/fd/1/..", "proc/x"} {

@@ -36,7 +36,8 @@ type Fault struct {
 }
 
 func (f *Fault) Error() string {
-	return fmt.Sprintf("exception %d (signal %d, code %#x, address %#x) at rip %#x", f.Vector, f.Signal, f.Code, f.Addr, f.RIP)
+	return fmt.Sprintf("exception %d (signal %d, code %#x, address %#x) at rip %#x",
+		f.Vector, f.Signal, f.Code, f.Addr, f.RIP)
 }
 
 const (
@@ -159,7 +160,8 @@ func (n *Native) Close() error {
 }
 
 func setSignal(s int, act, old *sigaction) error {
-	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(act)), uintptr(unsafe.Pointer(old)), 8, 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(s),
+		uintptr(unsafe.Pointer(act)), uintptr(unsafe.Pointer(old)), 8, 0, 0)
 	if errno != 0 {
 		return errno
 	}
@@ -199,7 +201,8 @@ func (n *Native) surely(s *State, f func() *Fault) *Fault {
 	before := *s
 	for last := uint64(0); ; {
 		fault := f()
-		if n.tables || fault == nil || fault.Vector == last || fault.Vector != undefined && fault.Vector != stack && fault.Vector != protection {
+		if n.tables || fault == nil || fault.Vector == last ||
+			fault.Vector != undefined && fault.Vector != stack && fault.Vector != protection {
 			return fault
 		}
 		*s, last = before, fault.Vector

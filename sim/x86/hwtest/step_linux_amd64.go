@@ -101,7 +101,8 @@ func (b *block) selectors() (s [4]uint16) {
 }
 
 func setMask(set, old *uint64) {
-	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(old)), 8, 0, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK,
+		uintptr(unsafe.Pointer(set)), uintptr(unsafe.Pointer(old)), 8, 0, 0)
 	if errno != 0 {
 		panic("BUG: hwtest: rt_sigprocmask: " + errno.Error())
 	}
