@@ -76,9 +76,11 @@ func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.inputs, err = c.Setup.inputs(); err != nil {
+	of, err := Case{Setup: c.Setup, Restart: c.Restart}.Digested()
+	if err != nil {
 		return nil, err
 	}
+	c.inputs = of.Inputs
 	v := &verifier{setup: &c.Setup, cfg: cfg, base: base, oracle: base.oracle}
 	points, err := c.points(base)
 	if err != nil {

@@ -26,18 +26,27 @@ import (
 //	restart-arg "/mnt/pmem/pool"
 //	restart-status "0"
 //	tail
+//	check "/usr/bin/check"
+//	check-arg "-q"
+//	expect-status "0"
+//	expect-output "4 nodes\n"
+//	stdin "push 3\n"
+//	stdout "pipe"
 //	verdict violation
 //	reason "after the restart rax is 0x0 instead of 0x1"
 //
 // Lines that start with # and empty lines do not count. Strings are quoted as in Go.
+// The lines from check to stdout belong to a world of zhuque explore, whose cuts are like
+// "look 2 world /mnt/pmem/f+0x40=1" and whose recovery is the restart.
 // In version 1, which is still read, a 0 of an optional setting means that it is not given.
 type Case struct {
-	Setup   Setup
-	Plan    Plan
-	Restart *Restart       // nil: the program comes back
-	Tail    bool           // the survivor ran to the program's end
-	Verdict result.Verdict // what it was judged; zero when it was not
-	Reason  string
+	Setup    Setup
+	Plan     Plan
+	Restart  *Restart       // nil: the program comes back
+	Explored                // of a plan that leads to a world
+	Tail     bool           // the survivor ran to the program's end
+	Verdict  result.Verdict // what it was judged; zero when it was not
+	Reason   string
 
 	// Inputs are what the verdict depends on beside the setup; none for unknown.
 	Inputs []Input
@@ -49,6 +58,10 @@ type Case struct {
 var caseHeaders = []string{"zhuque-case 1", "zhuque-case 2"}
 
 var caseHeader = caseHeaders[len(caseHeaders)-1]
+
+// MaxCase is the length in bytes of the longest text that is read as a case; the case of a
+// world has the program's input and the output that was expected in it.
+const MaxCase = 16 << 20
 
 // String renders the case as ParseCase reads it.
 func (c Case) String() string {
@@ -71,6 +84,7 @@ func (c Case) String() string {
 		fmt.Fprintf(&b, "cut %s\n", cut)
 	}
 	c.Restart.write(&b)
+	c.Explored.write(&b)
 	if c.Tail {
 		b.WriteString("tail\n")
 	}
@@ -108,7 +122,7 @@ func ParseNote(text string) (Case, error) { return parseCase("the image's note",
 func parseCase(file, text string) (Case, error) {
 	c := Case{Setup: DefaultSetup()}
 	lines := bufio.NewScanner(strings.NewReader(text))
-	lines.Buffer(nil, 1<<20)
+	lines.Buffer(nil, MaxCase)
 	n, header := 0, false
 	for lines.Scan() {
 		n++
@@ -207,21 +221,33 @@ func (c *Case) line(line string) error {
 		c.Verdict, err = result.ParseVerdict(rest)
 	case "reason":
 		c.Reason, err = quoted()
+	case "check", "check-arg", "expect-status", "expect-output", "stdin", "stdout":
+		var s string
+		if s, err = quoted(); err == nil {
+			err = c.exploredLine(key, s)
+		}
 	default:
-		err = fmt.Errorf("%q: expected one of program, arg, env, set, input, cut, restart, restart-arg, restart-status, tail, verdict, reason", clip(key))
+		err = fmt.Errorf("%q: expected one of program, arg, env, set, input, cut, restart, restart-arg, restart-status, "+
+			"check, check-arg, expect-status, expect-output, stdin, stdout, tail, verdict, reason", clip(key))
 	}
 	return err
 }
 
 // Judge runs a case: the program uncut as far as the first failure, then the plan.
 func (c *Case) Judge() (result.Point, error) {
+	if c.Plan.OfWorlds() {
+		return result.Point{}, ErrOfWorlds
+	}
+	if err := c.Explored.fits(c.Plan); err != nil {
+		return result.Point{}, err
+	}
 	if err := c.Plan.fits(max(c.Setup.Cores, 1)); err != nil {
 		return result.Point{}, err
 	}
 	if err := c.Restart.fits(c.Plan); err != nil {
 		return result.Point{}, err
 	}
-	if err := c.Setup.check(c.Inputs); err != nil {
+	if err := c.Fresh(); err != nil {
 		return result.Point{}, err
 	}
 	camp := Campaign{Setup: c.Setup, Restart: c.Restart}

@@ -1,6 +1,7 @@
 package crashinject
 
 import (
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ var caseSeeds = []string{
 	"zhuque-case 1\nprogram \"guest:list\"\narg \"-n\"\nenv \"TERM=dumb\"\nset domain \"adr\"\ncut after 1234 step 3 recovery 7\ntail\nverdict violation\nreason \"after the restart rax is 0x0 instead of 0x1\"\n",
 	"# what happened\n\nzhuque-case 1\n  program \"/bin/true\"\ncut after 0\ncut after 1 keep 0 lose-wc\n",
 	"zhuque-case 1\nprogram \"a\\n\\x00\\xff\"\narg \"\"\nset cpu \"v3\"\nset memory \"native\"\nset model \"off\"\nset cache \"clx-g1\"\nset seed \"18446744073709551615\"\nset root \"/x y\"\nset energy \"77\"\nset pmem-read \"300\"\nset mutant \"x87-not-saved\"\nset max-instructions \"5\"\ncut after 3 rep 2 energy 5\nverdict pass\n",
+	"zhuque-case 2\nprogram \"/bin/list\"\nset domain \"adr\"\ninput check-program \"00ff\"\ncut look 2 world /mnt/pmem/a%20b+0x40=1\ncut after 7 world start+0x0=0\nrestart \"/bin/list\"\nrestart-arg \"walk\"\ncheck \"/bin/check\"\ncheck-arg \"\"\nexpect-status \"3\"\nexpect-output \"4 nodes\\n\"\nstdin \"\\xff\\n\"\nstdout \"pipe\"\nverdict violation\n",
 }
 
 func FuzzParseCase(f *testing.F) {
@@ -56,11 +58,45 @@ func TestBadCasesAreRefusedWithTheirPlace(t *testing.T) {
 		head + "set mutant \"x\"\n":              `mutant "x": expected one of`,
 		head + "verdict fine\n":                  `verdict "fine": expected one of pass`,
 		head + "tail 3\n":                        "tail takes nothing",
+		head + "check-arg \"a\"\n":               "check-arg before check",
+		head + "check \"\"\n":                    `check "": expected a program`,
+		head + "check \"a\"\ncheck \"b\"\n":      "f.case:3: duplicate check",
+		head + "restart-status \"1\"\n":          "restart-status before restart",
+		head + "expect-status \"256\"\n":         "expected a whole number from 0 to 255",
+		head + "expect-output 4\n":               "expected a string in double quotes",
+		head + "stdout \"file\"\n":               "expected pipe",
+		head + "cut look 2 world f=1\n":          "f.case:2: \"world\" \"f=1\": expected FILE+OFFSET=N",
 		head + "colour \"red\"\n":                `"colour": expected one of program`,
 		head + strings.Repeat("x", 1<<20) + "\n": "f.case:2:",
 	} {
 		if c, err := ParseCase("f.case", text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.60q gives %+v, %v: expected an error with %q", text, c, err, want)
+		}
+	}
+}
+
+// What belongs to worlds is refused in other cases, and the other way round.
+func TestCasesOfWorldsAndOthersAreToldApart(t *testing.T) {
+	const head = "zhuque-case 2\nprogram \"guest:list\"\n"
+	for text, want := range map[string]string{
+		"cut after 5\ncheck \"/bin/check\"\n":                    "belong to a world",
+		"cut after 5\nexpect-output \"\"\n":                      "belong to a world",
+		"cut after 5\nstdin \"\"\n":                              "belong to a world",
+		"cut look 5\n":                                           "expected a case file for zhuque replay",
+		"cut after 5 world f+0x0=1\n":                            "cut 1: a world begins with \"look N\"",
+		"cut look 5\ncut look 6\n":                               "cut 2: look counts crash points of the program",
+		"cut look 5 keep 1\n":                                    "cut 1: a world takes the words",
+		"cut look 5\ntail\n":                                     "tail: a world's recovery",
+		"cut look 5\nrestart \"/bin/a\"\nrestart-status \"1\"\n": "is expect-status",
+	} {
+		c, err := ParseCase("f.case", head+text)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		_, judged := c.Judge()
+		fits := c.WorldFits()
+		if !strings.Contains(fmt.Sprint(judged, fits), want) || judged == nil {
+			t.Errorf("%q: judged as a plan of power cuts %v, as a world %v: expected an error with %q", text, judged, fits, want)
 		}
 	}
 }

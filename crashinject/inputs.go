@@ -58,7 +58,7 @@ func readStdin(name string) ([]byte, error) {
 
 // Input is something outside a case that its verdict depends on.
 type Input struct {
-	Name   string // program, interpreter, libraries, stdin, pmem-dir, overlay or preset
+	Name   string // program, interpreter, libraries, stdin, pmem-dir, overlay, preset; restart or check and one of the first three
 	Digest string // of its content
 }
 
@@ -66,6 +66,9 @@ type Input struct {
 type Stale struct{ Name, Was, Is string }
 
 func (e *Stale) Error() string {
+	if e.Is == "" {
+		return fmt.Sprintf("the case is stale: its input %q is gone since it was judged (digest %.12s)", e.Name, e.Was)
+	}
 	return fmt.Sprintf("the case is stale: its input %q has changed since it was judged (digest %.12s, now %.12s)", e.Name, e.Was, e.Is)
 }
 
@@ -126,20 +129,50 @@ func (s *Setup) inputs() (list []Input, err error) {
 	return list, nil
 }
 
-// check compares inputs with those that a case was judged with.
-func (s *Setup) check(was []Input) error {
-	if len(was) == 0 {
+// command digests a command that a case runs beside the program.
+func (s *Setup) command(name string, r *Restart) (list []Input, err error) {
+	if r == nil {
+		return nil, nil
+	}
+	all, err := (&Setup{Program: r.Program, Root: s.Root, Guest: s.Guest, Preset: s.Preset, Domain: s.Domain}).inputs()
+	for _, in := range all {
+		if in.Name != "preset" {
+			list = append(list, Input{name + "-" + in.Name, in.Digest})
+		}
+	}
+	return list, err
+}
+
+// Digested returns the case with the digests of what its verdict depends on.
+func (c Case) Digested() (Case, error) {
+	list, err := c.Setup.inputs()
+	if err != nil {
+		return c, err
+	}
+	restart, err := c.Setup.command("restart", c.Restart)
+	if err != nil {
+		return c, err
+	}
+	check, err := c.Setup.command("check", c.Check)
+	c.Inputs = append(append(list, restart...), check...)
+	return c, err
+}
+
+// Fresh compares what the verdict depends on with what it was judged with. Errors: *Stale,
+// or what keeps an input from being read.
+func (c *Case) Fresh() error {
+	if len(c.Inputs) == 0 {
 		return nil // a case of version 1, or one that somebody wrote
 	}
-	now, err := s.inputs()
+	of, err := c.Digested()
 	if err != nil {
 		return err
 	}
 	is := map[string]string{}
-	for _, in := range now {
+	for _, in := range of.Inputs {
 		is[in.Name] = in.Digest
 	}
-	for _, in := range was {
+	for _, in := range c.Inputs {
 		if is[in.Name] != in.Digest {
 			return &Stale{in.Name, in.Digest, is[in.Name]}
 		}

@@ -29,7 +29,7 @@ func TestStaleCasesAreSaidToBe(t *testing.T) {
 	must(err)
 	c, err := ParseCase("f.case", Case{Setup: s, Plan: At(5), Verdict: result.Pass, Inputs: inputs}.String())
 	must(err)
-	if err := c.Setup.check(c.Inputs); err != nil || len(c.Inputs) != 4 {
+	if err := c.Fresh(); err != nil || len(c.Inputs) != 4 {
 		t.Fatalf("inputs %v: %v", c.Inputs, err)
 	}
 	for input, name := range files {
@@ -45,11 +45,11 @@ func TestStaleCasesAreSaidToBe(t *testing.T) {
 		t.Errorf("as it was: %v, %v", p, err)
 	}
 	must(os.Remove(filepath.Join(dir, "prog")))
-	if err := c.Setup.check(c.Inputs); err == nil {
+	if err := c.Fresh(); err == nil {
 		t.Error("a case whose program is gone is not stale")
 	}
 	c.Setup.Preset = "clx-g1"
-	if err := c.Setup.check([]Input{inputs[len(inputs)-1]}); err == nil {
+	if err := (&Case{Setup: c.Setup, Inputs: []Input{inputs[len(inputs)-1]}}).Fresh(); err == nil {
 		t.Error("a case of another preset is not stale")
 	}
 }
@@ -62,7 +62,7 @@ func TestOverlayIsAnInput(t *testing.T) {
 	must(err)
 	must(os.WriteFile(filepath.Join(s.Overlay, "file"), []byte("x"), 0o600))
 	var stale *Stale
-	if err := s.check(was); !errors.As(err, &stale) || stale.Name != "overlay" {
+	if err := (&Case{Setup: s, Inputs: was}).Fresh(); !errors.As(err, &stale) || stale.Name != "overlay" {
 		t.Errorf("another overlay: %v", err)
 	}
 }

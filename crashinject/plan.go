@@ -19,6 +19,9 @@ type Cut struct {
 
 	sim.Cut // how the power goes
 
+	Look   uint64  // instead of After: this crash point of the program as zhuque explore counts them, from 1
+	Worlds []World // how the loads that the cut leaves undecided come out, in order
+
 	Recovery []uint64 // each restart in turn loses power before this store of the recovery (from 1)
 }
 
@@ -30,7 +33,7 @@ func At(n uint64) Plan { return Plan{Cuts: []Cut{{After: n}}} }
 
 // plain reports whether a cut is nothing but a clean failure between two instructions.
 func (c *Cut) plain() bool {
-	return c.Rep == 0 && c.Step == 0 && len(c.Skew) == 0 && len(c.Recovery) == 0
+	return c.Look == 0 && len(c.Worlds) == 0 && c.Rep == 0 && c.Step == 0 && len(c.Skew) == 0 && len(c.Recovery) == 0
 }
 
 // behind returns after how many instructions of the program the cut falls, when n of them
@@ -103,7 +106,10 @@ func parseCut(s string, old bool) (Cut, error) {
 			return Cut{}, err
 		}
 	}
-	if !seen["after"] {
+	if seen["look"] && seen["after"] {
+		return Cut{}, fmt.Errorf("a cut falls after a number of instructions (after) or at a crash point of zhuque explore (look), not both")
+	}
+	if !seen["after"] && !seen["look"] {
 		return Cut{}, fmt.Errorf("expected \"after N\", the number of instructions before the cut")
 	}
 	if c.Rep != 0 && c.Step != 0 {
@@ -117,6 +123,9 @@ func parseCut(s string, old bool) (Cut, error) {
 
 // fits reports a core that a machine does not have.
 func (p Plan) fits(cores int) error {
+	if p.OfWorlds() {
+		return ErrOfWorlds
+	}
 	for i, c := range p.Cuts {
 		for _, list := range [][]sim.CoreCount{c.Skew, c.KeepOn} {
 			for _, k := range list {

@@ -80,24 +80,14 @@ func (r *Restart) write(b *strings.Builder) {
 
 // restartLine reads one of the lines that write renders.
 func (c *Case) restartLine(key, value string) error {
-	switch {
-	case key == "restart" && c.Restart != nil:
-		return errors.New("duplicate restart")
-	case key == "restart" && value == "":
-		return errors.New("restart \"\": expected a program")
-	case key == "restart":
-		c.Restart = &Restart{Program: value}
-	case c.Restart == nil:
-		return fmt.Errorf("%s before restart: expected the program first", key)
-	case key == "restart-arg":
-		c.Restart.Args = append(c.Restart.Args, value)
-	default:
-		n, err := strconv.ParseUint(value, 10, 8)
-		if err != nil {
-			return fmt.Errorf("restart-status %q: expected a whole number from 0 to 255", value)
-		}
-		c.Restart.Status = int(n)
+	if key != "restart-status" || c.Restart == nil {
+		return addCommand(&c.Restart, key, "restart", value)
 	}
+	n, err := strconv.ParseUint(value, 10, 8)
+	if err != nil {
+		return fmt.Errorf("restart-status %q: expected a whole number from 0 to 255", value)
+	}
+	c.Restart.Status = int(n)
 	return nil
 }
 

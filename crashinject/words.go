@@ -27,8 +27,16 @@ const (
 // cutWords lists the words in the order in which they are printed.
 var cutWords = []cutWord{
 	{name: "after", usage: "instructions since the start or the last restart",
-		put:  func(c *Cut, arg string) error { return count("after", arg, 0, &c.After) },
-		show: func(c *Cut) []string { return []string{strconv.FormatUint(c.After, 10)} }},
+		put: func(c *Cut, arg string) error { return count("after", arg, 0, &c.After) },
+		show: func(c *Cut) []string {
+			if c.Look != 0 {
+				return nil
+			}
+			return []string{strconv.FormatUint(c.After, 10)}
+		}},
+	{name: "look", usage: "instead of after: the crash point of this number, as zhuque explore counts them",
+		put:  func(c *Cut, arg string) error { return count("look", arg, 1, &c.Look) },
+		show: func(c *Cut) []string { return given(c.Look) }},
 	{name: "rep", zeroAbsent: true, usage: "then so many iterations of the string instruction that comes next",
 		put:  func(c *Cut, arg string) error { return count("rep", arg, 1, &c.Rep) },
 		show: func(c *Cut) []string { return given(c.Rep) }},
@@ -67,6 +75,18 @@ var cutWords = []cutWord{
 			}
 			return nil
 		}},
+	{name: "world", usage: "FILE+OFFSET=N, the recovery's load of this line comes out in its Nth way; again for the next load", many: true,
+		put: func(c *Cut, arg string) error {
+			w, err := parseWorld(arg)
+			c.Worlds = append(c.Worlds, w)
+			return err
+		},
+		show: func(c *Cut) (list []string) {
+			for _, w := range c.Worlds {
+				list = append(list, w.String())
+			}
+			return list
+		}},
 	{name: "recovery", usage: "the restart loses power too, before this store of the recovery; again for the next restart", many: true,
 		put: func(c *Cut, arg string) error {
 			var n uint64
@@ -95,6 +115,9 @@ func findWord(name string) (*cutWord, error) {
 
 // key is what a word may say once: of each core, where its argument names one.
 func (w *cutWord) key(arg string) string {
+	if w.many {
+		return w.name
+	}
 	if core, _, ok := strings.Cut(arg, ":"); ok {
 		return w.name + " " + core + ":"
 	}
