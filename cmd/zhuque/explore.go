@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -30,6 +30,7 @@ type exploreFlags struct {
 	point  uint64
 	cuts   uint64
 	world  string
+	out    string
 
 	stdin    string
 	fuzz     string
@@ -76,6 +77,10 @@ a file in the form of Valgrind's suppressions names; --gen-suppressions writes o
 --stdin is what PROG reads. --stdin-fuzz FILE [N] explores it N times: with the lines of
 FILE, and with variations of them by --seed. A recovery reads nothing.
 
+Each failure has a folder in the --out directory: world.case, which zhuque replay judges
+again, and failure.txt, what is said of it here. Without --out a run that finds one has its
+own directory, zhuque-out/NAME-N.
+
 What fails without a power cut is said first: exit status 16. The exit status is 0 when
 nothing was found, 10 when a world is wrong, and otherwise that of other verbs. The
 domain is adr unless --domain says otherwise.`,
@@ -103,7 +108,8 @@ domain is adr unless --domain says otherwise.`,
 	complete(c, "fail-on", words(string(explore.Robustness), string(explore.RaceAdvice)))
 	fl.StringVar(&f.suppress, "suppress", "", "a `FILE` of suppressions in Valgrind's form, of kinds zhuque:KIND")
 	fl.StringVar(&f.generate, "gen-suppressions", "", "a `FILE` to write with suppressions of all that is reported")
-	fl.StringVar(&f.world, "world", "", "run this world alone, as a failure's command names it")
+	fl.StringVar(&f.world, "world", "", "run this world alone: the numbers of a failure's world in the JSON report, with dots between them")
+	fl.StringVar(&f.out, "out", "", "directory for a folder of each failure (default zhuque-out/NAME-N, N counting the runs)")
 	return c
 }
 
@@ -119,7 +125,7 @@ func (f *exploreFlags) options(c *cobra.Command, args []string) (*explore.Option
 		return nil, err
 	}
 	setup.Stdin = f.stdin
-	for _, name := range []string{"memory", "flush", "mutant", "energy", "sigpwr"} {
+	for _, name := range explore.Foreign {
 		if given(name) {
 			return nil, fmt.Errorf("--%s: explore has its own machine, of which persistent memory is the files of /mnt/pmem", name)
 		}
@@ -133,8 +139,8 @@ func (f *exploreFlags) options(c *cobra.Command, args []string) (*explore.Option
 		return nil, fmt.Errorf("--stdout %q: expected terminal or pipe", f.stdout)
 	case f.status > 255:
 		return nil, fmt.Errorf("--expect-status %d: expected 0 to 255", f.status)
-	case f.cuts < 1 || f.cuts > 8:
-		return nil, fmt.Errorf("--cuts %d: expected 1 to 8", f.cuts)
+	case f.cuts < 1 || f.cuts > explore.MostCuts:
+		return nil, fmt.Errorf("--cuts %d: expected 1 to %d", f.cuts, explore.MostCuts)
 	case given("bound-worlds") && f.bound == 0:
 		return nil, errors.New("--bound-worlds 0: expected a number above zero")
 	}
@@ -244,16 +250,79 @@ func (f *exploreFlags) command(setup *crashinject.Setup, flag, words string) (*c
 	return r, nil
 }
 
-// replay is this command for one world alone.
-func (f *exploreFlags) replay(x *explore.Failure) string {
-	args := slices.Clone(os.Args[1:])
-	if i := slices.Index(args, "explore"); i >= 0 && f.world == "" {
-		args = slices.Insert(args, i+1, "--world", strings.Trim(strings.ReplaceAll(fmt.Sprint(x.World), " ", "."), "[]"))
-		if x.Input != nil && f.only == nil {
-			args = slices.Insert(args, i+1, "--stdin-input", fmt.Sprint(x.Input.N))
+// keep writes each failure into a folder of its own, and says how it is replayed.
+func (f *exploreFlags) keep(opt *explore.Options, failures []*explore.Failure, folder *runFolder) (errs error) {
+	for i, x := range failures {
+		if err := keepOne(opt, x, folder, fmt.Sprintf("failure-%d-%s", i+1, x.Kind)); err != nil {
+			errs = errors.Join(errs, fmt.Errorf("failure %d has no case: %w", i+1, err))
 		}
 	}
-	return command(append([]string{"zhuque"}, args...)...)
+	return errs
+}
+
+// worldCase is the case in a failure's folder.
+const worldCase = "world" + caseExt
+
+func keepOne(opt *explore.Options, x *explore.Failure, folder *runFolder, name string) error {
+	cs, err := x.Case(opt)
+	if err != nil {
+		return err
+	}
+	text := comment(x.Text()) + cs.String()
+	if err := folder.make(); err != nil {
+		return err
+	}
+	dir, err := freeFolder(filepath.Join(folder.dir, name), text)
+	if err != nil {
+		return err
+	}
+	name = filepath.Join(dir, worldCase)
+	x.Replay = command("zhuque", "replay", name)
+	if err := result.WriteFile(name, writeText(text)); err != nil {
+		return err
+	}
+	return result.WriteFile(filepath.Join(dir, "failure.txt"), writeText(x.Text()))
+}
+
+// comment makes text lines of a case that do not count.
+func comment(text string) string {
+	text = strings.TrimRight(crashinject.Printable(text), "\n")
+	return "# " + strings.ReplaceAll(text, "\n", "\n# ") + "\n"
+}
+
+// freeFolder makes the first folder of a name that has no other case in it.
+func freeFolder(base, text string) (string, error) {
+	for n := 1; ; n++ {
+		dir := base
+		if n > 1 {
+			dir = fmt.Sprintf("%s-%d", base, n)
+		}
+		err := os.Mkdir(dir, 0o755)
+		if err == nil {
+			return dir, nil
+		}
+		if !errors.Is(err, os.ErrExist) {
+			return "", fmt.Errorf("cannot make the directory %s: %w", dir, reason(err))
+		}
+		if old, err := os.ReadFile(filepath.Join(dir, worldCase)); err == nil && string(old) == text {
+			return dir, nil
+		}
+	}
+}
+
+// unexplored gives an error of exploring its exit status, where that is its own.
+func unexplored(err error) error {
+	var (
+		fails       *explore.BaselineFails
+		interrupted *Interrupted
+	)
+	switch {
+	case errors.As(err, &fails):
+		return exit(result.StatusBaseline, "%v", err)
+	case errors.As(err, &interrupted):
+		return exit(result.StatusInterrupted, "%v", err)
+	}
+	return err
 }
 
 func (f *exploreFlags) run(c *cobra.Command, args []string) error {
@@ -265,21 +334,19 @@ func (f *exploreFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	folder := &runFolder{name: folderName(opt.Setup.Program)}
+	if f.out != "" {
+		if folder, err = newRunFolder(f.out, ""); err != nil {
+			return err
+		}
+	}
 	ctx, stop := interruptible()
 	defer stop()
 	r, err := f.explore(ctx, opt)
-	var fails *explore.BaselineFails
-	switch {
-	case errors.As(err, &fails):
-		return exit(result.StatusBaseline, "%v", err)
-	case ctx.Err() != nil && err != nil:
-		return exit(result.StatusInterrupted, "interrupted")
-	case err != nil:
-		return classify(err)
+	if err != nil {
+		return classify(unexplored(err))
 	}
-	for _, x := range r.Failures {
-		x.Replay = f.replay(x)
-	}
+	unkept := f.keep(opt, r.Failures, folder)
 	if f.generate != "" {
 		if err := os.WriteFile(f.generate, []byte(r.Suppressions()), 0o644); err != nil {
 			return fmt.Errorf("--gen-suppressions: %w", err)
@@ -288,13 +355,13 @@ func (f *exploreFlags) run(c *cobra.Command, args []string) error {
 	if asJSON {
 		err = writeJSON(os.Stdout, r)
 	} else {
-		_, err = os.Stdout.WriteString(r.Text())
+		_, err = os.Stdout.WriteString(crashinject.Printable(r.Text()))
 	}
 	switch {
 	case err != nil:
 		return err
 	case r.Verdict != "pass":
-		return verdict(result.Violation)
+		return errors.Join(verdict(result.Violation), told(unkept))
 	case ctx.Err() != nil:
 		return exit(result.StatusInterrupted, "interrupted after %d worlds", r.Worlds)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"zhuque/crashinject"
+	"zhuque/crashinject/explore"
 	"zhuque/crashinject/result"
 	"zhuque/scenarios"
 )
@@ -18,8 +19,9 @@ func replayVerb() *cobra.Command {
 		Use:   "replay FILE",
 		Short: "Judge one case again",
 		Long: `Replay reads a case file (a program, its settings and a plan of power failures),
-runs it, and prints the verdict. The exit status is the verdict's. When the file
-says what the verdict was and it comes out differently, that is a simulator bug.`,
+runs it, and prints the verdict. A case of zhuque explore leads to one memory that a
+power cut leaves and to the recovery of it; if that is wrong, the stores and loads that
+make it so are named. The exit status is the verdict's. When the file says what the verdict was and it comes out differently, that is a simulator bug.`,
 		Example: `  zhuque campaign --mutant x87-not-saved --out found   # exit status 10
   zhuque replay found/first-violation.case   # exit status 10`,
 		Args: cobra.ExactArgs(1),
@@ -45,19 +47,11 @@ func replay(name string, asJSON bool) error {
 		return err
 	}
 	cs.Setup.Guest = scenarios.Guest
-	p, err := judge(&cs)
+	p, why, err := judge(&cs)
 	if err != nil {
 		return classify(err)
 	}
-	if asJSON {
-		err = writeJSON(os.Stdout, p)
-	} else {
-		_, err = fmt.Printf("%s: %s\n", p.Verdict, p.Plan)
-		if p.Reason != "" {
-			fmt.Println(p.Reason)
-		}
-	}
-	if err != nil {
+	if err := printJudged(p, why, asJSON); err != nil {
 		return err
 	}
 	switch {
@@ -71,28 +65,55 @@ func replay(name string, asJSON bool) error {
 	return verdict(p.Verdict)
 }
 
-// maxCase is above what any case file has, in bytes: what is given for one may be endless.
-const maxCase = 4 << 20
+// printJudged prints a verdict, and of a world that is wrong why.
+func printJudged(p result.Point, why *explore.Failure, asJSON bool) error {
+	switch {
+	case asJSON && why != nil:
+		return writeJSON(os.Stdout, struct {
+			result.Point
+			Failure *explore.Failure `json:"failure"`
+		}{p, why})
+	case asJSON:
+		return writeJSON(os.Stdout, p)
+	}
+	text := fmt.Sprintf("%s: %s\n", p.Verdict, p.Plan)
+	if p.Reason != "" {
+		text += p.Reason + "\n"
+	}
+	if why != nil {
+		text += crashinject.Printable(why.Why())
+	}
+	_, err := os.Stdout.WriteString(text)
+	return err
+}
 
+// readCase reads a case file; what is given for one may be endless.
 func readCase(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxCase+1))
-	if err == nil && len(text) > maxCase {
-		err = fmt.Errorf("%s is longer than %d bytes: it is no case file", name, maxCase)
+	text, err := io.ReadAll(io.LimitReader(f, crashinject.MaxCase+1))
+	if err == nil && len(text) > crashinject.MaxCase {
+		err = fmt.Errorf("%s is longer than %d bytes: it is no case file", name, crashinject.MaxCase)
 	}
 	return text, err
 }
 
-// judge is Case.Judge with a panic as a verdict.
-func judge(cs *crashinject.Case) (p result.Point, err error) {
+// judge is Case.Judge, or explore.Replay of a world, with a panic as a verdict.
+func judge(cs *crashinject.Case) (p result.Point, why *explore.Failure, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			p = result.Point{Kind: result.AtInstruction, Verdict: result.SimBug, Reason: fmt.Sprint(r), Plan: cs.Plan.String()}
 		}
 	}()
-	return cs.Judge()
+	if cs.Plan.OfWorlds() {
+		ctx, stop := interruptible()
+		defer stop()
+		p, why, err = explore.Replay(ctx, cs)
+		return p, why, unexplored(err)
+	}
+	p, err = cs.Judge()
+	return p, nil, err
 }

@@ -53,6 +53,9 @@ type Options struct {
 	withhold func(brute.Op) bool       // for tests: what brute force is not told of
 }
 
+// MostCuts bounds Options.Cuts.
+const MostCuts = 8
+
 // Place is an instruction in a program's own words.
 type Place struct {
 	File     string `json:"file,omitempty"`
@@ -102,8 +105,9 @@ type explorer struct {
 	seen      map[key]bool
 	tree      *vfs.FS // of the last look
 	trees     int
-	path      []uint64 // to the world that runs, see Failure.World
-	first     uint64   // looks of the program
+	path      []way   // to the world that runs, see Failure.World
+	replay    *replay // of a case; nil for none
+	first     uint64  // crash points of the program
 	blocks    *sim.Machine
 	sites     sites // of all machines
 	domain    worlds.Domain
@@ -138,18 +142,29 @@ var errBound = errors.New("the bound on worlds was reached")
 // Explore explores. Errors: *BaselineFails, *NoPMEM, *crashinject.Unsound, those of
 // starting the program.
 func Explore(ctx context.Context, opt *Options) (*Report, error) {
-	x := &explorer{ctx: ctx, opt: opt, failures: map[string]*Failure{}, seen: map[key]bool{}, waiting: map[alike]bool{}, orders: map[order]*Advice{}, res: newReport(opt)}
-	if err := x.configure(); err != nil {
+	x := newExplorer(ctx, opt)
+	if err := x.explore(); err != nil {
 		return nil, err
+	}
+	return x.res, nil
+}
+
+func newExplorer(ctx context.Context, opt *Options) *explorer {
+	return &explorer{ctx: ctx, opt: opt, failures: map[string]*Failure{}, seen: map[key]bool{}, waiting: map[alike]bool{}, orders: map[order]*Advice{}, res: newReport(opt)}
+}
+
+func (x *explorer) explore() error {
+	if err := x.configure(); err != nil {
+		return err
 	}
 	if err := x.baseline(); err != nil {
-		return nil, err
+		return err
 	}
 	if err := x.run(); err != nil {
-		return nil, err
+		return err
 	}
 	x.report()
-	return x.res, nil
+	return nil
 }
 
 // console is that of a recovery, captured, with nothing to read.

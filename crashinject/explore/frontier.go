@@ -7,13 +7,14 @@ import (
 
 	"zhuque/sim"
 	"zhuque/sim/det"
+	"zhuque/sim/phys"
 )
 
 // branch is a machine that has still to run.
 type branch struct {
 	m     *sim.Machine
 	check bool // it runs the check
-	path  []uint64
+	path  []way
 	// how often its path took another way than the first one, in which everything is persisted, and
 	// than the second one, in which nothing is
 	lost, kept int
@@ -47,16 +48,16 @@ func (x *explorer) newFrontier(start func() []*sim.Machine) *frontier {
 		f.bound = 0
 	}
 	if f.bound != 0 {
-		f.random, f.drawn = det.Stream(x.opt.Setup.Seed, fmt.Sprint("worlds of ", x.path)).IntN, map[string]bool{}
+		f.random, f.drawn = det.Stream(x.opt.Setup.Seed, fmt.Sprint("worlds of ", ways(x.path))).IntN, map[string]bool{}
 	}
-	f.add(f.from, start())
+	f.add(f.from, start(), aStart)
 	return f
 }
 
 // next takes out the branch to run, and reports whether there is one.
 func (f *frontier) next() (b branch, ok bool) {
 	if f.now == nil && f.drawing() && f.ran < f.bound+f.bound/4 && f.cut() {
-		f.add(f.from, f.start())
+		f.add(f.from, f.start(), aStart)
 	}
 	switch {
 	case f.now != nil:
@@ -97,20 +98,21 @@ func (f *frontier) world(b branch) bool {
 	if f.bound == 0 {
 		return true
 	}
-	name := fmt.Sprint(b.check, b.path)
+	name := fmt.Sprint(b.check, ways(b.path))
 	old := f.drawn[name]
 	f.drawn[name] = true
 	return !old
 }
 
-// add adds the machines that come out of a branch, the first one to be run first.
-func (f *frontier) add(from branch, all []*sim.Machine) {
+// add adds the machines that come out of a branch, the first one to be run first. What they
+// differ by is a line.
+func (f *frontier) add(from branch, all []*sim.Machine, line phys.LineAddr) {
 	list := make([]branch, len(all))
 	for i, m := range all {
 		b := from
 		b.m, b.path = m, slices.Clone(from.path)
 		if len(all) > 1 {
-			b.path = append(b.path, uint64(i))
+			b.path = append(b.path, way{uint64(i), line})
 			b.lost += min(i, 1)
 			b.kept += min(i^1, 1)
 		}

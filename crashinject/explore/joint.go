@@ -223,7 +223,7 @@ func (x *explorer) runAlone(b *batch, k int) {
 		x.res.Counts, x.res.Before = x.res.Before, x.res.Counts
 		defer func() { x.res.Counts, x.res.Before = x.res.Before, x.res.Counts }()
 	}
-	x.path = append(x.path[:0], p.look)
+	x.path = append(x.path[:0], way{p.look, aLook})
 	x.worlds(start, left, 1)
 }
 
@@ -309,7 +309,7 @@ func (x *explorer) alone(b *batch, k int, o *outcome) *wrong {
 	left := b.joint.LeftAt(k)
 	left.Acked, left.At = b.points[k].acked, b.points[k].at
 	left.Durable.SetConsole(x.console())
-	w := &wrong{left: left, at: left.At, cuts: 1, path: []uint64{b.points[k].look}}
+	w := &wrong{left: left, at: left.At, cuts: 1, path: []way{{b.points[k].look, aLook}}}
 	m, stop := x.follow(w, sim.RestartLeft(left, x.rcfg, x.prog, nil, x.blocks, nil), o, x.budget)
 	if m == nil {
 		return nil
@@ -339,7 +339,7 @@ func (x *explorer) follow(w *wrong, all []*sim.Machine, o *outcome, limit uint64
 	m := all[0]
 	for i, other := range all {
 		if len(all) > 1 && !slices.ContainsFunc(other.Worlds().Decisions(), func(d worlds.Decision) bool { return !o.world.Agrees(d.Choice) }) {
-			m, w.path = other, append(w.path, uint64(i))
+			m, w.path = other, append(w.path, way{uint64(i), aStart})
 			break
 		}
 	}
@@ -359,7 +359,7 @@ func (x *explorer) follow(w *wrong, all []*sim.Machine, o *outcome, limit uint64
 		if i < 0 {
 			panic("BUG: a recovery whose crash point is one of several has not loaded what it loads alone")
 		}
-		w.path = append(w.path, uint64(i))
+		w.path = append(w.path, way{uint64(i), m.Choices()[i].Line()})
 		m = m.Take(i)
 	}
 }

@@ -142,10 +142,11 @@ type Failure struct {
 	// Larger: the set may have stores that need not be lost; there were too many worlds to find out.
 	Larger bool `json:"not_minimal,omitempty"`
 
-	// World leads to the first world: the number of the look from 1, the way in which each
+	// World leads to the first world: the number of the crash point from 1, the way in which each
 	// load came out from 0; where the recovery was cut, the instruction there, and so on.
 	World []uint64 `json:"world"`
 
+	path []way     // to that world
 	left *sim.Left // what the last cut left
 	wish worlds.Wish
 }
@@ -224,7 +225,7 @@ func (r *Report) Text() string {
 		fmt.Fprintf(&b, "suppressed: %d by %q\n", s.Used, s.Name)
 	}
 	for i, f := range r.Failures {
-		f.text(&b, i+1)
+		fmt.Fprintf(&b, "\nfailure %d, %s", i+1, f.Text())
 	}
 	return b.String()
 }
@@ -245,13 +246,22 @@ func (p Place) String() string {
 	return p.Address
 }
 
-// text writes the n-th failure.
-func (f *Failure) text(b *strings.Builder, n int) {
+// Text renders a failure for a reader.
+func (f *Failure) Text() string {
 	kinds := string(f.Kind)
 	for _, k := range f.Also {
 		kinds += " and " + string(k)
 	}
-	fmt.Fprintf(b, "\nfailure %d, %s, in %d worlds: %s\n", n, kinds, f.Count, f.What)
+	text := fmt.Sprintf("%s, in %d worlds: %s\n%s", kinds, f.Count, f.What, f.Why())
+	if f.Replay != "" {
+		text += fmt.Sprintf("  %s\n", f.Replay)
+	}
+	return text
+}
+
+// Why names the stores that are lost and kept, and the loads that saw it.
+func (f *Failure) Why() string {
+	b := &strings.Builder{}
 	if f.lost() == 0 {
 		fmt.Fprintf(b, "  nothing is lost: every store up to instruction %d, where the power is cut, is persisted\n", f.At)
 	}
@@ -273,9 +283,7 @@ func (f *Failure) text(b *strings.Builder, n int) {
 	if f.Input != nil {
 		f.Input.text(b)
 	}
-	if f.Replay != "" {
-		fmt.Fprintf(b, "  %s\n", f.Replay)
-	}
+	return b.String()
 }
 
 // writeStack writes the callers that have lines, the innermost first, where there are any

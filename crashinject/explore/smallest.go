@@ -18,7 +18,7 @@ type wrong struct {
 	left  *sim.Left // of the last cut
 	at    uint64
 	cuts  int
-	path  []uint64
+	path  []way
 	// alone is the same world where its crash point is the only one, nil where exploring has
 	// stopped. It is itself nil where that is so already.
 	alone func() *wrong
@@ -173,6 +173,9 @@ func sameLine(list []worlds.Cause, c worlds.Cause) bool {
 
 // fail reports a world; of those with the same stores and loads one.
 func (x *explorer) fail(w *wrong) {
+	if !x.asked(w) {
+		return
+	}
 	if f := x.covered(w); f != nil {
 		f.more(w.kind)
 		return
@@ -187,7 +190,7 @@ func (x *explorer) fail(w *wrong) {
 			w.again = one.again
 		}
 	}
-	f := &Failure{Kind: w.kind, What: w.what, At: w.at, Cuts: w.cuts, Count: 1, World: slices.Clone(w.path), left: w.left}
+	f := &Failure{Kind: w.kind, What: w.what, At: w.at, Cuts: w.cuts, Count: 1, World: ways(w.path), path: w.path, left: w.left}
 	s := x.smallest(w)
 	f.Larger = s.larger
 	f.wish = s.wish

@@ -205,24 +205,23 @@ func (x *explorer) look(left *sim.Left, n int) {
 		return
 	}
 	x.res.Points++
+	at := left.At
+	if n == 1 {
+		x.first++
+		at = x.first
+	}
 	k := key{left.Digest(), x.trees, left.Acked, n}
-	if x.seen[k] {
+	if x.seen[k] && x.opt.Only == nil {
 		x.batch.again()
 		return
 	}
 	x.seen[k] = true
-	x.res.Looks++
-	if n == 1 {
-		x.first++
-		x.path = append(x.path, x.first)
-	} else {
-		x.path = append(x.path, left.At)
-	}
+	x.path = append(x.path, way{at, aLook})
+	defer func(n int) { x.path = x.path[:n] }(len(x.path) - 1)
 	if !x.wanted() {
-		x.path = x.path[:len(x.path)-1]
 		return
 	}
-	defer func(n int) { x.path = x.path[:n] }(len(x.path) - 1)
+	x.res.Looks++
 	x.naive = logAdd(x.naive, left.NaiveLog10(), x.res.Looks == 1)
 	if x.jointly() {
 		x.join(left)
@@ -250,13 +249,13 @@ func logAdd(a, b float64, first bool) float64 {
 // wanted reports whether the path leads to the one world that is to be run, if it is one.
 func (x *explorer) wanted() bool {
 	only := x.opt.Only
-	return only == nil || len(x.path) <= len(only) && slices.Equal(x.path, only[:len(x.path)])
+	return only == nil || len(x.path) <= len(only) && slices.Equal(ways(x.path), only[:len(x.path)])
 }
 
 // worlds runs the machines of a crash point and what they split into.
 func (x *explorer) worlds(start func() []*sim.Machine, left *sim.Left, cuts int) {
 	f := x.newFrontier(start)
-	defer func(path []uint64) { x.path = path }(x.path)
+	defer func(path []way) { x.path = path }(x.path)
 	for b, ok := f.next(); ok && x.stopped == nil; b, ok = f.next() {
 		if x.path = b.path; !x.wanted() {
 			continue
@@ -281,7 +280,11 @@ func (x *explorer) worlds(start func() []*sim.Machine, left *sim.Left, cuts int)
 			return
 		}
 		if stop.Reason == sim.Undecided {
-			f.add(b, b.m.Split())
+			line := b.m.Choices()[0].Line()
+			f.add(b, b.m.Split(), line)
+			continue
+		}
+		if !x.meet(left) {
 			continue
 		}
 		if b.check {
@@ -300,7 +303,7 @@ func (x *explorer) worlds(start func() []*sim.Machine, left *sim.Left, cuts int)
 		r := x.result(b.m, stop)
 		w := wrong{world: b.m.Worlds(), left: left, at: left.At, cuts: cuts, path: slices.Clone(x.path)}
 		if x.judge(&r, b.m.Acked(), &x.res.Counts, w) && x.opt.Check != nil {
-			f.add(branch{check: true, path: b.path}, x.checker(b.m, nil))
+			f.add(branch{check: true, path: b.path}, x.checker(b.m, nil), aStart)
 		}
 		if x.opt.Worlds != 0 && x.res.Worlds+x.res.Before.Worlds >= x.opt.Worlds {
 			x.stopped = errBound

@@ -49,7 +49,7 @@ var table = map[string]row{
 
 	"crashinject": {own: []string{"cachemodel", "crashinject/check", "crashinject/result", "eadr", "runtime/wpp", "sim", "sim/det", "sim/imagefile", "sim/kernel", "sim/kernel/vfs", "sim/phys", "sim/x86"},
 		foreign: []string{"github.com/google/gofuzz", "github.com/google/shlex"}, host: []string{"os", "time"}},
-	"crashinject/explore": {own: []string{"cachemodel", "cachemodel/worlds", "cachemodel/worlds/brute", "crashinject", "sim", "sim/det", "sim/kernel", "sim/kernel/vfs", "sim/phys", "sim/symbols"}},
+	"crashinject/explore": {own: []string{"cachemodel", "cachemodel/worlds", "cachemodel/worlds/brute", "crashinject", "crashinject/result", "sim", "sim/det", "sim/kernel", "sim/kernel/vfs", "sim/phys", "sim/symbols"}},
 	"crashinject/check":   {own: []string{"sim", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
 	"crashinject/result":  {own: []string{"sim/phys"}, host: []string{"os"}},
 

@@ -2,9 +2,12 @@
 // models nothing and is imported by nobody.
 //
 // An example is a fenced block marked console whose first line begins with
-// "$ zhuque" or with "$ echo". Its lines that begin with "$ " are commands for
+// "$ zhuque", "$ echo" or "$ gcc". Its lines that begin with "$ " are commands for
 // the shell, run one after the other in one empty directory for each document; the lines behind a command are what it writes, standard output and
-// standard error together. "$ echo $?" shows the status of the command before.
+// standard error together. "$ echo $?" shows the status of the command before. A fenced
+// block of another kind is a file in that directory when the comment before it says
+//
+//	<!-- file: NAME -->
 //
 // Output must be equal but for the width of white space and of rules. A line of
 // "…" stands for any lines. Comments directly before a block change that:
@@ -32,6 +35,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"zhuque/internal/testrig"
 )
 
 var rewrite = flag.Bool("rewrite", false, "put the real output of the examples into the documents")
@@ -61,11 +66,13 @@ func documents(t *testing.T) (list []string) {
 	return list
 }
 
-// block is one fenced block of the README: lines[from:to] without the fences.
+// block is one fenced block of the README: lines[from:to] without the fences. It is an
+// example or, with a name, a file.
 type block struct {
 	from, to int
 	varies   []string
 	needs    string
+	file     string
 }
 
 // step is a command of a block and what it is said to write.
@@ -75,17 +82,22 @@ type step struct {
 	output  []string
 }
 
-var comment = regexp.MustCompile(`^<!-- (varies|needs): (.*) -->$`)
+var comment = regexp.MustCompile(`^<!-- (varies|needs|file): (.*) -->$`)
+
+var example = regexp.MustCompile(`^\$ (zhuque|echo|gcc)\b`)
 
 func blocks(lines []string) (list []block) {
 	var b block
 	for i := 0; i < len(lines); i++ {
 		line := lines[i]
 		if m := comment.FindStringSubmatch(line); m != nil {
-			if m[1] == "varies" {
+			switch m[1] {
+			case "varies":
 				b.varies = strings.Split(m[2], ", ")
-			} else {
+			case "needs":
 				b.needs = m[2]
+			case "file":
+				b.file = m[2]
 			}
 			continue
 		}
@@ -97,7 +109,7 @@ func blocks(lines []string) (list []block) {
 		for b.to < len(lines) && lines[b.to] != "```" {
 			b.to++
 		}
-		if first := lines[b.from]; line == "```console" && (strings.HasPrefix(first, "$ zhuque") || strings.HasPrefix(first, "$ echo")) {
+		if b.file != "" || line == "```console" && example.MatchString(lines[b.from]) {
 			list = append(list, b)
 		}
 		i, b = b.to, block{}
@@ -143,6 +155,13 @@ func newShell(t *testing.T, bin string) *shell {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// write makes a file of the document's directory.
+func (s *shell) write(t *testing.T, name string, lines []string) {
+	if err := os.WriteFile(filepath.Join(s.dir, filepath.Base(name)), []byte(strings.Join(lines, "\n")+"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (s *shell) run(t *testing.T, command string) []string {
@@ -258,6 +277,13 @@ func examples(t *testing.T, document, name, bin string) {
 	for _, b := range list {
 		if b.needs != "" && !there(t, sh, b.needs) {
 			continue
+		}
+		if b.file != "" {
+			sh.write(t, b.file, lines[b.from:b.to])
+			continue
+		}
+		if strings.HasPrefix(lines[b.from], "$ gcc") {
+			testrig.Compiler(t)
 		}
 		out = append(out, lines[done:b.from]...)
 		for _, s := range steps(lines, b) {

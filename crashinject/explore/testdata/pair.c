@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "zhuque.h"
@@ -77,12 +78,18 @@ int main(int argc, char **argv)
 		}
 		return 0;
 	}
-	if (!strcmp(how, "same")) { // the same stores again leave the same
+	if (!strcmp(how, "same") || !strcmp(how, "same-torn")) { // the same stores again leave the same
 		for (int i = 0; i < 2 * atoi(argv[2]); i++) {
 			slot->a = i % 2;
 			persist(slot, 1);
 		}
-		return 0;
+		how += 5;
+		if (how[-1] != '-')
+			return 0;
+	}
+	if (!strcmp(how, "note-show")) { // leaves a file beside it
+		mkdir("/mnt/pmem/note", 0700);
+		rmdir("/mnt/pmem/note");
 	}
 	if (!strstr(how, "show")) {
 		for (int i = 1; i <= atoi(argv[2]); i++) {
@@ -110,6 +117,14 @@ int main(int argc, char **argv)
 		persist(current + 8, 1);
 		current[16] = 1;
 		persist(current + 16, 1);
+		return 0;
+	}
+	if (!strcmp(how, "trust-show")) { // the flag of one recovery may outlive what it stands for
+		if (current[16] && !current[8])
+			return 6;
+		current[8] = 1;
+		current[16] = 1;
+		persist(current, 3);
 		return 0;
 	}
 	if (!*current) {
