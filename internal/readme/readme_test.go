@@ -48,14 +48,17 @@ const (
 )
 
 // documents are the READMEs of the repository.
-func documents(t *testing.T) (list []string) {
+func documents(t *testing.T) []string { return named(t, "README.md") }
+
+// named finds the documents with one of some names.
+func named(t *testing.T, names ...string) (list []string) {
 	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir() && strings.HasPrefix(d.Name(), ".") && name != root:
 			return filepath.SkipDir
-		case d.Name() == "README.md":
+		case slices.Contains(names, d.Name()):
 			list = append(list, name)
 		}
 		return nil
@@ -409,7 +412,7 @@ var link = regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`)
 // Links between the documents lead somewhere.
 func TestLinks(t *testing.T) {
 	found := 0
-	for _, document := range documents(t) {
+	for _, document := range named(t, "README.md", "RATIONALE.md", "CONTRIBUTING.md") {
 		text, err := os.ReadFile(document)
 		if err != nil {
 			t.Fatal(err)
