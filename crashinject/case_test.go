@@ -142,7 +142,8 @@ func TestCasesReplay(t *testing.T) {
 // A plan of many failures that exposes a planted bug shrinks to one plain cut,
 // and one instruction earlier is too early.
 func TestShrinkFindsTheSmallestPlan(t *testing.T) {
-	c := Case{Setup: guestSetup(t, "fpu"), Plan: parse(t, "after 40 recovery 1; after 2000 rep 3; after 100 step 4 recovery 2"), Verdict: result.Violation, Tail: true}
+	c := Case{Setup: guestSetup(t, "fpu"), Plan: parse(t,
+		"after 40 recovery 1; after 2000 rep 3; after 100 step 4 recovery 2"), Verdict: result.Violation, Tail: true}
 	c.Setup.Mutant = "x87-not-saved"
 	small, err := c.Shrink(t.Context(), 300)
 	if err != nil {

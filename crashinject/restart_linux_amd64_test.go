@@ -21,7 +21,8 @@ func transfer(t testing.TB, memory sim.Memory, how string) Setup {
 	s := DefaultSetup()
 	s.Root, s.Memory = testrig.EmptyRoot(t), memory
 	path := filepath.Join(s.Root, "transfer")
-	if out, err := exec.Command(testrig.Compiler(t), "-O1", "-static", "-o", path, "testdata/transfer.c").CombinedOutput(); err != nil {
+	if out, err := exec.Command(testrig.Compiler(t), "-O1", "-static",
+		"-o", path, "testdata/transfer.c").CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, out)
 	}
 	s.Program, s.Args = "/transfer", []string{how}
@@ -94,7 +95,8 @@ func TestExitStatusVerdicts(t *testing.T) {
 		{"hang", 0, result.Timeout, `after the restart "/transfer hang" still runs after`},
 		{"abort", 0, result.Violation, `after the restart "/transfer abort" killed by signal 6 instead of exit status 0`},
 	} {
-		c := Campaign{Setup: setup, Restart: command(t, "/transfer "+tc.command, tc.status), Strategy: Strategy{Kind: Every, From: end - 1500, To: end - 1470}}
+		c := Campaign{Setup: setup, Restart: command(t, "/transfer "+tc.command, tc.status),
+			Strategy: Strategy{Kind: Every, From: end - 1500, To: end - 1470}}
 		var replayed *Case
 		c.Replay = func(cs Case) (string, error) { replayed = &cs; return "zhuque replay", nil }
 		r := c.mustRun(t)
@@ -115,7 +117,8 @@ func TestExitStatusVerdicts(t *testing.T) {
 			t.Errorf("restart %+v reads back as %+v", replayed.Restart, again.Restart)
 		}
 		if p, err := again.Judge(); err != nil || p.Verdict != replayed.Verdict || p.Reason != replayed.Reason {
-			t.Errorf("the case says %v %q, judged again %v %q, error %v", replayed.Verdict, replayed.Reason, p.Verdict, p.Reason, err)
+			t.Errorf("the case says %v %q, judged again %v %q, error %v",
+				replayed.Verdict, replayed.Reason, p.Verdict, p.Reason, err)
 		}
 	}
 }
@@ -136,7 +139,8 @@ func TestBaselineOfTheCommand(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, crash := CrashRestart(setup, plan, r, cfg.Console)
-		_, camp := (&Campaign{Setup: setup, Restart: r, Strategy: Strategy{Kind: Every, From: end - 1000, To: end - 999}}).Run(context.Background())
+		_, camp := (&Campaign{Setup: setup, Restart: r,
+			Strategy: Strategy{Kind: Every, From: end - 1000, To: end - 999}}).Run(context.Background())
 		_, judge := (&Case{Setup: setup, Restart: r, Plan: plan}).Judge()
 		for _, err := range []error{crash, camp, judge} {
 			var b *BaselineFails
@@ -151,7 +155,8 @@ func TestBaselineOfTheCommand(t *testing.T) {
 func TestCommandLosesPower(t *testing.T) {
 	setup := transfer(t, sim.Zhuque, "run")
 	first := fmt.Sprint("after ", length(t, setup)-1000)
-	for _, plan := range []string{first + "; after 100; after 8000", first + " keep 0; after 7900 step 2", first + "; after 100000"} {
+	for _, plan := range []string{first + "; after 100; after 8000",
+		first + " keep 0; after 7900 step 2", first + "; after 100000"} {
 		cfg, err := setup.Config(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -176,7 +181,8 @@ func TestCommandLosesPower(t *testing.T) {
 
 func TestParseRestart(t *testing.T) {
 	r := command(t, `/bin/sh -c 'test "$1" = "a b"' x "a b" c\ d ""`, 0)
-	if want := []string{"-c", `test "$1" = "a b"`, "x", "a b", "c d", ""}; r.Program != "/bin/sh" || !reflect.DeepEqual(r.Args, want) {
+	if want := []string{"-c", `test "$1" = "a b"`, "x", "a b", "c d", ""}; r.Program != "/bin/sh" ||
+		!reflect.DeepEqual(r.Args, want) {
 		t.Errorf("%q %q", r.Program, r.Args)
 	}
 	for _, bad := range []string{"", "  ", `''`, `"open`, "# nothing"} {
@@ -187,7 +193,8 @@ func TestParseRestart(t *testing.T) {
 	if err := r.fits(parse(t, "after 5; after 6 recovery 7")); err == nil {
 		t.Error("recovery steps of a command: expected an error")
 	}
-	for _, bad := range []string{"restart-arg \"x\"", "restart \"\"", "restart \"a\"\nrestart \"b\"", "restart \"a\"\nrestart-status \"256\"", "restart \"a\"\nrestart-status \"-1\"", "restart a"} {
+	for _, bad := range []string{"restart-arg \"x\"", "restart \"\"", "restart \"a\"\nrestart \"b\"",
+		"restart \"a\"\nrestart-status \"256\"", "restart \"a\"\nrestart-status \"-1\"", "restart a"} {
 		if _, err := ParseCase("c", caseHeader+"\nprogram \"p\"\ncut after 1\n"+bad+"\n"); err == nil {
 			t.Errorf("%q: expected an error", bad)
 		}

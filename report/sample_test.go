@@ -110,7 +110,8 @@ func sampleCampaign(name, program, strategy, mutant string,
 		p := result.Point{
 			Index: i, At: at, Kind: result.AtInstruction, Verdict: v, Reason: reason, Plan: fmt.Sprintf("at=%d", at),
 			DirtyLines: dirty, DirtyPMEM: dirty * 4 / 5, BufferedStores: r.Uint64N(72), FlushNanos: phys.Nanos(4_000 + dirty*11),
-			EnergyNJ: phys.NanoJoules(90_000 + dirty*420), RecoverySteps: 120 + dirty/50, MemoryPagesCompared: 64 + at/4096, Tail: i%64 == 0,
+			EnergyNJ: phys.NanoJoules(90_000 + dirty*420), RecoverySteps: 120 + dirty/50,
+			MemoryPagesCompared: 64 + at/4096, Tail: i%64 == 0,
 		}
 		if i%97 == 5 {
 			p.Kind, p.Step = result.AtRuntime, i%7

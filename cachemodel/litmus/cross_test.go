@@ -16,8 +16,10 @@ import (
 )
 
 var bruteKinds = map[Op]brute.Kind{
-	Store: brute.Store, NTStore: brute.NT, Load: brute.Load, CLFLUSH: brute.CLFLUSH, CLFLUSHOPT: brute.Weak, CLWB: brute.Weak,
-	SFENCE: brute.SFENCE, MFENCE: brute.MFENCE, LFENCE: brute.LFENCE, Serialize: brute.Serialize, Interrupt: brute.Serialize,
+	Store: brute.Store, NTStore: brute.NT, Load: brute.Load,
+	CLFLUSH: brute.CLFLUSH, CLFLUSHOPT: brute.Weak, CLWB: brute.Weak,
+	SFENCE: brute.SFENCE, MFENCE: brute.MFENCE, LFENCE: brute.LFENCE,
+	Serialize: brute.Serialize, Interrupt: brute.Serialize,
 	Xadd: brute.Xadd, Xchg: brute.Xchg, CmpXchg: brute.CmpXchg, If: brute.Branch, Print: brute.Print,
 }
 

@@ -97,7 +97,8 @@ func (m *Memory) freeze(id int) int {
 	}
 	for _, l := range c.combining {
 		if ln := m.lines.get(uint64(l)); len(ln.nt) > 1 {
-			panic(fmt.Sprintf("BUG: line %v is in the write-combining buffers of two cores at a cut: Access was not called", l.Addr()))
+			panic(fmt.Sprintf("BUG: line %v is in the write-combining buffers of two cores at a cut: Access was not called",
+				l.Addr()))
 		}
 	}
 	steps := m.adrSteps(id, n)

@@ -77,7 +77,8 @@ func TestLawsOfListPush(t *testing.T) {
 			t.Errorf("%d pushes: %d worlds of %d looks, want %d of %d", n, right.worlds, right.looks, 3*n+1, 2*n+1)
 		}
 		if wrong.worlds != 2*n*n+2*n+1 || wrong.looks != n+1 {
-			t.Errorf("%d pushes without a flush: %d worlds of %d looks, want %d of %d", n, wrong.worlds, wrong.looks, 2*n*n+2*n+1, n+1)
+			t.Errorf("%d pushes without a flush: %d worlds of %d looks, want %d of %d",
+				n, wrong.worlds, wrong.looks, 2*n*n+2*n+1, n+1)
 		}
 	}
 }
@@ -115,7 +116,8 @@ func TestCauseNamesStoreAndFlush(t *testing.T) {
 				found = true
 				d := k.mem.Decisions()
 				c := k.mem.Cause(d[len(d)-1])
-				if c.Line != a.Line() || c.Lost.Site != 5 || c.Why != test.why || c.Flush != test.flush || c.Load != 1 || k.mem.Robust() {
+				if c.Line != a.Line() || c.Lost.Site != 5 || c.Why != test.why ||
+					c.Flush != test.flush || c.Load != 1 || k.mem.Robust() {
 					t.Errorf("%s: cause %+v, robust %v", test.name, c, k.mem.Robust())
 				}
 			})

@@ -167,7 +167,8 @@ func (m *Memory) raise(ln *line, seq uint64, flush Site) bool {
 // closeIfDone forgets a line of which all is guaranteed. One that the generation
 // below left open stays, as the mark that it is no longer so.
 func (m *Memory) closeIfDone(ln *line) {
-	if len(ln.list) > 0 || ln.buffered > 0 || len(ln.nt) > 0 || m.cfg.Keep || ln.known != ^uint64(0) || m.everOpen(ln.addr) {
+	if len(ln.list) > 0 || ln.buffered > 0 || len(ln.nt) > 0 ||
+		m.cfg.Keep || ln.known != ^uint64(0) || m.everOpen(ln.addr) {
 		return
 	}
 	m.digest.closed(ln)

@@ -195,7 +195,8 @@ func (m *Memory) visible(ln *line, id, off int, data []byte, site Site, at uint6
 		m.changed(ln)
 		return
 	}
-	ln.add(entry{off: uint8(off), size: uint8(len(data)), core: uint8(id), thread: m.cores[id].thread, seq: m.seq, at: at, site: site}, data)
+	ln.add(entry{off: uint8(off), size: uint8(len(data)), core: uint8(id),
+		thread: m.cores[id].thread, seq: m.seq, at: at, site: site}, data)
 	m.changed(ln)
 }
 

@@ -320,7 +320,8 @@ func summary(r *result.Campaign) campaignSummary {
 	}
 	return campaignSummary{Verdict: worst, Points: r.Points, Pass: c.Pass,
 		Violation: c.Violation, Detected: c.Detected, Unsupported: c.Unsupported,
-		SimBug: c.SimBug, Timeout: c.Timeout, Unreached: c.Unreached, Redrawn: r.Redrawn, PointsPerSecond: r.PointsPerSecond, Seed: r.Seed, Digest: r.Digest, Campaign: r}
+		SimBug: c.SimBug, Timeout: c.Timeout, Unreached: c.Unreached, Redrawn: r.Redrawn,
+		PointsPerSecond: r.PointsPerSecond, Seed: r.Seed, Digest: r.Digest, Campaign: r}
 }
 
 // progress shows a line on standard error, rewritten in place on a terminal.

@@ -22,7 +22,8 @@ func planted(t *testing.T, fault string, flags ...string) (dir string, r ran) {
 
 func compile(t *testing.T, dir, fault string) {
 	t.Helper()
-	gcc := exec.Command(testrig.Compiler(t), "-O1", "-g", "-static", "-DPLANTED="+fault, "-o", filepath.Join(dir, "list"), "../../scenarios/persistent/src/list.c")
+	gcc := exec.Command(testrig.Compiler(t), "-O1", "-g", "-static", "-DPLANTED="+fault,
+		"-o", filepath.Join(dir, "list"), "../../scenarios/persistent/src/list.c")
 	if text, err := gcc.CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, text)
 	}
@@ -50,7 +51,8 @@ func TestWorldsAreReplayed(t *testing.T) {
 		again := zhuque(t, dir, "", "replay", name).want(t, 10)
 		lines := strings.SplitN(again.stdout, "\n", 3)
 		why := strings.TrimSuffix(lines[2], "\n")
-		if !strings.HasPrefix(lines[0], "violation: look ") || why == "" || !strings.Contains(r.stdout, why+"\n  zhuque replay "+name+"\n") {
+		if !strings.HasPrefix(lines[0], "violation: look ") || why == "" ||
+			!strings.Contains(r.stdout, why+"\n  zhuque replay "+name+"\n") {
 			t.Errorf("%s is explained by\n%s\nand was by\n%s", name, again.stdout, r.stdout)
 		}
 		text, err := os.ReadFile(filepath.Join(dir, filepath.Dir(name), "failure.txt"))
@@ -62,7 +64,8 @@ func TestWorldsAreReplayed(t *testing.T) {
 			Failure         struct{ Stores []struct{ State string } }
 		}
 		js := zhuque(t, dir, "", "replay", "--format", "json", name).want(t, 10)
-		if err := json.Unmarshal([]byte(js.stdout), &point); err != nil || point.Verdict != "violation" || point.Reason != lines[1] || len(point.Failure.Stores) == 0 {
+		if err := json.Unmarshal([]byte(js.stdout), &point); err != nil ||
+			point.Verdict != "violation" || point.Reason != lines[1] || len(point.Failure.Stores) == 0 {
 			t.Errorf("%s: %v, %+v", js.stdout, err, point)
 		}
 	}
@@ -72,18 +75,22 @@ func TestWorldsAreReplayed(t *testing.T) {
 func TestFoldersOfFailures(t *testing.T) {
 	dir, r := planted(t, "missing_flush", "--out", "found")
 	first := replays(r.want(t, 10).stdout)
-	again := zhuque(t, dir, "", "explore", "--recover", "./list check", "--out", "found", "--", "./list", "run", "3").want(t, 10)
-	if second := replays(again.stdout); strings.Join(first, " ") != strings.Join(second, " ") || first[0] != "found/failure-1-signal/world.case" {
+	again := zhuque(t, dir, "", "explore", "--recover", "./list check",
+		"--out", "found", "--", "./list", "run", "3").want(t, 10)
+	if second := replays(again.stdout); strings.Join(first, " ") != strings.Join(second, " ") ||
+		first[0] != "found/failure-1-signal/world.case" {
 		t.Errorf("the same failures are in %q and in %q", first, second)
 	}
 	compile(t, dir, "wrong_range")
-	other := zhuque(t, dir, "", "explore", "--recover", "./list check", "--out", "found", "--", "./list", "run", "3").want(t, 10)
+	other := zhuque(t, dir, "", "explore", "--recover", "./list check",
+		"--out", "found", "--", "./list", "run", "3").want(t, 10)
 	if name := replays(other.stdout)[0]; name != "found/failure-1-signal-2/world.case" {
 		t.Errorf("another failure is in %s", name)
 	}
 	zhuque(t, dir, "", "replay", first[0]).want(t, 2, `the case is stale: its input "program" has changed`)
 	compile(t, dir, "none")
-	right := zhuque(t, dir, "", "explore", "--recover", "./list check", "--out", "right", "--", "./list", "run", "3").want(t, 0)
+	right := zhuque(t, dir, "", "explore", "--recover", "./list check",
+		"--out", "right", "--", "./list", "run", "3").want(t, 0)
 	if len(replays(right.stdout)) != 0 {
 		t.Errorf("a right program: %s", right.stdout)
 	}
@@ -127,10 +134,12 @@ func TestDamagedWorlds(t *testing.T) {
 		if !strings.Contains(text, c.from) {
 			t.Fatalf("the case has no %q:\n%s", c.from, text)
 		}
-		if err := os.WriteFile(filepath.Join(dir, "damaged.case"), []byte(strings.Replace(text, c.from, c.to, 1)), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, "damaged.case"),
+			[]byte(strings.Replace(text, c.from, c.to, 1)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if r := zhuque(t, dir, "", "replay", "damaged.case"); r.status != c.status || !strings.Contains(r.stderr, c.says) || strings.Count(r.stderr, "\n") > 2 {
+		if r := zhuque(t, dir, "", "replay", "damaged.case"); r.status != c.status ||
+			!strings.Contains(r.stderr, c.says) || strings.Count(r.stderr, "\n") > 2 {
 			t.Errorf("%q for %q: exit status %d, %q: expected %d, %q", c.to, c.from, r.status, r.stderr, c.status, c.says)
 		}
 	}

@@ -205,10 +205,12 @@ func runRecord(setup *crashinject.Setup, m *sim.Machine, stop sim.Stop, wall tim
 	}
 	t := m.Time()
 	return result.Run{
-		ElapsedCycles: t.ElapsedCycles, ElapsedNanos: t.ElapsedNanos, CoreCycles: t.CoreCycles, Order: t.Order, Stalls: t.Stalls,
+		ElapsedCycles: t.ElapsedCycles, ElapsedNanos: t.ElapsedNanos,
+		CoreCycles: t.CoreCycles, Order: t.Order, Stalls: t.Stalls,
 		Hits: result.Levels(t.Hits), Misses: result.Levels(t.Misses), MediaBytesWritten: t.MediaBytesWritten,
 		Name: command(append([]string{setup.Program}, setup.Args...)...), Program: setup.Program, Args: setup.Args, Config: setup.Fields(),
 		Instructions: m.Retired(), Cycles: m.Cycles(), WallSeconds: wall.Seconds(),
-		InstructionsPerSecond: float64(m.Retired()) / wall.Seconds(), Digest: m.Digest(), ExitStatus: stop.ExitCode(), Counters: counters,
+		InstructionsPerSecond: float64(m.Retired()) / wall.Seconds(), Digest: m.Digest(),
+		ExitStatus: stop.ExitCode(), Counters: counters,
 	}, nil
 }

@@ -106,7 +106,8 @@ func (a *Advice) text(b *strings.Builder) {
 	if len(a.Stores) > 1 {
 		kept := &a.Stores[1]
 		if a.Kind == RaceAdvice {
-			fmt.Fprintf(b, "; loaded by another thread at %s, whose store at %s is durable first\n", a.Loads[0].Place, kept.Place)
+			fmt.Fprintf(b, "; loaded by another thread at %s, whose store at %s is durable first\n",
+				a.Loads[0].Place, kept.Place)
 			return
 		}
 		fmt.Fprintf(b, "; the later store at %s may be there without it, in %d worlds", kept.Place, a.Count)

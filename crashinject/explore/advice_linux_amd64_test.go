@@ -16,7 +16,8 @@ import (
 func race(t *testing.T, how string, cores uint64) *Options {
 	opt := guest(t, "race")
 	out := filepath.Join(opt.Setup.Root, "race")
-	if text, err := exec.Command(testrig.Compiler(t), "-O1", "-g", "-static", "-pthread", "-o", out, "testdata/race.c").CombinedOutput(); err != nil {
+	if text, err := exec.Command(testrig.Compiler(t), "-O1", "-g", "-static",
+		"-pthread", "-o", out, "testdata/race.c").CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, text)
 	}
 	opt.Setup.Args, opt.Recover = []string{how}, command(t, "/race read")
@@ -45,7 +46,8 @@ func TestRaces(t *testing.T) {
 			t.Fatalf("%d cores: verdict %s, advice %v", cores, r.Verdict, kinds(r))
 		}
 		a := r.Advice[slices.Index(kinds(r), RaceAdvice)]
-		if a.Stores[0].Line != lineWith(t, "race.c", "// early") || a.Loads[0].Line != lineWith(t, "race.c", "// seen") || a.Stores[1].Line != lineWith(t, "race.c", "// dependent") {
+		if a.Stores[0].Line != lineWith(t, "race.c", "// early") || a.Loads[0].Line != lineWith(t, "race.c", "// seen") ||
+			a.Stores[1].Line != lineWith(t, "race.c", "// dependent") {
 			t.Errorf("%d cores:\n%s", cores, r.Text())
 		}
 		opt.FailOn = []Kind{RaceAdvice}
@@ -90,7 +92,8 @@ func TestSuppressions(t *testing.T) {
 		t.Fatal(err)
 	}
 	opt.Suppress = all
-	if r := explored(t, opt); r.Verdict != "pass" || len(r.Advice) != 0 || len(r.Suppressed) == 0 || r.Suppressed[0].Used == 0 {
+	if r := explored(t, opt); r.Verdict != "pass" || len(r.Advice) != 0 ||
+		len(r.Suppressed) == 0 || r.Suppressed[0].Used == 0 {
 		t.Errorf("suppressed by\n%s: %s", text, r.Text())
 	}
 	for _, tc := range []struct {
@@ -143,7 +146,8 @@ func TestBadSuppressions(t *testing.T) {
 	} {
 		_, err := ParseSuppressions("bad.supp", tc.text)
 		var e *SuppressionError
-		if !errors.As(err, &e) || e.Line != tc.line || e.Column != tc.column || !strings.HasSuffix(e.Error(), "^") || !strings.HasPrefix(e.Error(), "bad.supp:") {
+		if !errors.As(err, &e) || e.Line != tc.line || e.Column != tc.column ||
+			!strings.HasSuffix(e.Error(), "^") || !strings.HasPrefix(e.Error(), "bad.supp:") {
 			t.Errorf("%q: %v, expected line %d, column %d", tc.text, err, tc.line, tc.column)
 		}
 	}

@@ -21,7 +21,8 @@ func guest(t testing.TB, name string) *Options {
 	s := crashinject.DefaultSetup()
 	s.Root = testrig.EmptyRoot(t)
 	out := filepath.Join(s.Root, name)
-	if text, err := exec.Command(testrig.Compiler(t), "-O1", "-static", "-pthread", "-I", "../../runtime", "-o", out, "testdata/"+name+".c").CombinedOutput(); err != nil {
+	if text, err := exec.Command(testrig.Compiler(t), "-O1", "-static", "-pthread", "-I",
+		"../../runtime", "-o", out, "testdata/"+name+".c").CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, text)
 	}
 	s.Program, s.Domain = "/"+name, eadr.ADR
@@ -54,11 +55,13 @@ func TestLawsOfTheListPush(t *testing.T) {
 	for n := uint64(1); n <= 6; n++ {
 		opt.Setup.Args = []string{"push", fmt.Sprint(n)}
 		if r := explored(t, opt); r.Worlds != 3*n+1 || r.Looks != 2*n+1 || len(r.Failures) != 0 || !r.Exhaustive {
-			t.Errorf("%d inserts, right: %d worlds, %d looks, %d failures, exhaustive %t: expected %d, %d, 0", n, r.Worlds, r.Looks, len(r.Failures), r.Exhaustive, 3*n+1, 2*n+1)
+			t.Errorf("%d inserts, right: %d worlds, %d looks, %d failures, exhaustive %t: expected %d, %d, 0",
+				n, r.Worlds, r.Looks, len(r.Failures), r.Exhaustive, 3*n+1, 2*n+1)
 		}
 		opt.Setup.Args[0] = "push-wrong"
 		if r := explored(t, opt); r.Worlds != 2*n*n+2*n+1 || r.Looks != n+1 || len(r.Failures) == 0 {
-			t.Errorf("%d inserts, the node is not flushed: %d worlds, %d looks, %d failures: expected %d, %d", n, r.Worlds, r.Looks, len(r.Failures), 2*n*n+2*n+1, n+1)
+			t.Errorf("%d inserts, the node is not flushed: %d worlds, %d looks, %d failures: expected %d, %d",
+				n, r.Worlds, r.Looks, len(r.Failures), 2*n*n+2*n+1, n+1)
 		}
 	}
 }
@@ -126,7 +129,8 @@ func TestLitmusAsPrograms(t *testing.T) {
 				want = row.eadr
 			}
 			if is := got[row.test][fmt.Sprintf("%d %s", row.acked, row.outcome)]; is != want {
-				t.Errorf("%v, test %d: %s after %d acknowledgements: %t, expected %t; worlds %q", domain, row.test, row.outcome, row.acked, is, want, slices.Sorted(maps.Keys(got[row.test])))
+				t.Errorf("%v, test %d: %s after %d acknowledgements: %t, expected %t; worlds %q", domain,
+					row.test, row.outcome, row.acked, is, want, slices.Sorted(maps.Keys(got[row.test])))
 			}
 		}
 	}

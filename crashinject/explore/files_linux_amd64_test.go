@@ -31,7 +31,8 @@ func TestCallsDecideWhatTheyRead(t *testing.T) {
 		opt.seen = func(_ int, a answer) { worlds[a.stdout] = true; last++ }
 		r := explored(t, opt)
 		if r.Looks != 2 || r.Worlds != tc.worlds+1 || len(worlds) != int(tc.worlds) || r.Verdict != "pass" {
-			t.Errorf("%s: %d worlds of %d looks, answers %v, expected %d worlds beside that before the file has its size: %s", tc.recovery, r.Worlds, r.Looks, worlds, tc.worlds, r.Text())
+			t.Errorf("%s: %d worlds of %d looks, answers %v, expected %d worlds beside that before the file has its size: %s",
+				tc.recovery, r.Worlds, r.Looks, worlds, tc.worlds, r.Text())
 		}
 	}
 }

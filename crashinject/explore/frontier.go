@@ -85,7 +85,8 @@ func (f *frontier) cut() bool { return f.less || f.drawing() && len(f.todo) > 0 
 // nearest is the branch with the fewest discrepancies, of those the one that is furthest.
 func (f *frontier) nearest() (best int) {
 	for i, b := range f.todo {
-		if cmp.Or(cmp.Compare(b.discrepancies(), f.todo[best].discrepancies()), cmp.Compare(len(f.todo[best].path), len(b.path))) < 0 {
+		if cmp.Or(cmp.Compare(b.discrepancies(), f.todo[best].discrepancies()),
+			cmp.Compare(len(f.todo[best].path), len(b.path))) < 0 {
 			best = i
 		}
 	}

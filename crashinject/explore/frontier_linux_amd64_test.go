@@ -25,7 +25,8 @@ func TestBoundOfACrashPoint(t *testing.T) {
 	opt.Setup.Args[1], opt.Recover, opt.PointWorlds = "9", command(t, "/sum walk 9"), 1<<9
 	r := explored(t, opt)
 	if opt.PointWorlds = 0; r.Sampled != 0 || !r.Exhaustive || r.Worlds != explored(t, opt).Worlds {
-		t.Errorf("a bound that is not exceeded: %d worlds, exhaustive %t, sampled at %d points", r.Worlds, r.Exhaustive, r.Sampled)
+		t.Errorf("a bound that is not exceeded: %d worlds, exhaustive %t, sampled at %d points",
+			r.Worlds, r.Exhaustive, r.Sampled)
 	}
 }
 

@@ -31,7 +31,8 @@ func TestInputs(t *testing.T) {
 		t.Errorf("no input stores anything: %v", err)
 	}
 	opt.Worlds = 3
-	if r, err := Inputs(context.Background(), opt, 0, 12, input); err != nil || r.Worlds+r.Before.Worlds > 3 || r.Exhaustive || r.Stopped == "" {
+	if r, err := Inputs(context.Background(), opt, 0, 12, input); err != nil ||
+		r.Worlds+r.Before.Worlds > 3 || r.Exhaustive || r.Stopped == "" {
 		t.Errorf("bound on worlds over all inputs: %+v, %v", r, err)
 	}
 }

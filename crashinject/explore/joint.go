@@ -316,7 +316,8 @@ func (x *explorer) alone(b *batch, k int, o *outcome) *wrong {
 	}
 	if !o.check {
 		if r := x.result(m, stop); r.answer != o.answer || r.kind != o.kind {
-			panic(fmt.Sprintf("BUG: a recovery whose crash point is one of several answers %v, and alone %v", o.answer, r.answer))
+			panic(fmt.Sprintf("BUG: a recovery whose crash point is one of several answers %v, and alone %v",
+				o.answer, r.answer))
 		}
 		w.world = m.Worlds()
 		return w

@@ -35,7 +35,8 @@ func TestJoinedCrashPointsGiveTheSameReport(t *testing.T) {
 			opt := &Options{Setup: crashinject.DefaultSetup(), Recover: command(t, "/"+name+" check")}
 			opt.Setup.Root = testrig.EmptyRoot(t)
 			opt.Setup.Program, opt.Setup.Args = "/"+name, []string{"run", "3"}
-			args := []string{"-O1", "-g", "-static", "-DPLANTED=" + fault, "-o", filepath.Join(opt.Setup.Root, name), src + name + ".c"}
+			args := []string{"-O1", "-g", "-static", "-DPLANTED=" + fault,
+				"-o", filepath.Join(opt.Setup.Root, name), src + name + ".c"}
 			if text, err := exec.Command(testrig.Compiler(t), args...).CombinedOutput(); err != nil {
 				t.Fatalf("gcc: %v\n%s", err, text)
 			}
@@ -79,7 +80,8 @@ func TestJoinedMarksChecksAndFiles(t *testing.T) {
 // Where a point has more worlds than the bound, a sample of them is run, the same in both ways; points
 // before the mark and the answers between operations come out as ever.
 func TestJoinedCrashPointsWithTooManyWorlds(t *testing.T) {
-	for _, words := range [][2]string{{"pair right 3", "show"}, {"pair torn 3", "show"}, {"pair lost 3", "show"}, {"sum log 12", "walk 12 last"}, {"push push-wrong 4", "walk"}} {
+	for _, words := range [][2]string{{"pair right 3", "show"}, {"pair torn 3", "show"},
+		{"pair lost 3", "show"}, {"sum log 12", "walk 12 last"}, {"push push-wrong 4", "walk"}} {
 		list := strings.Fields(words[0])
 		opt := guest(t, list[0])
 		opt.Setup.Args, opt.Recover = list[1:], command(t, "/"+list[0]+" "+words[1])
@@ -112,7 +114,8 @@ func TestJoinedCrashPointsInterrupted(t *testing.T) {
 			t.Fatalf("interrupted after %d crash points: %v\n%s", most, err, r.Text())
 		}
 		// The two before the file has its size are not taken together with the others.
-		if looks := r.Looks + r.Before.Looks; looks > 2 || r.Points+r.Before.Points != looks || r.Worlds+r.Before.Worlds != looks {
+		if looks := r.Looks + r.Before.Looks; looks > 2 ||
+			r.Points+r.Before.Points != looks || r.Worlds+r.Before.Worlds != looks {
 			t.Errorf("interrupted after %d crash points: %s", most, r.Text())
 		}
 	}
@@ -136,7 +139,8 @@ func sameReport(t *testing.T, name string, opt *Options) uint64 {
 	apart, a := all(true)
 	joined, b := all(false)
 	if apart.Machines != apart.Worlds || joined.Machines > joined.Worlds {
-		t.Errorf("%s: %d machines for %d worlds apart, %d for %d joined", name, apart.Machines, apart.Worlds, joined.Machines, joined.Worlds)
+		t.Errorf("%s: %d machines for %d worlds apart, %d for %d joined",
+			name, apart.Machines, apart.Worlds, joined.Machines, joined.Worlds)
 	}
 	if a != b {
 		t.Errorf("%s: crash point by crash point:\n%s\njoined:\n%s", name, a, b)

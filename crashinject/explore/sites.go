@@ -111,7 +111,8 @@ func (s *sites) place(n worlds.Site) Place {
 // intrinsics stands for single instructions.
 func programLine(stack symbols.Stack) (symbols.Frame, bool) {
 	for i, f := range stack {
-		if f.HasLine() && !(strings.HasSuffix(f.File, "intrin.h") && i+1 < len(stack) && stack[i+1].How == symbols.ByInlining) {
+		if f.HasLine() &&
+			!(strings.HasSuffix(f.File, "intrin.h") && i+1 < len(stack) && stack[i+1].How == symbols.ByInlining) {
 			return f, true
 		}
 	}

@@ -37,7 +37,8 @@ func TestFailuresNameLines(t *testing.T) {
 	}
 	opt := guest(t, "push") // its settings
 	out := filepath.Join(t.TempDir(), "library")
-	if text, err := exec.Command(testrig.Compiler(t), "-O1", "-g", "-o", out, "testdata/library.c", "-lpmem").CombinedOutput(); err != nil {
+	if text, err := exec.Command(testrig.Compiler(t), "-O1", "-g", "-o",
+		out, "testdata/library.c", "-lpmem").CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, text)
 	}
 	opt.Setup.Root, opt.Setup.Program, opt.Setup.Args = "/", out, []string{"write"}
@@ -76,7 +77,8 @@ func TestFailuresNameSymbols(t *testing.T) {
 func TestPerformanceByLine(t *testing.T) {
 	opt := pair(t, "waste 0", "show")
 	out := filepath.Join(opt.Setup.Root, "pair")
-	if text, err := exec.Command(testrig.Compiler(t), "-O2", "-g", "-static", "-I", "../../runtime", "-o", out, "testdata/pair.c").CombinedOutput(); err != nil {
+	if text, err := exec.Command(testrig.Compiler(t), "-O2", "-g", "-static", "-I",
+		"../../runtime", "-o", out, "testdata/pair.c").CombinedOutput(); err != nil {
 		t.Fatalf("gcc: %v\n%s", err, text)
 	}
 	seen := map[string]bool{}
@@ -87,7 +89,8 @@ func TestPerformanceByLine(t *testing.T) {
 		}
 		seen[k] = true
 	}
-	if at := lineWith(t, "pair.c", "clwb %0"); len(seen) == 0 || !strings.Contains(strings.Join(keys(seen), "\n"), fmt.Sprintf("flushed clean pair.c:%d (persist)", at)) {
+	if at := lineWith(t, "pair.c", "clwb %0"); len(seen) == 0 ||
+		!strings.Contains(strings.Join(keys(seen), "\n"), fmt.Sprintf("flushed clean pair.c:%d (persist)", at)) {
 		t.Errorf("no clean flush at line %d: %q", at, keys(seen))
 	}
 }

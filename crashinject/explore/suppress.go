@@ -38,7 +38,8 @@ type SuppressionError struct {
 }
 
 func (e *SuppressionError) Error() string {
-	return fmt.Sprintf("%s:%d:%d: %s\n  %s\n  %s^", e.File, e.Line, e.Column, e.What, e.Text, strings.Repeat(" ", e.Column-1))
+	return fmt.Sprintf("%s:%d:%d: %s\n  %s\n  %s^", e.File, e.Line,
+		e.Column, e.What, e.Text, strings.Repeat(" ", e.Column-1))
 }
 
 // suppressible are the kinds that a suppression may name: performance findings by the words
@@ -58,7 +59,8 @@ func ParseSuppressions(file, text string) (list []*Suppression, err error) {
 		raw = strings.TrimRight(strings.ReplaceAll(raw, "\t", " "), " \r")
 		word := strings.TrimSpace(raw)
 		fail := func(at int, format string, a ...any) error {
-			return &SuppressionError{file, n + 1, len(raw) - len(strings.TrimLeft(raw, " ")) + at + 1, raw, fmt.Sprintf(format, a...)}
+			return &SuppressionError{file, n + 1, len(raw) - len(strings.TrimLeft(raw, " ")) + at + 1,
+				raw, fmt.Sprintf(format, a...)}
 		}
 		switch {
 		case word == "" || word[0] == '#':
@@ -143,7 +145,8 @@ func (f *Frame) matches(word string) bool {
 	}
 	at := fmt.Sprint(f.File, ":", f.Line)
 	base := fmt.Sprint(path.Base(f.File), ":", f.Line)
-	return f.Line > 0 && (glob(pattern, at) || glob(pattern, base) || glob(pattern, f.File) || glob(pattern, path.Base(f.File)))
+	return f.Line > 0 &&
+		(glob(pattern, at) || glob(pattern, base) || glob(pattern, f.File) || glob(pattern, path.Base(f.File)))
 }
 
 // glob matches * (any bytes, / too) and ?.

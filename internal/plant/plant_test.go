@@ -54,7 +54,8 @@ func parsed(t *testing.T) *source {
 		t.Fatal(err)
 	}
 	s := &source{folder: "sim/kernel", fset: fset, files: map[string]*ast.File{at: file}, text: map[string][]byte{at: []byte(sample)},
-		info: &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}}}
+		info: &types.Info{Types: map[ast.Expr]types.TypeAndValue{},
+			Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}}}
 	if _, err = (&types.Config{}).Check("sample", fset, []*ast.File{file}, s.info); err != nil {
 		t.Fatal(err)
 	}

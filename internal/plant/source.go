@@ -72,7 +72,8 @@ func load(root string, folders []string) ([]*source, error) {
 // check parses and type-checks one package.
 func check(fset *token.FileSet, root, folder string, p listed, imports types.Importer) (*source, error) {
 	s := &source{folder: folder, fset: fset, files: map[string]*ast.File{}, text: map[string][]byte{},
-		info: &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}}}
+		info: &types.Info{Types: map[ast.Expr]types.TypeAndValue{},
+			Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{}}}
 	var files []*ast.File
 	for _, name := range p.GoFiles {
 		at := path.Join(folder, name)

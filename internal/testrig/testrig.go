@@ -49,7 +49,8 @@ func Config(t testing.TB, guest string) *sim.Config {
 	}
 	name := "/guest/" + guest
 	cfg := &sim.Config{Program: name, Args: []string{guest}, Memory: sim.Zhuque, Model: true, Cache: cache, Power: eadr.Default(eadr.EADR),
-		Seed: 1, WallBase: 1_700_000_000_000_000_000, Files: vfs.Options{Root: EmptyRoot(t)}, Preload: map[string][]byte{name: elf}}
+		Seed: 1, WallBase: 1_700_000_000_000_000_000,
+		Files: vfs.Options{Root: EmptyRoot(t)}, Preload: map[string][]byte{name: elf}}
 	var in []byte
 	if guest == "upper" {
 		in = bytes.Repeat([]byte("the quick brown fox "), 1000)

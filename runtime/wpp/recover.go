@@ -247,7 +247,8 @@ func (a *callArea) inKernel() bool { return a.mode&^modeCounted == modeKernel }
 func (r *Runtime) callArea(im *image) (*callArea, error) {
 	gen, threads := im.word(saveGen), im.word(saveThread)
 	a := &callArea{mode: im.word(saveMode), call: im.word(saveCall), reissue: im.word(saveReissue), tid: int32(uint32(threads)),
-		schedule: kernel.Schedule{Current: int32(uint32(threads >> 32)), Slice: im.word(saveSlice), Turns: im.word(saveTurns)}}
+		schedule: kernel.Schedule{Current: int32(uint32(threads >> 32)),
+			Slice: im.word(saveSlice), Turns: im.word(saveTurns)}}
 	if r.bug.NoShutdownCheck {
 		return a, nil
 	}

@@ -48,7 +48,8 @@ func TestRoundsAndInstructions(t *testing.T) {
 		Engines: []Engine{fake("twice", 0, 200, "x")}, Target: 2 * time.Second})
 	want := []Cell{{Program: "work", Engine: "twice", Rounds: 11_000_000,
 		Instructions: 1_100_000_500, OwnCount: 2_200_000_000, Seconds: 2.2, WallSeconds: 4.4,
-		Runs: []float64{2.2, 2.2, 2.2}, ShortRounds: 2_750_000, ShortRuns: []float64{0.55, 0.55, 0.55}, PerSecond: 5e8, Slopes: []float64{5e8, 5e8, 5e8}}}
+		Runs: []float64{2.2, 2.2, 2.2}, ShortRounds: 2_750_000,
+		ShortRuns: []float64{0.55, 0.55, 0.55}, PerSecond: 5e8, Slopes: []float64{5e8, 5e8, 5e8}}}
 	if diff := cmp.Diff(want, got, cmpopts.IgnoreUnexported(Cell{}), cmpopts.EquateApprox(1e-9, 0)); diff != "" {
 		t.Error(diff)
 	}

@@ -364,7 +364,8 @@ func (k *Kernel) awaitedEvents(t *Thread, i interest) string {
 	if d := k.files.find(i.desc); d != nil {
 		what = [...]string{FDNode: "a file", FDPipeRead: "a pipe", FDPipeWrite: "a pipe",
 			FDPipeBoth: "a pipe", FDSocket: "a socket", FDEvent: "an eventfd",
-			FDSemaphore: "an eventfd", FDEpoll: "an epoll instance", FDTimer: "a timer", FDSignal: "a signalfd", fdKinds: ""}[d.kind]
+			FDSemaphore: "an eventfd", FDEpoll: "an epoll instance",
+			FDTimer: "a timer", FDSignal: "a signalfd", fdKinds: ""}[d.kind]
 		if what == "" {
 			what = "the console"
 		}

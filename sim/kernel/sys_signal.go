@@ -20,7 +20,8 @@ func sysRtSigaction(c *call) (uint64, error) {
 	old, ignored := c.proc.actions[sig], c.ignored(sig)
 	if c.a[1] != 0 {
 		c.proc.actions[sig] = Action{
-			Handler: le.Uint64(b[0:]), Flags: le.Uint64(b[8:]), Restorer: le.Uint64(b[16:]), Mask: le.Uint64(b[24:]) &^ unblockable,
+			Handler: le.Uint64(b[0:]), Flags: le.Uint64(b[8:]),
+			Restorer: le.Uint64(b[16:]), Mask: le.Uint64(b[24:]) &^ unblockable,
 		}
 		c.touchAction(sig)
 		if c.ignored(sig) {

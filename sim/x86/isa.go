@@ -30,7 +30,8 @@ func ISA() []Form {
 		o, executed := oracles()(r)
 		list = append(list,
 			Form{Enc: r.Enc, Name: r.Name, Args: r.Args, Feature: r.Feature, Flags: r.Flags, Undef: r.Undef, Effect: r.Effect,
-				Oracle: o.oracle, Cases: o.cases, Exceptions: o.exceptions, Processor: o.processor, Executed: executed, Reason: o.reason})
+				Oracle: o.oracle, Cases: o.cases, Exceptions: o.exceptions,
+				Processor: o.processor, Executed: executed, Reason: o.reason})
 	}
 	return list
 }

@@ -130,7 +130,8 @@ func (s *state) clone() *state {
 	}
 	for i := range n.cores {
 		c := &n.cores[i]
-		c.buffer, c.waiting, c.flushed, c.wc = slices.Clone(c.buffer), slices.Clone(c.waiting), slices.Clone(c.flushed), slices.Clone(c.wc)
+		c.buffer, c.waiting, c.flushed, c.wc = slices.Clone(c.buffer),
+			slices.Clone(c.waiting), slices.Clone(c.flushed), slices.Clone(c.wc)
 		for k := range c.buffer {
 			c.buffer[k].parts = slices.Clone(c.buffer[k].parts)
 		}
@@ -339,7 +340,8 @@ func (s *state) release(id int) {
 	for k := 0; k < len(c.buffer); {
 		e := c.buffer[k]
 		older := slices.ContainsFunc(c.buffer[:k], func(o entry) bool {
-			return o.kind == SFENCE || o.kind == Store && slices.ContainsFunc(o.parts, func(w write) bool { return w.line == e.line })
+			return o.kind == SFENCE || o.kind == Store &&
+				slices.ContainsFunc(o.parts, func(w write) bool { return w.line == e.line })
 		})
 		if e.kind == Weak && (k == 0 || !older) {
 			c.waiting = append(c.waiting, e.line)
