@@ -2,6 +2,7 @@ package systems
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"zhuque/crashinject"
@@ -63,7 +64,6 @@ func TestHolesAreFound(t *testing.T) {
 		set    map[string]string
 		args   []string
 	}{
-		{"redo", eadr.ADR, 1, map[string]string{"quantum": "500", "seed": "24"}, []string{"ledger", "adr-published", "crowd", "2", "20"}},
 		{"fase", eadr.ADR, 2, nil, []string{"queue", "adr-published", "steps", "3"}},
 		{"clobber", eadr.ADR, 1, nil, []string{"queue", "adr-published", "steps", "3"}},
 		{"undo", eadr.EADR, 1, nil, []string{"counters", "unfenced", "steps", "3"}},
@@ -75,11 +75,20 @@ func TestHolesAreFound(t *testing.T) {
 			t.Errorf("%s %v: nothing found\n%s", h.system, h.args, r.Text())
 		}
 	}
-	// Only the order of the two threads is to blame: the repaired form passes on the same schedule seeds.
-	for _, seed := range []string{"24", "25"} {
-		set := map[string]string{"quantum": "500", "seed": seed}
+}
+
+// A stripe that is given back too early does harm on some schedules alone, of which one comes soon; the
+// repaired form passes on all that were tried.
+func TestStripesGivenBackEarly(t *testing.T) {
+	const most = 60
+	for seed := range most {
+		set := map[string]string{"quantum": "500", "seed": fmt.Sprint(seed + 1)}
 		if r := explored(t, "redo", eadr.ADR, 1, set, "ledger", "adr", "crowd", "2", "20"); len(r.Failures) != 0 {
-			t.Errorf("redo, repaired, seed %s:\n%s", seed, r.Text())
+			t.Errorf("repaired, seed %s:\n%s", set["seed"], r.Text())
+		}
+		if r := explored(t, "redo", eadr.ADR, 1, set, "ledger", "adr-published", "crowd", "2", "20"); len(r.Failures) != 0 {
+			return
 		}
 	}
+	t.Errorf("nothing found on %d schedules", most)
 }

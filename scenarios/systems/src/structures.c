@@ -1,6 +1,7 @@
 // Data structures with values of 256 bytes, over a comparison system. Arguments:
 //
 //	STRUCTURE MODE WORKLOAD THREADS OPERATIONS LOADED   runs a workload, between the marks 1 and 2
+//	STRUCTURE MODE iPERCENT THREADS OPERATIONS LOADED   so many of 100 operations store a value, keys are uniform
 //	STRUCTURE MODE steps OPERATIONS                     marks each operation of one thread
 //	STRUCTURE MODE crowd THREADS OPERATIONS             threads that insert, silently
 //	STRUCTURE MODE check                                recovers, and prints what is there
@@ -21,26 +22,27 @@
 
 #define MARK(n) __asm__ volatile("nopl 0x7a687571(%0)" ::"r"((u64)(n)) : "memory")
 
+#define ALL(X) X(btree) X(counters) X(hashmap) X(ledger) X(queue) X(rbtree) X(server) X(skiplist)
+
 static const struct {
 	const char *name;
-	operation *insert, *find;
 	void (*make)(struct thread *t);
 	void (*walk)(void);
 } structures[] = {
-#define STRUCTURE(s) {#s, s##_insert, s##_find, s##_make, s##_walk}
-	STRUCTURE(btree), STRUCTURE(counters), STRUCTURE(hashmap), STRUCTURE(ledger), STRUCTURE(queue), STRUCTURE(rbtree), STRUCTURE(skiplist),
+#define STRUCTURE(s) {#s, s##_make, s##_walk},
+	ALL(STRUCTURE)
 };
 
 static void change(struct thread *t, u64 key, u64 seed);
 
-// An operation's number is twice its structure's place, and one more for find; the last two are changes.
+// An operation's number is twice its structure's place, and one more for find; the last one finds, then inserts.
 static operation *const operations[] = {
-	btree_insert, btree_find, counters_insert, counters_find, hashmap_insert, hashmap_find,
-	ledger_insert, ledger_find, queue_insert, queue_find, rbtree_insert, rbtree_find, skiplist_insert, skiplist_find, change,
+#define OPERATIONS(s) s##_insert, s##_find,
+	ALL(OPERATIONS) change
 };
-enum { CHANGE = 14, MOST_KEYS = 1 << 14, STACK = 1 << 16 };
+enum { CHANGE = 2 * sizeof structures / sizeof *structures, MOST_KEYS = 1 << 14, STACK = 1 << 16 };
 
-static u64 structure, threads, count, loaded;
+static u64 structure, threads, count, loaded, inserts;
 static char workload;
 static int marks;
 static struct thread thread[THREADS];
@@ -81,6 +83,9 @@ static void step(struct thread *t, u64 n, u64 *random)
 	u64 dice = (next_random(random) >> 11) % 100, new = loaded + n * threads + t->id;
 	if (workload == 'l') {
 		insert(t, new, new);
+	} else if (workload == 'i') {
+		u64 i = next_random(random) % loaded;
+		section(t, 2 * structure + (dice >= inserts), key_of(i), i);
 	} else if (dice < reads[(u8)workload]) {
 		u64 i = zipf(random);
 		section(t, 2 * structure + 1, key_of(workload == 'd' ? loaded - 1 - i : i), 0);
@@ -249,7 +254,11 @@ GUEST("structures")
 	case 7:
 		workload = arg[3][0], marks = 1;
 		threads = number(arg[4]), count = number(arg[5]), loaded = number(arg[6]);
-		CHECK(begins(arg[3], "load") || (workload >= 'a' && workload <= 'f' && workload != 'e' && !arg[3][1]));
+		if (workload == 'i')
+			inserts = number(arg[3] + 1);
+		else
+			CHECK(begins(arg[3], "load") || (workload >= 'a' && workload <= 'f' && workload != 'e' && !arg[3][1]));
+		CHECK(inserts <= 100);
 		together();
 	}
 	report();
