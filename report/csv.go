@@ -221,3 +221,32 @@ func contents(doc *result.Document) string {
 	return fmt.Sprintf("the counts and histograms of all %s points, and a record of each of %s and %s",
 		group(all.Total()), part(kept.Total()-kept.Pass, all.Total()-all.Pass, "failures"), part(kept.Pass, all.Pass, "passes"))
 }
+
+func barsCSV(b *result.Bars) []byte {
+	var rows [][]string
+	for _, v := range b.Values {
+		published := ""
+		if v.Published > 0 {
+			published = float(v.Published)
+		}
+		rows = append(rows, []string{v.Group, v.Series, float(v.Value), published})
+	}
+	return csvText([]string{"group", "series", b.Axis, "published"}, rows)
+}
+
+func breakdownCSV(b *result.Breakdown) []byte {
+	var rows [][]string
+	for _, p := range b.Parts {
+		rows = append(rows, []string{p.System, p.Part, float(p.Nanos)})
+	}
+	return csvText([]string{"system", "part", "nanos"}, rows)
+}
+
+func predictionsCSV(doc *result.Document) []byte {
+	var rows [][]string
+	for i := range doc.Predictions {
+		p := &doc.Predictions[i]
+		rows = append(rows, []string{p.Name, float(p.Modelled), float(p.Published), p.Unit, float(p.Factor()), p.Source})
+	}
+	return csvText([]string{"prediction", "modelled", "published", "unit", "factor", "source"}, rows)
+}

@@ -40,6 +40,14 @@ func figures(doc *result.Document) []drawn {
 				drawn{"overhead-" + names.of(slug(o.Program)), overheadCaption(o), overheadCSV(o), figure.Overhead})
 		}
 	}
+	for i := range doc.Bars {
+		b := &doc.Bars[i]
+		list = append(list, drawn{"bars-" + names.of(slug(b.Name)), b.Caption, barsCSV(b), figure.Bars})
+	}
+	for i := range doc.Breakdowns {
+		b := &doc.Breakdowns[i]
+		list = append(list, drawn{"breakdown-" + names.of(slug(b.Name)), b.Caption, breakdownCSV(b), figure.Stacked})
+	}
 	if text, latency, ok := overheadSummaryCSV(doc); ok {
 		caption := fmt.Sprintf("Run time relative to native at %s ns PMEM read latency, all programs.", float(latency))
 		list = append(list,

@@ -38,6 +38,8 @@ type page struct {
 	Figures     []figureView
 	Runs        []runView
 	Overheads   []overheadView
+	Remarks     []string
+	Predictions []predictionView
 	Over        string // what they have in common, "" for nothing
 	Params      []paramView
 	Verdicts    []labelled
@@ -68,6 +70,8 @@ type figureView struct {
 }
 
 type runView struct{ Name, Instructions, Cycles, CPI, Wall, Speed, Exit, Digest, Counters string }
+
+type predictionView struct{ Name, Modelled, Published, Factor string }
 
 type overheadView struct {
 	Program string
@@ -105,6 +109,11 @@ func newPage(doc *result.Document) *page {
 		if p.Over = " over PMEM latency"; doc.Overheads[i].Parameter != "" {
 			p.Over = ""
 		}
+	}
+	p.Remarks = doc.Remarks
+	for i := range doc.Predictions {
+		q := &doc.Predictions[i]
+		p.Predictions = append(p.Predictions, predictionView{q.Name, times(q.Modelled) + " " + q.Unit, times(q.Published) + " " + q.Unit, times(q.Factor())})
 	}
 	for _, q := range doc.Params {
 		p.Params = append(p.Params, viewParam(q))

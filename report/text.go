@@ -33,6 +33,13 @@ func Text(w io.Writer, doc result.Document, color bool) error {
 		fmt.Fprintf(&b, "\n%s: run time relative to native\n", doc.Overheads[i].Program)
 		overheadTable(&doc.Overheads[i]).write(&b)
 	}
+	if len(doc.Predictions) > 0 {
+		b.WriteString("\n")
+		predictionTable(&doc).write(&b)
+	}
+	for _, r := range doc.Remarks {
+		fmt.Fprintf(&b, "\n%s\n", r)
+	}
 	if replay != "" {
 		fmt.Fprintf(&b, "\nreplay the first failure:\n%s\n", replay)
 	}
@@ -146,6 +153,15 @@ func overheadTable(o *result.Overhead) *textTable {
 			row = append(row, cell{text: text})
 		}
 		t.rows = append(t.rows, row)
+	}
+	return t
+}
+
+func predictionTable(doc *result.Document) *textTable {
+	t := &textTable{head: []string{"beside published results", "modelled", "published", "factor"}, left: map[int]bool{0: true}}
+	for i := range doc.Predictions {
+		p := &doc.Predictions[i]
+		t.rows = append(t.rows, []cell{{text: p.Name}, {text: times(p.Modelled)}, {text: times(p.Published)}, {text: times(p.Factor())}})
 	}
 	return t
 }

@@ -76,6 +76,9 @@ func tables(doc *result.Document) []tableFile {
 	if len(doc.Runs) > 0 {
 		list = append(list, tableFile{"runs.csv", runsCSV(doc)})
 	}
+	if len(doc.Predictions) > 0 {
+		list = append(list, tableFile{"predictions.csv", predictionsCSV(doc)})
+	}
 	if len(doc.Params) > 0 {
 		list = append(list, tableFile{"params.csv", paramsCSV(doc)})
 	}

@@ -14,6 +14,8 @@ import (
 	"zhuque/eadr"
 	"zhuque/report"
 	"zhuque/scenarios"
+	"zhuque/scenarios/figures"
+	"zhuque/scenarios/systems"
 	"zhuque/sim"
 	"zhuque/sim/phys"
 )
@@ -113,6 +115,10 @@ func demo(folder *runFolder, workers int) error {
 		}
 	}
 	if err := measure(&doc); err != nil {
+		return err
+	}
+	quiet := func(int, int, figures.Point, *systems.Cost) error { return nil }
+	if err := figures.Make(ctx, &figures.Options{Names: []string{"breakdown"}, Setup: setup, Workers: workers, Made: quiet}, &doc); err != nil {
 		return err
 	}
 	werr := demoReport(&doc, folder)

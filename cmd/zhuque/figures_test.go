@@ -1,0 +1,67 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Runs are kept: the second time none is made, one that a kill has cut short is made again, and what
+// is drawn is the same.
+func TestFiguresGoOn(t *testing.T) {
+	dir := t.TempDir()
+	args := strings.Fields("figures --out f breakdown")
+	first := zhuque(t, dir, "", args...).want(t, 0)
+	if !strings.Contains(first.stderr, "14 of 14: ") {
+		t.Errorf("said\n%s", first.stderr)
+	}
+	file := filepath.Join(dir, "f", runsFile)
+	runs, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn, err := os.ReadFile(filepath.Join(dir, "f", "breakdown-hashmap-load.svg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, runs[:len(runs)-40], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 0} {
+		if out := zhuque(t, dir, "", args...).want(t, 0); strings.Count(out.stderr, " of 14: ") != want {
+			t.Errorf("%d runs were to be made; said\n%s", want, out.stderr)
+		}
+		again, err := os.ReadFile(filepath.Join(dir, "f", "breakdown-hashmap-load.svg"))
+		if err != nil || string(again) != string(drawn) {
+			t.Errorf("another figure: %v", err)
+		}
+	}
+}
+
+func TestFiguresRefuses(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"noise": "noise\n", "other": "{\"made\":\"0\"}\n", "empty": "{}\n{}\n"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name, runsFile), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for args, says := range map[string]string{
+		"circles":                      `figure "circles": expected one of structures`,
+		"--quick --full breakdown":     "expected one of them",
+		"--workers 0 breakdown":        "--workers 0",
+		"--set cache.nope=1 breakdown": "cache.nope",
+		"--preset none breakdown":      "none",
+		"--out noise breakdown":        "noise/runs.jsonl: line 1 is no run",
+		"--out other breakdown":        "other/runs.jsonl: the runs are of other programs",
+		"--out empty breakdown":        "empty/runs.jsonl",
+	} {
+		out := zhuque(t, dir, "", append([]string{"figures"}, strings.Fields(args)...)...).want(t, 2)
+		if !strings.Contains(out.stderr, says) {
+			t.Errorf("%s: said %q, expected %q", args, out.stderr, says)
+		}
+	}
+}
