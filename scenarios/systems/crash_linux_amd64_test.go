@@ -50,8 +50,8 @@ func TestOperationsAreAtomicAndDurable(t *testing.T) {
 // have begun is finished or undone before the other's counts.
 func TestThreadsAndRecoveries(t *testing.T) {
 	for _, sys := range all[1:] {
-		r := explored(t, sys.Name, eadr.ADR, 2, map[string]string{"cores": "2"}, "ledger", "adr", "crowd", "2", "2")
-		if len(r.Failures) != 0 || r.Looks < 30 || !r.Exhaustive {
+		r := explored(t, sys.Name, eadr.ADR, 2, map[string]string{"cores": "2"}, "ledger", "adr", "crowd", "2", "4")
+		if len(r.Failures) != 0 || r.Looks < 50 || !r.Exhaustive {
 			t.Errorf("%s:\n%s", sys.Name, r.Text())
 		}
 	}

@@ -9,7 +9,7 @@
 enum { LOCKED = 1, IN_FILE = 1, ENTRIES = 1024, LINES = 1024 };
 
 struct log {
-	u64 number, operation, a, b, pad[4]; // number of the section, 0 for none: one line, stored last
+	u64 number, operation, a, b, last, pad[3]; // number of the section, 0 for none: one line, stored last
 	struct entry {
 		u64 at, old, number, pad; // number is stored last
 	} entry[ENTRIES];
@@ -22,6 +22,14 @@ static struct state {
 
 static struct log *log_of(u64 id) { return (struct log *)region->log[id]; }
 
+// name gives the operation of a log a number, which stays behind: no number is used twice, while an entry has it.
+static void name(struct log *log, u64 number)
+{
+	store(&log->last, number);
+	store(&log->number, number);
+	clwb(log);
+}
+
 static void begin(struct thread *t, u64 operation, u64 a, u64 b)
 {
 	struct state *s = &states[t->id];
@@ -30,8 +38,7 @@ static void begin(struct thread *t, u64 operation, u64 a, u64 b)
 	store(&log->operation, operation);
 	store(&log->a, a);
 	store(&log->b, b);
-	store(&log->number, ++s->number);
-	clwb(log);
+	name(log, ++s->number);
 	sfence();
 }
 
@@ -101,21 +108,12 @@ static void restore(u64 id)
 {
 	struct log *log = log_of(id);
 	u64 n = 0;
-	while (n < ENTRIES && log->entry[n].number == log->number)
+	while (log->number && n < ENTRIES && log->entry[n].number == log->number)
 		n++;
-	while (log->number && n-- > 0) {
+	while (n-- > 0) {
 		store((u64 *)log->entry[n].at, log->entry[n].old);
 		clwb((void *)log->entry[n].at);
 	}
-}
-
-// A number is never used twice while its entries are there.
-static void number_on(u64 id)
-{
-	struct log *log = log_of(id);
-	states[id].number = log->number;
-	for (u64 i = 0; i < ENTRIES; i++)
-		states[id].number = log->entry[i].number > states[id].number ? log->entry[i].number : states[id].number;
 }
 
 // All words are restored before the first operation is executed anew: another one may have waited
@@ -125,15 +123,13 @@ static void number_on(u64 id)
 static void open_system(void)
 {
 	for (u64 id = 0; id < THREADS; id++) {
-		number_on(id);
+		states[id].number = log_of(id)->last;
 		restore(id);
 	}
 	sfence();
 	for (u64 id = 0; id < THREADS; id++)
-		if (log_of(id)->number) {
-			store(&log_of(id)->number, ++states[id].number);
-			clwb(log_of(id));
-		}
+		if (log_of(id)->number)
+			name(log_of(id), ++states[id].number);
 	sfence();
 	for (u64 id = 0; id < THREADS; id++) {
 		struct log *log = log_of(id);
