@@ -68,10 +68,16 @@ type Place struct {
 }
 
 // NoPMEM says that a program never touches persistent memory.
-type NoPMEM struct{}
+type NoPMEM struct {
+	Stop string // how the program ended, if not with status 0, and what it said last
+}
 
-func (*NoPMEM) Error() string {
-	return "the program stores to no mapped file of " + vfs.PMEMDir + ": there is nothing to explore"
+func (e *NoPMEM) Error() string {
+	text := "the program stores to no mapped file of " + vfs.PMEMDir + ": there is nothing to explore"
+	if e.Stop != "" {
+		text += "; it " + e.Stop
+	}
+	return text
 }
 
 // BaselineFails says what fails without a power cut.
@@ -282,6 +288,8 @@ func (x *explorer) baseline() error {
 		return &crashinject.Unsound{Stop: stop}
 	case stop.Reason == sim.Killed:
 		return &BaselineFails{"the program was " + stop.String()}
+	case !touched(m) && stop.ExitCode() != 0:
+		return &NoPMEM{stop.String() + lastLine(m)}
 	case !touched(m):
 		return &NoPMEM{}
 	}

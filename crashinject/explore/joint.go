@@ -24,7 +24,7 @@ type point struct {
 	acked  int
 	stands uint64 // crash points that it stands for
 	before bool   // the first mark
-	known  bool   // it is right after the acknowledgement, with everything persisted: no world, but what one is compared with
+	known  bool   // right after the acknowledgement, all persisted: no world, but what one is compared with
 }
 
 // mostJoined is how many crash points a batch has, so that an exploration that is
@@ -339,7 +339,8 @@ func (x *explorer) alone(b *batch, k int, o *outcome) *wrong {
 func (x *explorer) follow(w *wrong, all []*sim.Machine, o *outcome, limit uint64) (*sim.Machine, sim.Stop) {
 	m := all[0]
 	for i, other := range all {
-		if len(all) > 1 && !slices.ContainsFunc(other.Worlds().Decisions(), func(d worlds.Decision) bool { return !o.world.Agrees(d.Choice) }) {
+		agrees := func(d worlds.Decision) bool { return o.world.Agrees(d.Choice) }
+		if len(all) > 1 && every(other.Worlds().Decisions(), agrees) {
 			m, w.path = other, append(w.path, way{uint64(i), aStart})
 			break
 		}
@@ -363,4 +364,8 @@ func (x *explorer) follow(w *wrong, all []*sim.Machine, o *outcome, limit uint64
 		w.path = append(w.path, way{uint64(i), m.Choices()[i].Line()})
 		m = m.Take(i)
 	}
+}
+
+func every[T any](list []T, is func(T) bool) bool {
+	return !slices.ContainsFunc(list, func(v T) bool { return !is(v) })
 }

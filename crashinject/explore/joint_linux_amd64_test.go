@@ -63,12 +63,15 @@ func TestJoinedMarksChecksAndFiles(t *testing.T) {
 			opt.Setup.Args, opt.Setup.Domain = list[1:], domain
 			opt.Recover = command(t, "/"+list[0]+" "+words[1])
 			sameReport(t, fmt.Sprint(words, ", ", domain), opt)
-			if list[0] == "pair" && words[1] != "hang-show" {
+			if words[0] == "pair torn 3" {
 				opt.Recover, opt.Check = command(t, "/pair none"), opt.Recover
 				sameReport(t, fmt.Sprint(words, " as a check, ", domain), opt)
 			}
 		}
-		for _, l := range litmus {
+		for n, l := range litmus {
+			if n%2 == 0 == (domain == eadr.ADR) {
+				continue
+			}
 			opt := guest(t, "litmus")
 			opt.Setup.Args, opt.Setup.Domain = []string{fmt.Sprint(l.test)}, domain
 			opt.Recover = command(t, "/litmus")

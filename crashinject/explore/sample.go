@@ -24,7 +24,8 @@ type sample struct {
 	drop  func(brute.Op) bool // for tests: events that are withheld
 
 	trails map[phys.LineAddr]*trail
-	order  []phys.LineAddr // of trails, the oldest first
+	order  []phys.LineAddr        // of trails, the oldest first
+	lost   map[phys.LineAddr]bool // lines whose trail was given up for others': what they may hold is not known
 	seq    int
 	looks  int
 }
@@ -34,6 +35,9 @@ type trail struct {
 	base [phys.LineSize]byte
 	ops  []step
 	long bool // it has more than mostOps
+
+	several bool // cores
+	flushed int  // the last store: notFlushed, weakly, strongly
 }
 
 // step is an operation with its place in the order of all.
@@ -53,7 +57,7 @@ const (
 )
 
 func newSample(m *sim.Machine, eadr bool, cores int) *sample {
-	return &sample{m: m, eadr: eadr, cores: cores, trails: map[phys.LineAddr]*trail{}}
+	return &sample{m: m, eadr: eadr, cores: cores, trails: map[phys.LineAddr]*trail{}, lost: map[phys.LineAddr]bool{}}
 }
 
 // tell is told of what the machine does.
@@ -82,6 +86,7 @@ func (s *sample) tell(e *sim.Event) {
 		}
 	case sim.WrittenEvent:
 		s.forget(e.Line)
+		delete(s.lost, e.Line)
 	case sim.FenceEvent:
 		s.fence(e)
 	}
@@ -114,22 +119,31 @@ func (s *sample) fence(e *sim.Event) {
 	}
 }
 
+// write-backs of a line's last store.
+const (
+	notFlushed = iota
+	weakly     // until a fence
+	strongly   // until the store buffer is drained
+)
+
+// note follows the operation's effect on durability.
+func (t *trail) note(o brute.Op) {
+	t.several = t.several || len(t.ops) > 0 && o.Core != t.ops[0].Core
+	switch o.Kind {
+	case brute.Store:
+		t.flushed = notFlushed
+	case brute.NT, brute.CLFLUSH:
+		t.flushed = strongly
+	case brute.Weak:
+		t.flushed = max(t.flushed, weakly)
+	}
+}
+
 // durable reports whether a line is durable for certain once a core's fence has acted: that core
 // alone has touched it, and has flushed it after its last store.
 func (t *trail) durable(core int, fence brute.Kind) bool {
-	flushed := false
-	for _, o := range t.ops {
-		if o.Core != core {
-			return false
-		}
-		switch o.Kind {
-		case brute.Store, brute.NT:
-			flushed = o.Kind == brute.NT
-		case brute.Weak, brute.CLFLUSH:
-			flushed = flushed || fence != brute.Serialize || o.Kind == brute.CLFLUSH
-		}
-	}
-	return flushed
+	alone := !t.several && t.ops[0].Core == core
+	return alone && (t.flushed == strongly || t.flushed == weakly && fence != brute.Serialize)
 }
 
 func (s *sample) add(l phys.LineAddr, o brute.Op) {
@@ -138,7 +152,11 @@ func (s *sample) add(l phys.LineAddr, o brute.Op) {
 	}
 	t := s.trails[l]
 	if t == nil {
+		if s.lost[l] {
+			return
+		}
 		if len(s.order) == mostTrails && !s.eadr {
+			s.lost[s.order[0]] = true
 			s.forget(s.order[0])
 		}
 		t = &trail{}
@@ -146,10 +164,9 @@ func (s *sample) add(l phys.LineAddr, o brute.Op) {
 		s.trails[l] = t
 		s.order = append(s.order, l)
 	}
+	t.note(o)
 	if t.long = t.long || len(t.ops) >= mostOps; !t.long {
 		t.ops = append(t.ops, step{s.seq, o})
-	} else {
-		t.ops = append(t.ops[:min(len(t.ops), mostOps-1)], step{s.seq, o}) // the last one counts for durable
 	}
 }
 

@@ -41,6 +41,27 @@ func TestSampleIsCompared(t *testing.T) {
 	}
 }
 
+// Of a line that was given up for others, what was stored to it before is not known: it is not
+// compared until it is durable again.
+func TestSampleOfManyLines(t *testing.T) {
+	opt := guest(t, "many")
+	opt.Setup.Args, opt.Recover, opt.Cuts = strings.Fields("1 99 40 98 1 40 2"), command(t, "/many"), 1
+	opt.PointWorlds = 4
+	if r := explored(t, opt); r.Checked < 8 {
+		t.Errorf("%d crash points compared", r.Checked)
+	}
+}
+
+// What is too long to be compared is followed all the same: it is durable when it was flushed
+// after the last store.
+func TestSampleOfALongTrail(t *testing.T) {
+	opt := guest(t, "many")
+	opt.Setup.Args, opt.Recover, opt.Cuts = []string{"long"}, command(t, "/many"), 1
+	if r := explored(t, opt); r.Checked == 0 {
+		t.Error("no crash point was compared")
+	}
+}
+
 // bug returns what f panics with.
 func bug(f func()) (text string) {
 	defer func() {

@@ -105,7 +105,14 @@ func TestBaseline(t *testing.T) {
 		{pair(t, "fails", ""), fails},
 		{pair(t, "right 2", "fails"), fails},
 		{pair(t, "right 0", "pool-show"), func(err error) bool { return fails(err) || errors.As(err, new(*NoPMEM)) }},
-		{pair(t, "none", "show"), func(err error) bool { return errors.As(err, new(*NoPMEM)) }},
+		{pair(t, "none", "show"), func(err error) bool {
+			var nothing *NoPMEM
+			return errors.As(err, &nothing) && nothing.Stop == ""
+		}},
+		{pair(t, "bad", "show"), func(err error) bool {
+			var nothing *NoPMEM
+			return errors.As(err, &nothing) && strings.HasPrefix(nothing.Stop, "exited with status 9")
+		}},
 		{func() *Options {
 			o := pair(t, "right 2", "show")
 			o.Check = command(t, "/pair fails")

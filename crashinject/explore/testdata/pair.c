@@ -32,6 +32,8 @@ int main(int argc, char **argv)
 		;
 	if (!strcmp(how, "none"))
 		return puts("nothing") < 0;
+	if (!strcmp(how, "bad"))
+		return 9;
 	if (!strcmp(how, "fails"))
 		abort();
 	int fd = open("/mnt/pmem/pair", O_RDWR | O_CREAT, 0644);
