@@ -35,7 +35,7 @@ func built(t *testing.T, name, fault string, operations int) *explore.Options {
 // blamed are the lines of a program that a fault is to be blamed on.
 func blamed(t *testing.T, name, fault string) (lines []int) {
 	t.Helper()
-	data, err := os.ReadFile("src/" + name + ".c")
+	data, err := os.ReadFile(name + ".c")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,9 +92,10 @@ func TestPlantedFaults(t *testing.T) {
 				}
 			}
 			for _, fault := range faults {
-				if r := run(fault); !names(r, p.name+".c", blamed(t, p.name, fault)) || r.Verdict != "violation" {
+				lines := blamed(t, "src/"+p.name, fault)
+				if r := run(fault); !names(r, p.name+".c", lines) || r.Verdict != "violation" {
 					t.Errorf("%s, %s, %v: expected one of lines %d to be blamed:\n%s",
-						p.name, fault, domain, blamed(t, p.name, fault), r.Text())
+						p.name, fault, domain, lines, r.Text())
 				}
 			}
 		}
