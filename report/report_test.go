@@ -102,7 +102,7 @@ func TestFilesAreGoldenAndTheSameEveryTime(t *testing.T) {
 			t.Errorf("%s differs between two runs", name)
 		}
 		switch filepath.Ext(name) {
-		case ".csv", ".svg", ".json":
+		case ".csv", ".svg", ".json", ".tex", ".md":
 			golden(t, filepath.Join("sample", name), text)
 		case ".png":
 			if !bytes.HasPrefix(text, []byte("\x89PNG")) || first[strings.TrimSuffix(name, ".png")+".csv"] == nil {
@@ -175,18 +175,19 @@ func TestHTMLIsOneOfflineFile(t *testing.T) {
 			}
 		}
 	}
-	if figures != 9 {
-		t.Errorf("%d figures, expected 9: two for each campaign, one for each overhead, the summary", figures)
+	if figures != 11 {
+		t.Errorf("%d figures, expected 11: two for each campaign, one for each overhead, the summary, bars, a breakdown", figures)
 	}
 	for _, s := range []string{"Campaigns", "Failures", "What was run, and how to repeat it",
-		"Figures", "Uncut runs", "Model parameters", "Glossary"} {
+		"Figures", "What to think of the figures", "Beside published results", "Uncut runs", "Model parameters", "Glossary"} {
 		if !sections[s] {
 			t.Errorf("section %q is missing", s)
 		}
 	}
 	seen := text.String()
 	want := []string{hostile, doc.Campaigns[1].Replay, doc.Campaigns[1].Digest, doc.Commands[2],
-		"sample made by the report's test", "core.store_miss_divisor", headline(&doc).text}
+		"sample made by the report's test", "core.store_miss_divisor", headline(&doc).text,
+		doc.Remarks[0], doc.Predictions[0].Name, "1.273"}
 	for _, v := range result.Verdicts() {
 		want = append(want, v.Meaning())
 	}

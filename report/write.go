@@ -44,8 +44,16 @@ func writeAll(dir string, doc result.Document, file writeFile) error {
 		}
 	}
 	page := newPage(&doc)
-	for _, d := range figures(&doc) {
+	drawings := figures(&doc)
+	for _, d := range drawings {
 		if err := bytes(d.name+".csv", d.csv); err != nil {
+			return err
+		}
+		spec, err := d.vega()
+		if err != nil {
+			return fmt.Errorf("the report in %s is incomplete, %d files were written: %w", dir, written, err)
+		}
+		if err := bytes(d.name+".vl.json", spec); err != nil {
 			return err
 		}
 		svg, png, err := d.render()
@@ -59,6 +67,15 @@ func writeAll(dir string, doc result.Document, file writeFile) error {
 			return err
 		}
 		page.addFigure(&d, svg)
+	}
+	if len(drawings) > 0 {
+		latex, markdown := snippets(drawings)
+		if err := bytes("figures.tex", latex); err != nil {
+			return err
+		}
+		if err := bytes("figures.md", markdown); err != nil {
+			return err
+		}
 	}
 	return put("report.html", page.write)
 }

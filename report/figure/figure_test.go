@@ -46,6 +46,8 @@ var cases = []struct {
 	{"cut-sample-list-random.csv", "dirty_lines", "", "", Cut},
 	{"overhead-sample-list.csv", "relative_to_native", "2.423333333333333", "3", Overhead},
 	{"overhead-summary.csv", "system", "native-on-PMEM", "undo-log", OverheadBars},
+	{"bars-sample-server.csv", "published", "2.75", "1.75", Bars},
+	{"breakdown-sample-map.csv", "nanos", "310.5", "200", Stacked},
 }
 
 // TestAFigureShowsItsCSV would catch a figure that ignores what it was given.
