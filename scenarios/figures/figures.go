@@ -55,6 +55,7 @@ var all = []figure{
 	{"systems", "what each system costs with flushes and without, over all structures", systemPoints, drawSystems},
 	{"latency", "a hash map over the read latency of persistent memory", latencyPoints, drawLatency},
 	{"breakdown", "what an operation takes, taken apart", breakdownPoints, drawBreakdown},
+	{"writes", "fences, flushes and lines of persistent memory that an operation takes", breakdownPoints, drawWrites},
 	{"server", "a key-value server with one lock, beside memcached 1.2.5 as published (figure 7)", serverPoints, drawServer},
 	{"speedups", "how much faster Zhuque is than each system, beside the published means", structurePoints, drawSpeedups},
 }

@@ -116,6 +116,26 @@ func TestPartsAddUp(t *testing.T) {
 	}
 }
 
+// What an operation orders and writes is what was counted; native runs order nothing, and no log
+// writes less than the value that it stores.
+func TestWritesAreCounted(t *testing.T) {
+	doc, r := made(t, "writes")
+	for i, mix := range mixes {
+		for _, b := range doc.Bars[i].Values {
+			at := slices.IndexFunc(rows, func(row row) bool { return row.label == b.Group })
+			c := r.of(rows[at].point(&tiny, "hashmap", mix, 1))
+			switch {
+			case b.Series == "fences" && b.Value != float64(c.Stats.SFENCE+c.Stats.MFENCE)/float64(c.Operations):
+				t.Errorf("%s, %s: %v fences, counted %d and %d", mix, b.Group, b.Value, c.Stats.SFENCE, c.Stats.MFENCE)
+			case rows[at].system == "native" && b.Series != "lines to PMEM" && b.Series != "blocks of the medium" && b.Value != 0:
+				t.Errorf("%s, %s: %v %s", mix, b.Group, b.Value, b.Series)
+			case rows[at].system != "native" && b.Series == "lines to PMEM" && mix == "load" && b.Value < 4:
+				t.Errorf("%s, %s: %v lines for a value of four", mix, b.Group, b.Value)
+			}
+		}
+	}
+}
+
 // What is predicted is what is drawn, beside the published values of the same row.
 func TestPredictionsAreTheBars(t *testing.T) {
 	for _, name := range []string{"server", "speedups"} {

@@ -28,6 +28,7 @@ type Cost struct {
 	Instructions uint64
 	Stats        cachemodel.Stats
 	Stalls       map[string]phys.Cycles
+	MediaBytes   phys.Bytes // that persistent media took
 	MHz          int
 	Prints       string // what the structure holds at the end
 }
@@ -78,7 +79,8 @@ func (w *Workload) cost(from, to moment, mhz int, prints string) (*Cost, error) 
 		return nil, fmt.Errorf("BUG: %s %v: no time passes between the marks", w.System, w.args())
 	}
 	c := &Cost{Operations: w.Threads * w.Operations, Instructions: to.retired - from.retired, MHz: mhz, Prints: prints,
-		Stats: to.stats.Sub(&from.stats), Stalls: map[string]phys.Cycles{}}
+		Stats: to.stats.Sub(&from.stats), Stalls: map[string]phys.Cycles{},
+		MediaBytes: to.time.MediaBytesWritten - from.time.MediaBytesWritten}
 	c.Nanos = c.nanos(to.time.ElapsedCycles - from.time.ElapsedCycles)
 	for i := range to.time.CoreCycles {
 		c.CoreNanos += c.nanos(to.time.CoreCycles[i] - from.time.CoreCycles[i])
