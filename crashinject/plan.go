@@ -13,6 +13,7 @@ import (
 // say has happened; where that is nowhere, the point is unreached.
 type Cut struct {
 	After uint64          // instructions between the start, or the last restart, and this failure
+	At    *Event          // then before the instruction of this event; nil for none
 	Rep   uint64          // then so many iterations of the string instruction that comes next
 	Step  uint64          // then inside the call that comes next, before this store of the runtime (from 1)
 	Skew  []sim.CoreCount // then so many instructions of other cores, one core after the other
@@ -33,7 +34,7 @@ func At(n uint64) Plan { return Plan{Cuts: []Cut{{After: n}}} }
 
 // plain reports whether a cut is nothing but a clean failure between two instructions.
 func (c *Cut) plain() bool {
-	return c.Look == 0 && len(c.Worlds) == 0 && c.Rep == 0 && c.Step == 0 && len(c.Skew) == 0 && len(c.Recovery) == 0
+	return c.At == nil && c.Look == 0 && len(c.Worlds) == 0 && c.Rep == 0 && c.Step == 0 && len(c.Skew) == 0 && len(c.Recovery) == 0
 }
 
 // behind returns after how many instructions of the program the cut falls, when n of them

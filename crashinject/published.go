@@ -15,9 +15,9 @@ import (
 // with nothing. A cut lies between two instructions, or in the recovery.
 func CrashPublished(setup Setup, plan Plan, console *kernel.Console) (out Outcome, err error) {
 	for _, c := range plan.Cuts {
-		if c.Rep != 0 || c.Step != 0 || len(c.Skew) != 0 {
+		if c.At != nil || c.Rep != 0 || c.Step != 0 || len(c.Skew) != 0 {
 			return out, errors.New(
-				"with published ports a cut lies between two instructions or in the recovery: expected no step, no rep and no skew")
+				"with published ports a cut lies between two instructions or in the recovery: expected no at, no step, no rep and no skew")
 		}
 	}
 	s, err := observed(setup, plan, console, &out)

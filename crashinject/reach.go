@@ -60,6 +60,9 @@ func (s *survivor) place(c *Cut, first bool) (before uint64, ok bool) {
 	if !first && !s.reach(c) {
 		return 0, false
 	}
+	if c.At != nil && !s.toEvent(c.At) {
+		return 0, false
+	}
 	if c.Rep != 0 && s.v.ahead != 0 && !s.hasRep() {
 		c.Rep, s.p.Redrawn = 0, true
 	}
@@ -120,6 +123,26 @@ func (s *survivor) horizon(from, ahead uint64) uint64 {
 		last = min(last, from+min(ahead, math.MaxUint64-from))
 	}
 	return last
+}
+
+// toEvent runs the machines to an event.
+func (s *survivor) toEvent(e *Event) bool {
+	lead, there := s.leader(), e.watch()
+	for limit := s.horizon(lead.Retired(), 0); !there(lead); {
+		if lead.Retired() >= limit {
+			return s.fail(result.Timeout, "still running after %d instructions, before %s of cut %d", limit, e, s.at+1)
+		}
+		if stop := lead.Step(); !reached(stop) {
+			return s.overdue(stop, s.m.RunUntil(lead.Retired()+1), "at", 0)
+		}
+	}
+	if want, got := s.both(lead.Retired()); !reached(got) {
+		return s.overdue(want, got, "at", 0)
+	}
+	if s.failures == 0 {
+		s.p.At = lead.Retired()
+	}
+	return true
 }
 
 // toRep runs the machines to the string instruction that comes next and into it.

@@ -363,6 +363,9 @@ func (p Plan) weaken() (list []Plan) {
 		for j := range c.Recovery {
 			list = append(list, p.with(i, func(c *Cut) { c.Recovery = slices.Delete(slices.Clone(c.Recovery), j, j+1) }))
 		}
+		if c.At != nil {
+			list = append(list, p.with(i, func(c *Cut) { c.At = nil }))
+		}
 		if c.Rep != 0 {
 			list = append(list, p.with(i, func(c *Cut) { c.Rep = 0 }))
 		}

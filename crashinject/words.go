@@ -14,6 +14,7 @@ type cutWord struct {
 	name, usage string
 	bare        bool // it takes no argument
 	many        bool // it may be repeated with the same key
+	cores       bool // its argument may name a core: once for each
 	zeroAbsent  bool // a 0 of cases of version 1 means that it is absent
 	put         func(c *Cut, arg string) error
 	show        func(c *Cut) []string // its arguments, none where the cut does not have it
@@ -37,16 +38,24 @@ var cutWords = []cutWord{
 	{name: "look", usage: "instead of after: the crash point of this number, as zhuque explore counts them",
 		put:  func(c *Cut, arg string) error { return count("look", arg, 1, &c.Look) },
 		show: func(c *Cut) []string { return given(c.Look) }},
+	{name: "at", usage: "EVENT, then before the instruction of this event, the first of them",
+		put: func(c *Cut, arg string) (err error) { c.At, err = ParseEvent(arg); return err },
+		show: func(c *Cut) []string {
+			if c.At == nil {
+				return nil
+			}
+			return []string{c.At.String()}
+		}},
 	{name: "rep", zeroAbsent: true, usage: "then so many iterations of the string instruction that comes next",
 		put:  func(c *Cut, arg string) error { return count("rep", arg, 1, &c.Rep) },
 		show: func(c *Cut) []string { return given(c.Rep) }},
 	{name: "step", zeroAbsent: true, usage: "then inside the call that comes next, before this store of the runtime",
 		put:  func(c *Cut, arg string) error { return count("step", arg, 1, &c.Step) },
 		show: func(c *Cut) []string { return given(c.Step) }},
-	{name: "skew", usage: "CORE:N, then so many instructions of another core",
+	{name: "skew", usage: "CORE:N, then so many instructions of another core", cores: true,
 		put:  func(c *Cut, arg string) error { return perCore("skew", arg, maxSkew, &c.Skew) },
 		show: func(c *Cut) []string { return ofCores(c.Skew) }},
-	{name: "keep", usage: "buffered stores that become visible, of the core that executes, or CORE:N",
+	{name: "keep", usage: "buffered stores that become visible, of the core that executes, or CORE:N", cores: true,
 		put: putKeep,
 		show: func(c *Cut) (list []string) {
 			if n, ok := c.Keep.Get(); ok {
@@ -115,10 +124,7 @@ func findWord(name string) (*cutWord, error) {
 
 // key is what a word may say once: of each core, where its argument names one.
 func (w *cutWord) key(arg string) string {
-	if w.many {
-		return w.name
-	}
-	if core, _, ok := strings.Cut(arg, ":"); ok {
+	if core, _, ok := strings.Cut(arg, ":"); ok && w.cores {
 		return w.name + " " + core + ":"
 	}
 	return w.name

@@ -19,7 +19,8 @@ func (w World) String() string { return fmt.Sprintf("%s=%d", escaped(w.Line), w.
 
 // parseWorld reads what String prints.
 func parseWorld(arg string) (w World, err error) {
-	bad := fmt.Errorf("\"world\" %q: expected FILE+OFFSET=N, a line of a file and the way in which its load comes out, from 0", arg)
+	bad := fmt.Errorf("\"world\" %q: expected FILE+OFFSET=N, a line of a file and the way "+
+		"in which its load comes out, from 0", arg)
 	line, way, ok := cutLast(arg, "=")
 	file, off, ok2 := cutLast(line, "+")
 	if !ok || !ok2 || file == "" {
@@ -121,9 +122,11 @@ func (p Plan) worldsFit() error {
 		rest.After, rest.Look, rest.Worlds = 0, 0, nil
 		switch {
 		case i == 0 && c.Look == 0:
-			return errors.New("cut 1: a world begins with \"look N\", the crash point of the program as zhuque explore counts them")
+			return errors.New("cut 1: a world begins with \"look N\", " +
+				"the crash point of the program as zhuque explore counts them")
 		case i > 0 && c.Look != 0:
-			return fmt.Errorf("cut %d: look counts crash points of the program: expected \"after N\" for one of the recovery", i+1)
+			return fmt.Errorf("cut %d: look counts crash points of the program: "+
+				"expected \"after N\" for one of the recovery", i+1)
 		case rest.String() != (Cut{}).String():
 			return fmt.Errorf("cut %d: a world takes the words look, after and world alone", i+1)
 		}
@@ -132,14 +135,16 @@ func (p Plan) worldsFit() error {
 }
 
 // ErrOfWorlds is the answer of what runs no worlds to a plan that leads to one.
-var ErrOfWorlds = errors.New("look and world lead to a memory of zhuque explore: expected a case file for zhuque replay")
+var ErrOfWorlds = errors.New("look and world lead to a memory of zhuque explore: " +
+	"expected a case file for zhuque replay")
 
 // fits refuses what only a world has where the plan leads to none.
 func (e *Explored) fits(p Plan) error {
 	if *e == (Explored{}) || p.OfWorlds() {
 		return nil
 	}
-	return errors.New("check, expect-status, expect-output, stdin and stdout belong to a world of zhuque explore: expected a cut like look 2 world /mnt/pmem/f+0x40=1")
+	return errors.New("check, expect-status, expect-output, stdin and stdout belong to a world of " +
+		"zhuque explore: expected a cut like look 2 world /mnt/pmem/f+0x40=1")
 }
 
 // exploredLine reads a line of a case that only explored ones have.

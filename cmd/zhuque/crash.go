@@ -38,8 +38,9 @@ each restart and at the end the process is compared with a twin that never
 failed; the verdict goes to standard error (with --format json, as an object),
 and the exit status is the verdict's.
 
---plan gives the cuts in the words of a case file instead: inside a system call
-(step), a string instruction (rep), or the recovery.
+--plan gives the cuts in the words of a case file instead: before an event (at), such
+as the third write, inside a system call (step), a string instruction (rep), or the
+recovery.
 
 With --publish clients on the host can talk to the program. Such a run happens once
 only: there is no twin, and after each restart the process is compared with itself as
@@ -57,6 +58,7 @@ file, which zhuque resume boots in another process.`,
 		Example: `  zhuque crash --at 20 -- guest:hello
   zhuque crash --at 5000 --at 5000 --at 1 -- guest:list
   zhuque crash --plan "after 3000 recovery 2; after 100" --format json -- guest:counter
+  zhuque crash --plan "after 0 at call:write; after 0 at fence|call:exit_group" -- guest:list
   zhuque crash --at 2000 --domain adr -- guest:list   # exit status 11
   zhuque crash --at 300000 --restart guest:hello -- guest:counter
   zhuque crash --at 500000 --save half.image -- guest:counter`,

@@ -54,7 +54,8 @@ func reason(k Kind, what string) string { return crashinject.Printable(fmt.Sprin
 // Case is a failure as zhuque replay reads it. Errors: what keeps an input from being read, and
 // that there is too much of it.
 func (f *Failure) Case(opt *Options) (crashinject.Case, error) {
-	c := crashinject.Case{Setup: opt.Setup, Restart: opt.Recover, Verdict: judged.Violation, Reason: reason(f.Kind, f.What)}
+	c := crashinject.Case{Setup: opt.Setup, Restart: opt.Recover,
+		Verdict: judged.Violation, Reason: reason(f.Kind, f.What)}
 	c.Explored = crashinject.Explored{Check: opt.Check, Status: opt.Status, Pipe: opt.Pipe}
 	switch {
 	case f.Input != nil:
@@ -82,7 +83,8 @@ func (f *Failure) Case(opt *Options) (crashinject.Case, error) {
 	}
 	c, err := c.Digested()
 	if err == nil && len(c.String()) > crashinject.MaxCase {
-		err = fmt.Errorf("a case of this failure is longer than %d bytes: its standard input, or the output that is expected, is too long", crashinject.MaxCase)
+		err = fmt.Errorf("a case of this failure is longer than %d bytes: "+
+			"its standard input, or the output that is expected, is too long", crashinject.MaxCase)
 	}
 	return c, err
 }
@@ -151,7 +153,8 @@ func Replay(ctx context.Context, c *crashinject.Case) (p judged.Point, why *Fail
 		return p, nil, x.stopped
 	case !known.met:
 		p.Verdict = judged.Unreached
-		p.Reason = cmp.Or(known.other, "there is no such world: fewer crash points, or other loads that several memories decide")
+		p.Reason = cmp.Or(known.other,
+			"there is no such world: fewer crash points, or other loads that several memories decide")
 		return p, nil, nil
 	case len(known.told) == 0:
 		return p, nil, nil
@@ -177,7 +180,8 @@ func options(c *crashinject.Case) (*Options, *replay, error) {
 	usual, given := crashinject.DefaultSetup(), c.Setup.Fields()
 	for _, name := range Foreign {
 		if v, ok := given[name]; ok && v != usual.Fields()[name] {
-			return nil, nil, fmt.Errorf("set %s %q: explore has its own machine, of which persistent memory is the files of /mnt/pmem", name, v)
+			return nil, nil, fmt.Errorf("set %s %q: explore has its own machine, "+
+				"of which persistent memory is the files of /mnt/pmem", name, v)
 		}
 	}
 	if n := len(c.Plan.Cuts); n > MostCuts {
@@ -186,7 +190,8 @@ func options(c *crashinject.Case) (*Options, *replay, error) {
 	if err := c.Fresh(); err != nil {
 		return nil, nil, err
 	}
-	opt := &Options{Setup: c.Setup, Recover: c.Restart, Check: c.Check, Status: c.Status, Pipe: c.Pipe, Cuts: len(c.Plan.Cuts)}
+	opt := &Options{Setup: c.Setup, Recover: c.Restart, Check: c.Check, Status: c.Status,
+		Pipe: c.Pipe, Cuts: len(c.Plan.Cuts)}
 	if c.Output != nil {
 		opt.Output = []byte(*c.Output)
 	}
