@@ -206,6 +206,7 @@ func (x *explorer) configure() (err error) {
 // program is a command as what a restarted machine runs.
 func program(setup crashinject.Setup, r *crashinject.Restart) (sim.Program, error) {
 	setup.Program, setup.Args = r.Program, r.Args
+	setup.Memory, setup.Model = sim.Native, crashinject.FullModel
 	cfg, err := setup.Config(nil)
 	if err != nil {
 		return sim.Program{}, err

@@ -330,7 +330,7 @@ func (x *explorer) alone(b *batch, k int, o *outcome) *wrong {
 		panic("BUG: a check fails where the crash point is one of several, and not alone: " + o.what)
 	}
 	w.world = m.Worlds()
-	w.again = x.checkedAgain(w.world.Like())
+	w.again = x.checkedAgain
 	return w
 }
 

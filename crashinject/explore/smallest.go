@@ -22,8 +22,9 @@ type wrong struct {
 	// alone is the same world where its crash point is the only one, nil where exploring has
 	// stopped. It is itself nil where that is so already.
 	alone func() *wrong
-	// again reports whether a recovery that stopped so is wrong in the same way.
-	again func(m *sim.Machine, stop sim.Stop) bool
+	// again returns the world of a recovery that stopped so, or of the check after it, if it is wrong in
+	// the same way, else nil. Loads of the check come out as wished.
+	again func(m *sim.Machine, stop sim.Stop, w worlds.Wish) *worlds.Memory
 }
 
 // mostRemade is how many machines are run at most, in all, to find smallest sets.
@@ -73,9 +74,10 @@ func (x *explorer) smallest(f *wrong) (s small) {
 	like := f.world.Like()
 	lines := lostLines(f.world)
 	try := func(set, none []worlds.Cause) bool {
-		m, stop, ok := x.remake(f.left, like.Only(set, none), nil)
+		w := like.Only(set, none)
+		m, stop, ok := x.remake(f.left, w, nil)
 		s.larger = s.larger || !ok
-		return ok && f.again(m, stop)
+		return ok && f.again(m, stop, w) != nil
 	}
 	set, found := fewest(lines, try)
 	if !found {
@@ -83,11 +85,12 @@ func (x *explorer) smallest(f *wrong) (s small) {
 	}
 	s.wish = like.Only(set, nil)
 	m, stop, ok := x.remake(f.left, s.wish, nil)
-	world := f.world
-	if ok && f.again(m, stop) {
-		world = m.Worlds()
-	} else { // it depends on what was not persisted in more than lines
-		s.larger, s.wish = true, like
+	var world *worlds.Memory
+	if ok {
+		world = f.again(m, stop, s.wish)
+	}
+	if world == nil { // it depends on what was not persisted in more than lines
+		s.larger, s.wish, world = true, like, f.world
 	}
 	for _, c := range world.Causes() {
 		if c.Lost.At > 0 {

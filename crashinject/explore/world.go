@@ -163,10 +163,12 @@ func (x *explorer) judgeKnown(n int) {
 		}
 		f.kind = kind
 		f.what = fmt.Sprintf("after %d acknowledgements the recovery answers as neither before nor after the operation that was in flight: %q", f.acked, clip(f.answer.stdout))
-		f.again = func(m *sim.Machine, stop sim.Stop) bool {
+		f.again = func(m *sim.Machine, stop sim.Stop, _ worlds.Wish) *worlds.Memory {
 			a := answerOf(m, stop)
-			k, _ := x.symptom(m, stop, a)
-			return k == "" && a != now && a != before
+			if k, _ := x.symptom(m, stop, a); k != "" || a == now || a == before {
+				return nil
+			}
+			return m.Worlds()
 		}
 		x.fail(&f.wrong)
 	}
@@ -347,9 +349,11 @@ func (x *explorer) judge(r *result, acked int, counts *Counts, w wrong) bool {
 		counts.NoPool++
 		return false
 	case w.kind != "":
-		w.again = func(m *sim.Machine, stop sim.Stop) bool {
-			k, _ := x.symptom(m, stop, answerOf(m, stop))
-			return k == w.kind
+		w.again = func(m *sim.Machine, stop sim.Stop, _ worlds.Wish) *worlds.Memory {
+			if k, _ := x.symptom(m, stop, answerOf(m, stop)); k != w.kind {
+				return nil
+			}
+			return m.Worlds()
 		}
 		x.fail(&w)
 		return false
@@ -428,21 +432,21 @@ func (x *explorer) checker(rec *sim.Machine, pick sim.Pick) (all []*sim.Machine)
 func (x *explorer) judgeCheck(m *sim.Machine, stop sim.Stop, left *sim.Left, cuts int) {
 	if what := x.checked(m, stop); what != "" {
 		w := wrong{kind: Check, what: what, world: m.Worlds(), left: left, at: left.At, cuts: cuts, path: slices.Clone(x.path)}
-		w.again = x.checkedAgain(w.world.Like())
+		w.again = x.checkedAgain
 		x.fail(&w)
 	}
 }
 
-// checkedAgain reports of recoveries whether the check fails after them, if it loads what it
-// is like.
-func (x *explorer) checkedAgain(like worlds.Wish) func(*sim.Machine, sim.Stop) bool {
-	return func(rec *sim.Machine, stop sim.Stop) bool {
-		if r := x.result(rec, stop); !r.well() {
-			return false
-		}
-		m, stop, ok := x.steer(x.checker(rec, like.Pick)[0], like, unlimited, nil)
-		return ok && x.checked(m, stop) != ""
+// checkedAgain returns the world of a check that fails after a recovery, nil if it does not.
+func (x *explorer) checkedAgain(rec *sim.Machine, stop sim.Stop, w worlds.Wish) *worlds.Memory {
+	if r := x.result(rec, stop); !r.well() {
+		return nil
 	}
+	m, stop, ok := x.steer(x.checker(rec, w.Pick)[0], w, unlimited, nil)
+	if !ok || x.checked(m, stop) == "" {
+		return nil
+	}
+	return m.Worlds()
 }
 
 // checked says what is wrong with the end of a check, "" for nothing.
