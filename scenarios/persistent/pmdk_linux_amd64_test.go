@@ -47,8 +47,8 @@ var pmdkPrograms = []pmdkRow{
 	{"churn", 1, "double_free:2", "publish_early:2", ""},
 }
 
-// pmdk returns the libraries' files and the tree that they are of.
-func pmdk(t *testing.T) (files map[string]string, root string) {
+// pmdk returns the libraries' files, and more of them, and the tree that they are of.
+func pmdk(t *testing.T, more []string) (files map[string]string, root string) {
 	t.Helper()
 	root, err := real.Root()
 	if err == nil {
@@ -63,8 +63,8 @@ func pmdk(t *testing.T) (files map[string]string, root string) {
 		t.Skip(err)
 	}
 	files = map[string]string{}
-	for _, name := range pmdkLibraries {
-		for _, dir := range []string{"usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"} {
+	for _, name := range append(more, pmdkLibraries...) {
+		for _, dir := range []string{"usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu", "usr"} {
 			if data, err := os.ReadFile(filepath.Join(root, dir, name)); err == nil {
 				files[name] = string(data)
 			}
@@ -76,17 +76,20 @@ func pmdk(t *testing.T) (files map[string]string, root string) {
 	return files, root
 }
 
-// pmdkTree makes a file tree with the libraries for all programs.
-func pmdkTree(t *testing.T) (tree, debian string) {
+// pmdkTree makes a file tree with the libraries for all programs, and with more of Debian's files.
+func pmdkTree(t *testing.T, more ...string) (tree, debian string) {
 	t.Helper()
-	files, debian := pmdk(t)
+	files, debian := pmdk(t, more)
 	tree = testrig.EmptyRoot(t)
 	for name, data := range files {
 		dir := "usr/lib/x86_64-linux-gnu"
-		if strings.HasPrefix(name, "ld-") {
+		switch {
+		case strings.HasPrefix(name, "bin/"):
+			dir = ""
+		case strings.HasPrefix(name, "ld-"):
 			dir = "lib64"
 		}
-		err := os.MkdirAll(filepath.Join(tree, dir), 0o755)
+		err := os.MkdirAll(filepath.Dir(filepath.Join(tree, dir, name)), 0o755)
 		if err == nil {
 			err = os.WriteFile(filepath.Join(tree, dir, name), []byte(data), 0o755)
 		}
@@ -198,6 +201,34 @@ func TestPlantedFaultsOnPMDK(t *testing.T) {
 				wrong(eadr.ADR, fault, operations)
 			}
 		})
+	}
+}
+
+// pmempool check finds each pool whole that a right program's recovery leaves, and one that is not whole
+// where a recovery does not look at it.
+func TestPoolCheckOnPMDK(t *testing.T) {
+	tree, debian := pmdkTree(t, "bin/pmempool", "libpmempool.so.1", "libpmemblk.so.1", "libpmemlog.so.1")
+	check, err := crashinject.ParseRestart("/bin/pmempool check /mnt/pmem/queue", 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	right := pmdkBuilt(t, tree, debian, "queue", "none", 1)
+	right.Check, right.Setup.Domain = check, eadr.ADR
+	r, err := explore.Explore(context.Background(), right)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Failures) > 0 || !r.Exhaustive {
+		t.Errorf("the right program:\n%s", r.Text())
+	}
+	wrong := pmdkBuilt(t, tree, debian, "queue", "scribble", 1)
+	wrong.Check, wrong.Recover.Args, wrong.Setup.Domain = check, []string{"skip"}, eadr.ADR
+	if r, err = explore.Explore(context.Background(), wrong); err != nil {
+		t.Fatal(err)
+	}
+	lines := blamed(t, "pmdk/src/queue", "scribble")
+	if !names(r, "queue.c", lines) || r.Failures[0].Kind != explore.Check {
+		t.Errorf("a header that is overwritten: expected one of lines %d to be blamed\n%s", lines, r.Text())
 	}
 }
 

@@ -15,7 +15,7 @@
 
 enum {
 	none, missing_tx_add, missing_flush, missing_fence, flush_early, wrong_range, commit_early, publish_early, torn,
-	missing_drain, double_free
+	missing_drain, double_free, scribble
 };
 #ifndef PLANTED
 #define PLANTED none

@@ -58,8 +58,20 @@ static void put(word i)
 		commit(i);
 }
 
+// over overwrites a byte of the pool's header for a while. No recovery that opens the pool gets that far.
+static void over(void)
+{
+	volatile char *uuid = (char *)pool + 32;
+	*uuid ^= 1; // blame scribble
+	pmemobj_persist(pool, (void *)uuid, 1);
+	*uuid ^= 1;
+	pmemobj_persist(pool, (void *)uuid, 1);
+}
+
 int main(int argc, char **argv)
 {
+	if (is(argv, "skip"))
+		return 0;
 	pool = object_pool(argv, "queue");
 	// The allocator aligns to 16 bytes: a line more leaves room for our own alignment.
 	char *raw = pmemobj_direct(pmemobj_root(pool, sizeof *r + 64));
@@ -68,6 +80,8 @@ int main(int argc, char **argv)
 		zhuque_mark(0);
 		for (word i = 1; i <= (word)atoi(argv[2]); i++) {
 			put(i);
+			if (FAULT(scribble))
+				over();
 			done(i);
 		}
 	} else {
