@@ -27,7 +27,7 @@ the interval from the smallest to the largest is kept, not the runs: ~ says that
 overlap, and no p-value is given.
 
 With --fail-above P the exit status is 10 when a value has grown by more than P percent.`,
-		Example: `  zhuque compare /tmp/before /tmp/after   # exit status 2`,
+		Example: `  zhuque compare before after   # exit status 2`,
 		Args:    cobra.ExactArgs(2),
 	}
 	form.register(c)

@@ -51,7 +51,7 @@ predictions.csv, and a page with all of them, every parameter and what to think 
 are kept in runs.jsonl of the folder: with the same --out they are not made again, after an
 interruption say. Each workload checks itself: one that fails is an error (exit status 16),
 and nothing is drawn.`,
-		Example: `  zhuque figures --out /tmp/figures breakdown`,
+		Example: `  zhuque figures breakdown`,
 		Args:    cobra.ArbitraryArgs,
 		RunE:    func(c *cobra.Command, args []string) error { return f.run(c, args) },
 	}
