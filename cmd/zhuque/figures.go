@@ -8,9 +8,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -99,7 +101,7 @@ func (f *figuresFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	kept, err := openRuns(folder.dir, &doc)
+	kept, err := openRuns(folder.dir, &doc, &setup)
 	if err != nil {
 		return err
 	}
@@ -139,18 +141,25 @@ const runsFile = "runs.jsonl"
 
 // openRuns reads the runs of a folder, and opens them for more. A line that a kill has cut
 // short is dropped.
-func openRuns(dir string, doc *result.Document) (*keptRuns, error) {
-	made, err := madeBy(doc)
+func openRuns(dir string, doc *result.Document, setup *crashinject.Setup) (*keptRuns, error) {
+	made, err := madeBy(doc, setup)
 	if err != nil {
 		return nil, err
 	}
 	path := filepath.Join(dir, runsFile)
+	// A link leads to a file that nobody named; a pipe or a device never ends.
+	if st, err := os.Lstat(path); err == nil && !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: expected a regular file that zhuque figures has written", path)
+	}
 	text, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	k := &keptRuns{known: map[string]*systems.Cost{}}
 	whole := bytes.LastIndexByte(text, '\n') + 1
+	if first := `{"made":"` + made + `"}`; whole == 0 && !strings.HasPrefix(first, string(text)) {
+		return nil, fmt.Errorf("%s: line 1 is no run: expected a file that zhuque figures has written", path)
+	}
 	for i, line := range bytes.Split(bytes.TrimSuffix(text[:whole], []byte("\n")), []byte("\n")) {
 		if whole == 0 {
 			break
@@ -180,8 +189,9 @@ func openRuns(dir string, doc *result.Document) (*keptRuns, error) {
 
 func seekEnd(f *os.File) error { _, err := f.Seek(0, 2); return err }
 
-// madeBy is a digest of what decides the runs: the programs, the parameters, and the simulator.
-func madeBy(doc *result.Document) (string, error) {
+// madeBy is a digest of what decides the runs: the programs, the parameters, the settings
+// (a seed, say, or the length of turns), and the simulator.
+func madeBy(doc *result.Document, setup *crashinject.Setup) (string, error) {
 	h := sha256.New()
 	for _, name := range systems.Names() {
 		elf, err := systems.Guest(name)
@@ -197,6 +207,10 @@ func madeBy(doc *result.Document) (string, error) {
 	}
 	for _, p := range doc.Params {
 		fmt.Fprintln(h, p.Name, p.Value)
+	}
+	settings := setup.Fields()
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		fmt.Fprintf(h, "%s %q\n", name, settings[name])
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

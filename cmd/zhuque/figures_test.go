@@ -41,7 +41,7 @@ func TestFiguresGoOn(t *testing.T) {
 
 func TestFiguresRefuses(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"noise": "noise\n", "other": "{\"made\":\"0\"}\n", "empty": "{}\n{}\n"} {
+	for name, text := range map[string]string{"noise": "noise\n", "other": "{\"made\":\"0\"}\n", "empty": "{}\n{}\n", "notes": "notes without an end"} {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -57,11 +57,42 @@ func TestFiguresRefuses(t *testing.T) {
 		"--preset none breakdown":      "none",
 		"--out noise breakdown":        "noise/runs.jsonl: line 1 is no run",
 		"--out other breakdown":        "other/runs.jsonl: the runs are of other programs",
+		"--out notes breakdown":        "notes/runs.jsonl: line 1 is no run",
 		"--out empty breakdown":        "empty/runs.jsonl",
 	} {
 		out := zhuque(t, dir, "", append([]string{"figures"}, strings.Fields(args)...)...).want(t, 2)
 		if !strings.Contains(out.stderr, says) {
 			t.Errorf("%s: said %q, expected %q", args, out.stderr, says)
 		}
+	}
+}
+
+// Runs of another seed or other turns are other runs.
+func TestFiguresKnowsSettings(t *testing.T) {
+	dir := t.TempDir()
+	zhuque(t, dir, "", strings.Fields("figures --out f breakdown")...).want(t, 0)
+	for _, set := range []string{"seed=2", "quantum=500", "flush=runtime"} {
+		args := append(strings.Fields("figures --out f breakdown --set"), set)
+		if out := zhuque(t, dir, "", args...).want(t, 2); !strings.Contains(out.stderr, "expected another --out") {
+			t.Errorf("%s: said %q", set, out.stderr)
+		}
+	}
+}
+
+// What is there and is no file is neither read nor written.
+func TestFiguresRefusesLinks(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "f"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("../elsewhere", filepath.Join(dir, "f", runsFile)); err != nil {
+		t.Fatal(err)
+	}
+	out := zhuque(t, dir, "", strings.Fields("figures --out f breakdown")...).want(t, 2)
+	if !strings.Contains(out.stderr, "expected a regular file") {
+		t.Errorf("said %q", out.stderr)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "elsewhere")); err == nil {
+		t.Error("a file was written beside the folder")
 	}
 }
