@@ -112,6 +112,8 @@ func (f *figuresFlags) run(c *cobra.Command, args []string) error {
 	switch {
 	case ctx.Err() != nil:
 		return exit(result.StatusInterrupted, "%v; what was run is in %s, and the same command continues from there", context.Cause(ctx), kept.file.Name())
+	case errors.As(err, new(*systems.Failed)):
+		return exit(result.StatusBaseline, "%v", err)
 	case err != nil:
 		return err
 	}

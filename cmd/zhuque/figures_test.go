@@ -41,6 +41,11 @@ func TestFiguresGoOn(t *testing.T) {
 
 func TestFiguresRefuses(t *testing.T) {
 	dir := t.TempDir()
+	// A program that does not come to its end is what cannot be judged, and nothing is drawn.
+	zhuque(t, dir, "", strings.Fields("figures --out short --set max-instructions=10 breakdown")...).want(t, 16)
+	if _, err := os.Stat(filepath.Join(dir, "short", "report.html")); err == nil {
+		t.Error("a report of a run that failed")
+	}
 	for name, text := range map[string]string{"noise": "noise\n", "other": "{\"made\":\"0\"}\n", "empty": "{}\n{}\n", "notes": "notes without an end"} {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
 			t.Fatal(err)

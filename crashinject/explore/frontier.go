@@ -129,7 +129,7 @@ func (f *frontier) add(from branch, all []*sim.Machine, line phys.LineAddr) {
 		list = list[:last]
 	}
 	f.todo = append(f.todo, list...)
-	if most := int(f.bound / 2); f.ordered() && len(f.todo) > most {
+	if most := max(int(f.bound/2), 1); f.ordered() && len(f.todo) > most {
 		slices.SortStableFunc(f.todo, func(a, b branch) int { return cmp.Compare(a.discrepancies(), b.discrepancies()) })
 		clear(f.todo[most:])
 		f.todo, f.less = f.todo[:most], true // with those that ran they are the bound

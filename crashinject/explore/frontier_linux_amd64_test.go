@@ -22,6 +22,11 @@ func TestBoundOfACrashPoint(t *testing.T) {
 			t.Errorf("%q: found %t", how, found)
 		}
 	}
+	for bound := uint64(1); bound < 5; bound++ {
+		if opt.PointWorlds = bound; explored(t, opt).Worlds < bound {
+			t.Errorf("a bound of %d: %d worlds", bound, explored(t, opt).Worlds)
+		}
+	}
 	opt.Setup.Args[1], opt.Recover, opt.PointWorlds = "9", command(t, "/sum walk 9"), 1<<9
 	r := explored(t, opt)
 	if opt.PointWorlds = 0; r.Sampled != 0 || !r.Exhaustive || r.Worlds != explored(t, opt).Worlds {

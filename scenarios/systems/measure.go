@@ -38,8 +38,12 @@ func (w *Workload) args() []string {
 	return []string{w.Structure, w.Mode, w.Mix, fmt.Sprint(w.Threads), fmt.Sprint(w.Operations), fmt.Sprint(w.Loaded)}
 }
 
-// Measure runs a workload with the memory and the parameters of a setup. Errors: a program that does
-// not end with status 0, because a check of its own fails, say.
+// Failed is a program that did not end with status 0: a check of its own fails, say.
+type Failed struct{ what string }
+
+func (e *Failed) Error() string { return e.what }
+
+// Measure runs a workload with the memory and the parameters of a setup. Errors: *Failed, those of the setup.
 func (w *Workload) Measure(s crashinject.Setup) (*Cost, error) {
 	s.Guest, s.Program, s.Args = Guest, crashinject.GuestPrefix+Prefix+w.System, w.args()
 	for _, set := range [][2]string{{"model", "timed"}, {"clock", "model"}, {"cores", fmt.Sprint(w.Threads)}} {
@@ -62,7 +66,7 @@ func (w *Workload) Measure(s crashinject.Setup) (*Cost, error) {
 	}
 	defer m.Free()
 	if stop := m.Run(); !stop.Ended() || stop.ExitCode() != 0 {
-		return nil, fmt.Errorf("%s %v: %v: %s", w.System, w.args(), stop, bytes.TrimSpace(out.Bytes()))
+		return nil, &Failed{fmt.Sprintf("%s %v: %v: %s", w.System, w.args(), stop, bytes.TrimSpace(out.Bytes()))}
 	}
 	return w.cost(marks[1], marks[2], m.Hierarchy().Config().CoreMHz, out.String())
 }
