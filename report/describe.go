@@ -77,7 +77,7 @@ func snippets(list []drawn) (latex, markdown []byte) {
 	var l, m bytes.Buffer
 	for i := range list {
 		d := &list[i]
-		fmt.Fprintf(&l, "\\begin{figure}\n  \\centering\n  \\includegraphics[width=\\columnwidth]{%s.png}\n  \\caption{%s}\n  \\label{fig:%s}\n\\end{figure}\n\n", d.name, latexText.Replace(d.caption), d.name)
+		fmt.Fprintf(&l, "\\begin{figure}\n  \\centering\n  \\includegraphics{%s.pdf}\n  \\caption{%s}\n  \\label{fig:%s}\n\\end{figure}\n\n", d.name, latexText.Replace(d.caption), d.name)
 		fmt.Fprintf(&m, "![%s](%s.svg)\n\n", markdownText.Replace(d.caption), d.name)
 	}
 	return l.Bytes(), m.Bytes()

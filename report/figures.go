@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"io"
 	"strings"
 
 	"zhuque/crashinject/result"
@@ -96,20 +97,31 @@ func intervalNote(points []result.OverheadPoint) string {
 	return " One run a point: no error bars. The same run again takes the same modelled time."
 }
 
-// render draws the figure from its CSV.
-func (d *drawn) render() (svg, png []byte, err error) {
+// form is a file that a figure is written as.
+type form struct {
+	ending string
+	write  func(*figure.Figure, io.Writer) error
+}
+
+// forms are the files of a figure. The first is the one in the page.
+var forms = []form{
+	{".svg", (*figure.Figure).SVG},
+	{".png", (*figure.Figure).PNG},
+	{".pdf", func(f *figure.Figure, w io.Writer) error { return f.PDF(w, figure.Column) }},
+	{"-wide.pdf", func(f *figure.Figure, w io.Writer) error { return f.PDF(w, figure.Wide) }},
+}
+
+// render draws the figure from its CSV, in one of the forms.
+func (d *drawn) render(as form) ([]byte, error) {
 	f, err := d.draw(d.csv)
 	if err != nil {
-		return nil, nil, fmt.Errorf("figure %s: %w", d.name, err)
+		return nil, fmt.Errorf("figure %s: %w", d.name, err)
 	}
-	var s, p bytes.Buffer
-	if err := f.SVG(&s); err != nil {
-		return nil, nil, fmt.Errorf("figure %s: %w", d.name, err)
+	var b bytes.Buffer
+	if err := as.write(f, &b); err != nil {
+		return nil, fmt.Errorf("figure %s: %w", d.name+as.ending, err)
 	}
-	if err := f.PNG(&p); err != nil {
-		return nil, nil, fmt.Errorf("figure %s: %w", d.name, err)
-	}
-	return s.Bytes(), p.Bytes(), nil
+	return b.Bytes(), nil
 }
 
 // slug turns a name into a file name: small letters, digits and single dashes.

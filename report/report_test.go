@@ -108,6 +108,12 @@ func TestFilesAreGoldenAndTheSameEveryTime(t *testing.T) {
 			if !bytes.HasPrefix(text, []byte("\x89PNG")) || first[strings.TrimSuffix(name, ".png")+".csv"] == nil {
 				t.Errorf("%s is no PNG or has no CSV", name)
 			}
+		case ".pdf": // as wide as a column of 3.33 inches, or both with what is between them
+			wide := strings.HasSuffix(name, "-wide.pdf")
+			box := map[bool]string{false: "/MediaBox [0 0 239.76 ", true: "/MediaBox [0 0 504.00 "}[wide]
+			if !bytes.HasPrefix(text, []byte("%PDF")) || !bytes.Contains(text, []byte(box)) || !bytes.Contains(text, []byte("/CreationDate (D:1970")) {
+				t.Errorf("%s is no PDF with %s, made at no time", name, box)
+			}
 		}
 	}
 	if entries, err := os.ReadDir(filepath.Join("testdata", "sample")); err != nil {

@@ -56,17 +56,18 @@ func writeAll(dir string, doc result.Document, file writeFile) error {
 		if err := bytes(d.name+".vl.json", spec); err != nil {
 			return err
 		}
-		svg, png, err := d.render()
-		if err != nil {
-			return fmt.Errorf("the report in %s is incomplete, %d files were written: %w", dir, written, err)
+		for i, as := range forms {
+			text, err := d.render(as)
+			if err != nil {
+				return fmt.Errorf("the report in %s is incomplete, %d files were written: %w", dir, written, err)
+			}
+			if err := bytes(d.name+as.ending, text); err != nil {
+				return err
+			}
+			if i == 0 {
+				page.addFigure(&d, text)
+			}
 		}
-		if err := bytes(d.name+".svg", svg); err != nil {
-			return err
-		}
-		if err := bytes(d.name+".png", png); err != nil {
-			return err
-		}
-		page.addFigure(&d, svg)
 	}
 	if len(drawings) > 0 {
 		latex, markdown := snippets(drawings)
@@ -106,7 +107,7 @@ func tables(doc *result.Document) []tableFile {
 func HTML(w io.Writer, doc result.Document) error {
 	page := newPage(&doc)
 	for _, d := range figures(&doc) {
-		svg, _, err := d.render()
+		svg, err := d.render(forms[0])
 		if err != nil {
 			return err
 		}

@@ -37,10 +37,11 @@ var table = map[string]row{
 	"scenarios":          {own: []string{"crashinject", "crashinject/result", "scenarios/calls", "scenarios/guests", "scenarios/systems", "sim", "sim/kernel"}},
 	"scenarios/calls":    {own: []string{"sim/kernel"}},
 	"scenarios/bench":    {own: []string{"crashinject", "scenarios/guests", "sim", "sim/kernel", "sim/outside"}, host: []string{"net", "os", "os/exec", "syscall", "time"}},
-	"scenarios/figures":  {own: []string{"crashinject", "crashinject/result", "internal/reference", "scenarios/systems", "sim", "sim/phys"}},
+	"scenarios/figures":  {own: []string{"crashinject", "crashinject/result", "internal/reference", "scenarios/region", "scenarios/systems", "sim", "sim/phys"}},
 	"scenarios/guests":   {},
 	"scenarios/real":     {own: []string{"sim/det"}, host: []string{"os"}},
-	"scenarios/systems":  {own: []string{"cachemodel", "crashinject", "sim", "sim/kernel", "sim/phys"}},
+	"scenarios/region":   {own: []string{"cachemodel", "crashinject", "sim", "sim/kernel", "sim/phys"}},
+	"scenarios/systems":  {own: []string{"crashinject", "scenarios/region"}},
 	"scenarios/validate": {own: []string{"cachemodel", "crashinject", "internal/reference", "scenarios/guests", "sim", "sim/phys"}},
 
 	"scenarios/persistent":   {},
@@ -55,7 +56,7 @@ var table = map[string]row{
 	"crashinject/result":  {own: []string{"sim/phys"}, host: []string{"os"}},
 
 	"report":        {own: []string{"crashinject/result", "report/figure", "sim/phys"}, host: []string{"os"}},
-	"report/figure": {own: []string{"crashinject/result"}, foreign: []string{"gonum.org/v1/plot"}},
+	"report/figure": {own: []string{"crashinject/result"}, foreign: []string{"gonum.org/v1/plot", "codeberg.org/go-pdf/fpdf", "golang.org/x/image"}, host: []string{"time"}},
 
 	"runtime":     {},
 	"runtime/wpp": {own: []string{"cachemodel", "eadr", "sim", "sim/kernel", "sim/mem", "sim/phys", "sim/x86"}},

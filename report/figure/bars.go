@@ -43,14 +43,6 @@ func (g *groupedBars) fill(series int) fill {
 	return fills[at%len(fills)]
 }
 
-func (g *groupedBars) groupTicks() []plot.Tick {
-	ticks := make([]plot.Tick, len(g.groups))
-	for i, name := range g.groups {
-		ticks[i] = plot.Tick{Value: float64(i), Label: name}
-	}
-	return ticks
-}
-
 func (g *groupedBars) Plot(c draw.Canvas, p *plot.Plot) {
 	x, y := p.Transforms(&c)
 	w := 0.8 / float64(len(g.series))

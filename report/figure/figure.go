@@ -5,6 +5,7 @@ import (
 	"image/color"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,12 +30,13 @@ type Figure struct {
 	panels []*plot.Plot
 	legend []entry
 	height vg.Length
+	groups []string // names under the groups of bars; nil where there is a scale
 }
 
 // SVG writes the figure as scalable vector graphics.
 func (f *Figure) SVG(w io.Writer) error {
 	c := vgsvg.New(width, f.height)
-	f.draw(draw.New(c))
+	f.draw(draw.New(c), sans(fontPts))
 	var b bytes.Buffer
 	if _, err := c.WriteTo(&b); err != nil {
 		return err
@@ -48,24 +50,50 @@ func (f *Figure) SVG(w io.Writer) error {
 // PNG writes the figure as a raster image of 160 dots per inch.
 func (f *Figure) PNG(w io.Writer) error {
 	c := vgimg.NewWith(vgimg.UseWH(width, f.height), vgimg.UseDPI(pngDPI))
-	f.draw(draw.New(c))
+	f.draw(draw.New(c), sans(fontPts))
 	_, err := vgimg.PngCanvas{Canvas: c}.WriteTo(w)
 	return err
 }
 
-func (f *Figure) draw(c draw.Canvas) {
+// draw draws with labels in one font, and all smaller text one point below it.
+func (f *Figure) draw(c draw.Canvas, text font.Font) {
 	c.SetColor(color.White)
 	c.Fill(c.Rectangle.Path())
 	c = draw.Crop(c, 4, -10, 4, -4)
-	c = drawLegend(c, f.legend)
+	c = drawLegend(c, f.legend, text)
 	rows := make([][]*plot.Plot, len(f.panels))
+	overhang := vg.Length(0)
 	for i, p := range f.panels {
-		rows[i] = []*plot.Plot{p}
+		rows[i] = make([]*plot.Plot, 1)
+		rows[i][0], overhang = f.lettered(p, text, c.Max.X-c.Min.X)
 	}
+	c = draw.Crop(c, overhang, 0, 0, 0)
 	tiles := draw.Tiles{Rows: len(rows), Cols: 1, PadY: 8}
 	for i, canvases := range plot.Align(rows, tiles, c) {
 		rows[i][0].Draw(canvases[0])
 	}
+}
+
+// lettered returns a panel with its text in a font. Names of groups that are too wide to stand side by
+// side lean; overhang is how far they reach to the left of what else the panel has.
+func (f *Figure) lettered(panel *plot.Plot, text font.Font, width vg.Length) (_ *plot.Plot, overhang vg.Length) {
+	const lean = math.Pi / 5
+	p := *panel
+	small := text
+	small.Size--
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Label.TextStyle.Font, a.Tick.Label.Font = text, small
+	}
+	left := 2.5 * text.Size // label and numbers of the other axis
+	room := (width - left) / vg.Length(max(len(f.groups), 1))
+	label := &p.X.Tick.Label
+	if slices.ContainsFunc(f.groups, func(name string) bool { return label.Width(name) > 0.95*room }) {
+		label.Rotation, label.XAlign, label.YAlign = lean, draw.XRight, draw.YCenter
+		for i, name := range f.groups {
+			overhang = max(overhang, vg.Length(math.Cos(lean))*label.Width(name)-left-room*(vg.Length(i)+0.5))
+		}
+	}
+	return &p, overhang
 }
 
 // newPanel returns an empty plot in the report's style.
@@ -73,8 +101,6 @@ func newPanel(xLabel, yLabel string) *plot.Plot {
 	p := plot.New()
 	p.BackgroundColor = color.White
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Label.TextStyle.Font = sans(fontPts)
-		a.Tick.Label.Font = sans(fontPts - 1)
 		a.LineStyle.Width = vg.Points(0.6)
 		a.Tick.LineStyle.Width = vg.Points(0.6)
 		a.Tick.Length = vg.Points(4)

@@ -3,7 +3,6 @@ package figure
 import (
 	"cmp"
 	"fmt"
-	"image/color"
 	"math"
 	"slices"
 	"strings"
@@ -186,12 +185,10 @@ func OverheadBars(text []byte) (*Figure, error) {
 	}
 	p := newPanel("", "run time / native")
 	p.Add(&g)
-	p.X.Min, p.X.Max = -0.5, float64(len(g.groups))-0.5
 	p.X.Label.Text = "at " + number(latency) + " ns PMEM read latency"
-	p.X.Tick.Marker = plot.ConstantTicks(g.groupTicks())
-	p.X.Tick.LineStyle.Color = color.Transparent
 	scaleRatio(&p.Y)
 	f := &Figure{panels: []*plot.Plot{p}, height: 250}
+	f.nameGroups(g.groups)
 	for i, name := range g.series {
 		style := g.fill(i)
 		f.legend = append(f.legend, entry{text: name, fill: &style})

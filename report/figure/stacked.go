@@ -50,16 +50,22 @@ func Bars(text []byte) (*Figure, error) {
 		glyph := publishedGlyph
 		f.legend = append(f.legend, entry{text: "published", glyph: &glyph})
 	}
-	nameGroups(p, g.groupTicks())
+	f.nameGroups(g.groups)
 	scaleRatio(&p.Y)
 	return f, nil
 }
 
-// nameGroups labels the groups under a panel.
-func nameGroups(p *plot.Plot, ticks []plot.Tick) {
+// nameGroups labels the groups under the one panel.
+func (f *Figure) nameGroups(names []string) {
+	ticks := make([]plot.Tick, len(names))
+	for i, name := range names {
+		ticks[i] = plot.Tick{Value: float64(i), Label: name}
+	}
+	p := f.panels[0]
 	p.X.Min, p.X.Max = -0.5, float64(len(ticks))-0.5
 	p.X.Tick.Marker = plot.ConstantTicks(ticks)
 	p.X.Tick.LineStyle.Color = color.Transparent
+	f.groups = names
 }
 
 var publishedGlyph = draw.GlyphStyle{Color: ink, Radius: 3.4, Shape: diamond{}}
@@ -103,10 +109,9 @@ func Stacked(text []byte) (*Figure, error) {
 	}
 	p := newPanel("", "ns per operation")
 	p.Add(s)
-	g := groupedBars{groups: s.groups}
-	nameGroups(p, g.groupTicks())
 	p.Y.Min, p.Y.Max = 0, p.Y.Max*1.05
 	f := &Figure{panels: []*plot.Plot{p}, height: 270}
+	f.nameGroups(s.groups)
 	for i, name := range s.series {
 		style := fills[i%len(fills)]
 		f.legend = append(f.legend, entry{text: name, fill: &style})

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
@@ -164,19 +165,21 @@ type entry struct {
 }
 
 // drawLegend draws the entries in rows along the top of c and returns what is left of c.
-func drawLegend(c draw.Canvas, entries []entry) draw.Canvas {
+func drawLegend(c draw.Canvas, entries []entry, text font.Font) draw.Canvas {
 	if len(entries) == 0 {
 		return c
 	}
-	const thumb, gap, row = 20, 5, 15
-	style := draw.TextStyle{Color: ink, Font: sans(fontPts - 0.5), Handler: newPanel("", "").X.Label.TextStyle.Handler}
+	const gap = 5
+	thumb, row := 2*text.Size, 1.45*text.Size
+	text.Size -= 0.5
+	style := draw.TextStyle{Color: ink, Font: text, Handler: newPanel("", "").X.Label.TextStyle.Handler}
 	x, y := c.Min.X+4, c.Max.Y-row
 	for _, e := range entries {
 		w := thumb + gap + style.Width(e.text) + 14
 		if x+w > c.Max.X && x > c.Min.X+4 {
 			x, y = c.Min.X+4, y-row
 		}
-		box := vg.Rectangle{Min: vg.Point{X: x, Y: y + 1.5}, Max: vg.Point{X: x + thumb, Y: y + 10.5}}
+		box := vg.Rectangle{Min: vg.Point{X: x, Y: y + 0.1*row}, Max: vg.Point{X: x + thumb, Y: y + 0.7*row}}
 		middle := (box.Min.Y + box.Max.Y) / 2
 		if e.fill != nil {
 			e.fill.paint(&c, box)
@@ -187,7 +190,7 @@ func drawLegend(c draw.Canvas, entries []entry) draw.Canvas {
 		if e.glyph != nil {
 			c.DrawGlyph(*e.glyph, vg.Point{X: (box.Min.X + box.Max.X) / 2, Y: middle})
 		}
-		c.FillText(style, vg.Point{X: box.Max.X + gap, Y: y + 2.5}, e.text)
+		c.FillText(style, vg.Point{X: box.Max.X + gap, Y: y + 0.17*row}, e.text)
 		x += w
 	}
 	c.Max.Y = y - 5
