@@ -15,7 +15,7 @@ import (
 	"zhuque/report"
 	"zhuque/scenarios"
 	"zhuque/scenarios/figures"
-	"zhuque/scenarios/systems"
+	"zhuque/scenarios/region"
 	"zhuque/sim"
 	"zhuque/sim/phys"
 )
@@ -96,6 +96,7 @@ func demo(folder *runFolder, workers int) error {
 	defer stop()
 	begin := time.Now()
 	setup := crashinject.DefaultSetup()
+	setup.Guest = scenarios.Guest
 	doc, err := document("demo", &setup)
 	if err != nil {
 		return err
@@ -117,7 +118,7 @@ func demo(folder *runFolder, workers int) error {
 	if err := measure(&doc); err != nil {
 		return err
 	}
-	quiet := func(int, int, figures.Point, *systems.Cost) error { return nil }
+	quiet := func(int, int, figures.Point, *region.Cost) error { return nil }
 	if err := figures.Make(ctx, &figures.Options{Names: []string{"breakdown"}, Setup: setup, Workers: workers, Made: quiet}, &doc); err != nil {
 		return err
 	}

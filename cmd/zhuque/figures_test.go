@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"zhuque/sim/hostdir"
 )
 
 // Runs are kept: the second time none is made, one that a kill has cut short is made again, and what
@@ -55,7 +57,7 @@ func TestFiguresRefuses(t *testing.T) {
 		}
 	}
 	for args, says := range map[string]string{
-		"circles":                      `figure "circles": expected one of structures`,
+		"circles":                      `figure "circles": expected one of micro`,
 		"--quick --full breakdown":     "expected one of them",
 		"--workers 0 breakdown":        "--workers 0",
 		"--set cache.nope=1 breakdown": "cache.nope",
@@ -99,5 +101,44 @@ func TestFiguresRefusesLinks(t *testing.T) {
 	}
 	if _, err := os.Lstat(filepath.Join(dir, "elsewhere")); err == nil {
 		t.Error("a file was written beside the folder")
+	}
+}
+
+// A line that somebody has changed, one without an end, and a folder that another one draws into
+// are refused; none is changed.
+func TestFiguresRefusesWhatIsNotItsOwn(t *testing.T) {
+	dir := t.TempDir()
+	args := strings.Fields("figures --out f breakdown")
+	zhuque(t, dir, "", args...).want(t, 0)
+	file := filepath.Join(dir, "f", runsFile)
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for says, text := range map[string]string{
+		"line 2 is no run":  strings.Replace(string(whole), `"Nanos":`, `"Nanos":1`, 1),
+		"line 16 is no run": string(whole) + `{"name":"more","cost":{"Operations":1,"MHz":1,"Nanos":1}}` + "\n",
+		"line 16: expected": string(whole) + strings.Repeat(" ", longestRun+1),
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if out := zhuque(t, dir, "", args...).want(t, 2); !strings.Contains(out.stderr, says) {
+			t.Errorf("said %q, expected %q", out.stderr, says)
+		}
+		if now, err := os.ReadFile(file); err != nil || string(now) != text {
+			t.Errorf("%s: the file was changed: %v", says, err)
+		}
+	}
+	f, err := os.OpenFile(file, os.O_RDWR|os.O_TRUNC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := hostdir.Lock(f); err != nil {
+		t.Fatal(err)
+	}
+	if out := zhuque(t, dir, "", args...).want(t, 2); !strings.Contains(out.stderr, "another zhuque figures draws into f") {
+		t.Errorf("said %q", out.stderr)
 	}
 }

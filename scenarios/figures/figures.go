@@ -14,20 +14,21 @@ import (
 
 	"zhuque/crashinject"
 	"zhuque/crashinject/result"
+	"zhuque/scenarios/region"
 	"zhuque/scenarios/systems"
 	"zhuque/sim"
 )
 
-// Point is a run: a workload with memory of a kind, and a parameter that differs from the default.
+// Point is a run: a program with memory of a kind, and a parameter that differs from the default.
 type Point struct {
-	systems.Workload
+	region.Program
 	Memory sim.Memory
 	Param  string // NAME=VALUE, "" for none
 }
 
 // Name tells points apart.
 func (p Point) Name() string {
-	return fmt.Sprintf("%s %s %s %s threads=%d operations=%d loaded=%d memory=%v %s", p.System, p.Structure, p.Mode, p.Mix, p.Threads, p.Operations, p.Loaded, p.Memory, p.Param)
+	return strings.TrimSpace(fmt.Sprintf("%v, %d cores, %d operations, memory %v %s", &p.Program, p.Cores, p.Operations, p.Memory, p.Param))
 }
 
 // size is how much is run.
@@ -36,21 +37,33 @@ type size struct {
 	threads            []uint64
 	server             uint64   // threads of the server
 	latencies          []string // of PMEM reads, in nanoseconds
+	created            uint64   // threads of a micro-benchmark, a multiple of 50
+	locked             uint64   // rounds of its lock
+	pages              uint64   // that it maps, a multiple of 32
 }
 
 var (
-	quick = size{240, 480, []uint64{1, 2, 4}, 4, []string{"100", "305", "1000"}}
-	full  = size{4000, 8000, []uint64{1, 2, 4, 8, 16}, 16, []string{"100", "200", "305", "600", "1000", "3000"}}
+	quick = size{240, 480, []uint64{1, 2, 4}, 4, []string{"100", "305", "1000"}, 200, 10_000, 2048}
+	full  = size{4000, 8000, []uint64{1, 2, 4, 8, 16}, 16, []string{"100", "200", "305", "600", "1000", "3000"}, 2500, 1_000_000, 32_768}
 )
 
 // figure is one of them.
 type figure struct {
 	name, about string
 	points      func(s *size) []Point
-	draw        func(s *size, r runs, doc *result.Document) error
+	draw        func(d *drawing) error
+}
+
+// drawing is what a figure draws from, and into.
+type drawing struct {
+	runs
+	size  *size
+	setup *crashinject.Setup // of the runs, where a figure makes some that are over at once
+	doc   *result.Document
 }
 
 var all = []figure{
+	{"micro", "threads, a lock, memory and files mapped, beside the published ones (figure 5)", microPoints, drawMicro},
 	{"structures", "data structures with 256-byte values over threads", structurePoints, drawStructures},
 	{"systems", "what each system costs with flushes and without, over all structures", systemPoints, drawSystems},
 	{"latency", "a hash map over the read latency of persistent memory", latencyPoints, drawLatency},
@@ -68,21 +81,24 @@ func Names() (list [][2]string) {
 	return list
 }
 
+// Guests returns the names of the guests that are run.
+func Guests() []string { return append(systems.Names(), micro) }
+
 // Options is what is made.
 type Options struct {
 	Names   []string // nil: all
 	Full    bool
 	Setup   crashinject.Setup
 	Workers int
-	Known   map[string]*systems.Cost // runs that were made before, by Point.Name
+	Known   map[string]*region.Cost // runs that were made before, by Point.Name
 	// Made is told of each run, one at a time.
-	Made func(done, total int, p Point, c *systems.Cost) error
+	Made func(done, total int, p Point, c *region.Cost) error
 }
 
 // runs are the costs of points.
-type runs map[string]*systems.Cost
+type runs map[string]*region.Cost
 
-func (r runs) of(p Point) *systems.Cost {
+func (r runs) of(p Point) *region.Cost {
 	c := r[p.Name()]
 	if c == nil {
 		panic("BUG: a figure draws a run that it did not name: " + p.Name())
@@ -118,7 +134,7 @@ func Make(ctx context.Context, o *Options, doc *result.Document) error {
 		return err
 	}
 	for _, f := range picked {
-		if err := f.draw(s, r, doc); err != nil {
+		if err := f.draw(&drawing{r, s, &o.Setup, doc}); err != nil {
 			return fmt.Errorf("figure %s: %w", f.name, err)
 		}
 	}
@@ -192,7 +208,7 @@ func (r runs) make(ctx context.Context, o *Options, points []Point) error {
 	return context.Cause(ctx)
 }
 
-func (p *Point) measure(s crashinject.Setup) (*systems.Cost, error) {
+func (p *Point) measure(s crashinject.Setup) (*region.Cost, error) {
 	s.Memory = p.Memory
 	if p.Param != "" {
 		name, value, _ := strings.Cut(p.Param, "=")
@@ -200,7 +216,7 @@ func (p *Point) measure(s crashinject.Setup) (*systems.Cost, error) {
 			return nil, err
 		}
 	}
-	return p.Measure(s)
+	return p.Program.Measure(s)
 }
 
 // means returns the arithmetic and the geometric mean.

@@ -8,11 +8,19 @@ import (
 
 	"zhuque/crashinject"
 	"zhuque/crashinject/result"
-	"zhuque/scenarios/systems"
+	"zhuque/scenarios"
+	"zhuque/scenarios/region"
 )
 
 // tiny is small enough for a test, and has every kind of run.
-var tiny = size{48, 96, []uint64{1, 2}, 2, []string{"100", "1000"}}
+var tiny = size{operations: 48, loaded: 96, threads: []uint64{1, 2}, server: 2, latencies: []string{"100", "1000"}, created: 50, locked: 100, pages: 64}
+
+// setup knows the guests, as the command does.
+func setup() crashinject.Setup {
+	s := crashinject.DefaultSetup()
+	s.Guest = scenarios.Guest
+	return s
+}
 
 // made makes a figure of that size.
 func made(t *testing.T, name string) (*result.Document, runs) {
@@ -22,11 +30,11 @@ func made(t *testing.T, name string) (*result.Document, runs) {
 		t.Fatalf("%s: %v, %v", name, picked, err)
 	}
 	r, doc := runs{}, &result.Document{}
-	o := &Options{Setup: crashinject.DefaultSetup(), Workers: 2, Made: func(int, int, Point, *systems.Cost) error { return nil }}
+	o := &Options{Setup: setup(), Workers: 2, Made: func(int, int, Point, *region.Cost) error { return nil }}
 	if err := r.make(context.Background(), o, picked[0].points(&tiny)); err != nil {
 		t.Fatal(err)
 	}
-	if err := picked[0].draw(&tiny, r, doc); err != nil {
+	if err := picked[0].draw(&drawing{r, &tiny, &o.Setup, doc}); err != nil {
 		t.Fatal(err)
 	}
 	if err := doc.Validate(); err != nil {
@@ -138,9 +146,9 @@ func TestWritesAreCounted(t *testing.T) {
 
 // What is predicted is what is drawn, beside the published values of the same row.
 func TestPredictionsAreTheBars(t *testing.T) {
-	for _, name := range []string{"server", "speedups"} {
+	for _, name := range []string{"server", "speedups", "micro"} {
 		doc, _ := made(t, name)
-		bars := doc.Bars[0].Values
+		bars := slices.DeleteFunc(slices.Clone(doc.Bars[0].Values), func(b result.Bar) bool { return b.Published == 0 })
 		if len(bars) != len(doc.Predictions) || len(bars) == 0 || len(doc.Remarks) != 1 {
 			t.Fatalf("%s: %d bars, %d predictions, %d remarks", name, len(bars), len(doc.Predictions), len(doc.Remarks))
 		}
@@ -149,6 +157,9 @@ func TestPredictionsAreTheBars(t *testing.T) {
 				t.Errorf("%s: predicted %+v, drawn %+v", name, p, bars[i])
 			}
 		}
+	}
+	if p, _, err := publishedMicro("zhuque"); err != nil || len(p) != 11 || math.Abs(p["anon_slab"]-1.0202) > 1e-4 {
+		t.Errorf("published: %v, %v", p, err)
 	}
 	if p, err := publishedServer(); err != nil || len(p) != 28 || p[[2]string{"5", "pmdk-fof"}].Value != 12.1 {
 		t.Errorf("published: %d points, %v", len(p), err)
@@ -178,8 +189,8 @@ func TestMeansAndRanks(t *testing.T) {
 // An error of a run ends the others, and nothing is drawn; an unknown figure is refused.
 func TestErrors(t *testing.T) {
 	p := native.point(&tiny, "hashmap", "load", 1)
-	p.Structure = "tree"
-	o := &Options{Setup: crashinject.DefaultSetup(), Workers: 2, Made: func(int, int, Point, *systems.Cost) error { return nil }}
+	p.Args = []string{"tree"}
+	o := &Options{Setup: setup(), Workers: 2, Made: func(int, int, Point, *region.Cost) error { return nil }}
 	if err := (runs{}).make(context.Background(), o, []Point{p, p}); err == nil {
 		t.Error("a program that fails is no error")
 	}

@@ -50,6 +50,7 @@ var all = []Info{
 	{"list", "linked list with nodes from brk and mmap", 1_420_540},
 	{"litmus", "two threads with the classic tests of a memory model, for cuts that lose store buffers", 0},
 	{"maps", "mmap, munmap, mprotect and mremap at random", 1_207_966},
+	{"micro", "threads made and joined, a lock, memory and files mapped; arguments: workload, how often", 0},
 	{"nt", "ring with non-temporal stores, flushes and fences", 435_384},
 	{"pipes", "bytes to itself through pipes, results over their own arguments, epoll, a socket", 955_363},
 	{"power", "handles SIGPWR and counts the failures it is told of", 200_713},

@@ -9,15 +9,17 @@ import (
 	"testing"
 
 	"zhuque/crashinject"
+	"zhuque/scenarios/region"
 	"zhuque/sim"
 )
 
 // measured runs a workload where native memory is DRAM, and the region persistent.
-func measured(t *testing.T, w Workload) *Cost {
+func measured(t *testing.T, w Workload) *region.Cost {
 	t.Helper()
 	s := crashinject.DefaultSetup()
-	s.Memory = sim.Native
-	c, err := w.Measure(s)
+	s.Memory, s.Guest = sim.Native, Guest
+	p := w.Program()
+	c, err := p.Measure(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,9 @@ func TestSystemsAgree(t *testing.T) {
 // A check of the program that fails is an error, not a measurement.
 func TestMeasureRefuses(t *testing.T) {
 	for _, w := range []Workload{{"undo", "tree", "adr", "load", 1, 1, 1}, {"undo", "queue", "adr", "e", 1, 1, 1}, {"none", "queue", "adr", "a", 1, 1, 1}} {
-		if c, err := w.Measure(crashinject.DefaultSetup()); err == nil {
+		s, p := crashinject.DefaultSetup(), w.Program()
+		s.Guest = Guest
+		if c, err := p.Measure(s); err == nil {
 			t.Errorf("%+v: %+v", w, c)
 		}
 	}

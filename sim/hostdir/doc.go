@@ -25,5 +25,5 @@
 // State is a digest of all names, permissions and contents, holes not read, by which a
 // change from outside is noticed.
 //
-// It must not import anything of the machine. Sources: rename(2), flock(2), syncfs(2).
+// It must not import anything of the machine. Sources: rename(2), Lock(2), syncfs(2).
 package hostdir

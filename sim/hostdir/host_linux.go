@@ -12,8 +12,8 @@ import (
 
 var readOnly error = unix.EROFS
 
-// flock makes f this run's until it is closed.
-func flock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
+// Lock makes f this run's until it is closed.
+func Lock(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }
 
 // exchangeable reports whether a directory may change places with one of its parent: it is
 // no mount point, and not above where this process, and the shell behind it, stand.

@@ -66,7 +66,7 @@ func lockDir(name string) (*Dir, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	if err := flock(f); err != nil {
+	if err := Lock(f); err != nil {
 		_ = f.Close() // it was only looked at
 		return nil, &InUse{name}
 	}
@@ -185,7 +185,7 @@ func (w *writer) beside() error {
 	}
 	lock, err := os.Open(fresh)
 	if err == nil {
-		err = flock(lock)
+		err = Lock(lock)
 	}
 	if err != nil {
 		return err

@@ -1,0 +1,98 @@
+// Package region measures what a program does between its marks 1 and 2 (zhuque_mark of the header
+// that comes with explore): modelled time, stalls by cause, accesses, and what reaches the medium.
+// What lies before and after, start-up above all, is no part of a figure.
+package region
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"zhuque/cachemodel"
+	"zhuque/crashinject"
+	"zhuque/sim"
+	"zhuque/sim/kernel"
+	"zhuque/sim/phys"
+)
+
+// Program is a program with its arguments; it runs with a clock of the model, a core for each thread.
+type Program struct {
+	Name       string // a path, or guest:NAME
+	Args       []string
+	Cores      uint64
+	Operations uint64 // that it does between the marks, of all threads
+}
+
+func (p *Program) String() string { return strings.Join(append([]string{p.Name}, p.Args...), " ") }
+
+// Cost is what lies between the marks.
+type Cost struct {
+	Nanos        float64 // until the last thread was done
+	CoreNanos    float64 // of all cores that were busy
+	Operations   uint64
+	Instructions uint64
+	Stats        cachemodel.Stats
+	Stalls       map[string]phys.Cycles
+	MediaBytes   phys.Bytes // that persistent media took
+	MHz          int
+	Prints       string // the program's output
+}
+
+// Failed is a program that did not end with status 0: a check of its own fails, say.
+type Failed struct{ what string }
+
+func (e *Failed) Error() string { return e.what }
+
+// Measure runs a program with the memory and the parameters of a setup. Errors: *Failed, those of the setup.
+func (p *Program) Measure(s crashinject.Setup) (*Cost, error) {
+	s.Program, s.Args = p.Name, p.Args
+	for _, set := range [][2]string{{"model", "timed"}, {"clock", "model"}, {"cores", fmt.Sprint(p.Cores)}} {
+		if err := s.Set(set[0], set[1]); err != nil {
+			return nil, err
+		}
+	}
+	var out bytes.Buffer
+	cfg, err := s.Config(kernel.NewConsole(nil, &out, &out))
+	if err != nil {
+		return nil, err
+	}
+	marks := map[uint64]moment{}
+	cfg.OnMark = func(m *sim.Machine, n uint64) {
+		marks[n] = moment{m.Time(), m.Hierarchy().Stats(), m.Retired()}
+	}
+	m, err := s.Start(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Free()
+	if stop := m.Run(); !stop.Ended() || stop.ExitCode() != 0 {
+		return nil, &Failed{fmt.Sprintf("%v: %v: %s", p, stop, bytes.TrimSpace(out.Bytes()))}
+	}
+	return p.cost(marks[1], marks[2], m.Hierarchy().Config().CoreMHz, out.String())
+}
+
+// moment is what has passed up to a mark.
+type moment struct {
+	time    sim.Time
+	stats   cachemodel.Stats
+	retired uint64
+}
+
+func (p *Program) cost(from, to moment, mhz int, prints string) (*Cost, error) {
+	if to.time.ElapsedCycles <= from.time.ElapsedCycles {
+		return nil, &Failed{fmt.Sprintf("%v: no time passes between the marks 1 and 2", p)}
+	}
+	c := &Cost{Operations: p.Operations, Instructions: to.retired - from.retired, MHz: mhz, Prints: prints,
+		Stats: to.stats.Sub(&from.stats), Stalls: map[string]phys.Cycles{},
+		MediaBytes: to.time.MediaBytesWritten - from.time.MediaBytesWritten}
+	c.Nanos = c.nanos(to.time.ElapsedCycles - from.time.ElapsedCycles)
+	for i := range to.time.CoreCycles {
+		c.CoreNanos += c.nanos(to.time.CoreCycles[i] - from.time.CoreCycles[i])
+	}
+	for cause, n := range to.time.Stalls {
+		c.Stalls[cause] = n - from.time.Stalls[cause]
+	}
+	return c, nil
+}
+
+func (c *Cost) nanos(n phys.Cycles) float64 { return float64(n) * 1000 / float64(c.MHz) }
