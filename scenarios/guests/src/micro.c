@@ -1,7 +1,7 @@
 // The micro-benchmarks of figure 5 of Zhuque (USENIX ATC 2023), after Felker's libc-bench and the
 // mmap-bench of the paper's artifact: threads that do nothing, a lock that nobody wants, memory and
-// files mapped whole or in chunks of 32 pages. Arguments: the workload and how often (threads, rounds
-// of the lock, pages). What is measured lies between the marks 1 and 2. A thread is made as a C library
+// files mapped whole or in chunks of 32 pages; and processes of a size. Arguments: the workload and
+// how often (threads, rounds of the lock, pages). What is measured lies between the marks 1 and 2. A thread is made as a C library
 // makes it: a mapping with a guard page, clone(2), and the mapping taken away after its end.
 #define GUEST_ARGS
 #include "guest.h"
@@ -10,9 +10,9 @@
 enum {
 	SYS_futex = 202, FUTEX_WAIT = 0, O_RDWR_CREAT = 0102,
 	THREAD = 0x100 | 0x200 | 0x400 | 0x800 | 0x10000 | 0x40000 | 0x100000 | 0x200000,
-	PROT_NONE = 0, PROT_READ_WRITE = 3, MAP_SHARED = 1, MAP_PRIVATE_ANONYMOUS = 0x22,
+	PROT_NONE = 0, PROT_READ = 1, PROT_READ_WRITE = 3, MAP_SHARED = 1, MAP_PRIVATE_ANONYMOUS = 0x22,
 	PAGE = 4096, GUARD = 2 * PAGE, LARGE = 32 * PAGE + GUARD, SMALL = 2 * PAGE + GUARD,
-	BATCH = 50, CHUNK = 32,
+	BATCH = 50, CHUNK = 32, CALLS = 1000, SYS_setrlimit = 160, RLIMIT_NOFILE = 7, SYS_eventfd = 284,
 };
 
 #define MARK(n) __asm__ volatile("nopl 0x7a687571(%0)" ::"r"((u64)(n)) : "memory")
@@ -25,10 +25,14 @@ struct thread {
 
 static volatile u64 ran;
 
+static volatile u32 held; // threads stay until it is cleared, which nobody does
+
 __attribute__((used)) void work(struct thread *t)
 {
 	(void)t;
 	__atomic_add_fetch(&ran, 1, __ATOMIC_SEQ_CST);
+	while (held)
+		syscall6(SYS_futex, (i64)&held, FUTEX_WAIT, 1, 0, 0, 0);
 }
 
 SPAWN_WITH("r9", work, struct thread *)
@@ -155,6 +159,52 @@ static void of_files(u64 pages)
 	}
 }
 
+// hold_memory, hold_mappings, hold_threads and hold_descriptors make a process of a size, for a
+// power cut at mark 2: so many pages written, mappings that no neighbour joins, threads that wait,
+// event counters.
+static void hold_memory(u64 pages)
+{
+	u8 *at = map(pages * PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+	for (u64 i = 0; i < pages * PAGE; i += 64)
+		*(u64 *)(at + i) = i + 1;
+}
+
+static void hold_mappings(u64 n)
+{
+	u8 *at = map(n * PAGE, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
+	for (u64 i = 0; i < n; i += 2)
+		CHECK(SYSCALL(SYS_mprotect, at + i * PAGE, PAGE, PROT_READ) == 0);
+}
+
+static void hold_threads(u64 n)
+{
+	held = 1;
+	for (u64 i = 0; i < n; i++)
+		start(SMALL);
+	while (ran != n)
+		__asm__ volatile("pause");
+}
+
+static void hold_descriptors(u64 n)
+{
+	u64 limit[2] = {n + 64, n + 64}; // more than are open
+	CHECK(SYSCALL(SYS_setrlimit, RLIMIT_NOFILE, limit, 0) == 0);
+	for (u64 i = 0; i < n; i++)
+		CHECK(SYSCALL(SYS_eventfd, 0, 0, 0) >= 0);
+}
+
+// call_every makes calls that only look something up, with n rounds of arithmetic before each.
+static void call_every(u64 n)
+{
+	u64 sum = 1;
+	for (u64 i = 0; i < CALLS; i++) {
+		for (u64 k = 0; k < n; k++)
+			sum = mix(sum, k);
+		CHECK(SYSCALL(SYS_getpid, 0, 0, 0) > 0);
+	}
+	CHECK(sum != 0);
+}
+
 static int is(const char *name)
 {
 	const char *given = (const char *)guest_stack[2];
@@ -187,6 +237,16 @@ static void measured(u64 n)
 		of_file(n, CHUNK);
 	else if (is("files_chunks"))
 		of_files(n);
+	else if (is("hold_memory"))
+		hold_memory(n);
+	else if (is("hold_mappings"))
+		hold_mappings(n);
+	else if (is("hold_threads"))
+		hold_threads(n);
+	else if (is("hold_descriptors"))
+		hold_descriptors(n);
+	else if (is("call_every"))
+		call_every(n);
 	else
 		fail("the workload is none of this program's");
 }
@@ -201,6 +261,10 @@ GUEST("micro")
 		anonymous(64, CHUNK);
 		of_file(64, CHUNK);
 		of_files(64);
+		hold_memory(8);
+		hold_mappings(8);
+		hold_descriptors(8);
+		call_every(3);
 		print_value("threads", ran);
 		return;
 	}
@@ -208,7 +272,7 @@ GUEST("micro")
 	u64 n = 0;
 	for (const char *c = (const char *)guest_stack[3]; *c >= '0' && *c <= '9'; c++)
 		n = 10 * n + *c - '0';
-	CHECK(n > 0);
+	CHECK(n > 0 || is("call_every"));
 	MARK(1);
 	measured(n);
 	MARK(2);
