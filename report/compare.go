@@ -80,6 +80,13 @@ func values(d *result.Document) (list []Change) {
 			list = append(list, Change{Figure: d.Bars[i].Name, Name: v.Group + ", " + v.Series, Unit: d.Bars[i].Axis, Old: one(v.Value)})
 		}
 	}
+	for i := range d.Curves {
+		for _, p := range d.Curves[i].Points {
+			if !p.Published {
+				list = append(list, Change{Figure: d.Curves[i].Name, Name: fmt.Sprintf("%s at %s", p.Series, float(p.X)), Unit: d.Curves[i].Y, Old: one(p.Y)})
+			}
+		}
+	}
 	for i := range d.Breakdowns {
 		for _, p := range d.Breakdowns[i].Parts {
 			list = append(list, Change{Figure: d.Breakdowns[i].Name, Name: p.System + ", " + p.Part, Unit: "ns", Old: one(p.Nanos)})

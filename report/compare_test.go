@@ -12,7 +12,7 @@ import (
 func TestCompare(t *testing.T) {
 	old, same := smallDocument(), smallDocument()
 	c := Compare(&old, &same)
-	want := len(old.Overheads[0].Points) + len(old.Overheads[1].Points) + len(old.Bars[0].Values) + len(old.Breakdowns[0].Parts)
+	want := len(old.Overheads[0].Points) + len(old.Overheads[1].Points) + len(old.Bars[0].Values) + len(old.Breakdowns[0].Parts) + len(old.Curves[0].Points) - 1
 	if len(c.Changes) != want || c.OnlyOld+c.OnlyNew+len(c.Params) != 0 {
 		t.Fatalf("%d values, expected %d; %+v", len(c.Changes), want, c)
 	}

@@ -234,6 +234,18 @@ func barsCSV(b *result.Bars) []byte {
 	return csvText([]string{"group", "series", b.Axis, "published"}, rows)
 }
 
+func curvesCSV(c *result.Curves) []byte {
+	var rows [][]string
+	for _, p := range c.Points {
+		origin := "modelled"
+		if p.Published {
+			origin = "published"
+		}
+		rows = append(rows, []string{p.Series, float(p.X), float(p.Y), origin})
+	}
+	return csvText([]string{"series", c.X, c.Y, "origin"}, rows)
+}
+
 func breakdownCSV(b *result.Breakdown) []byte {
 	var rows [][]string
 	for _, p := range b.Parts {

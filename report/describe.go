@@ -60,6 +60,10 @@ func (d *drawn) marks(head []string) map[string]any {
 			"encoding": map[string]any{"x": field("group", "nominal", "sort", nil), "xOffset": field("series", "nominal", "sort", nil),
 				"y": field("published", "quantitative")}}
 		return map[string]any{"layer": []any{b, points}}
+	case kind == "curves":
+		return map[string]any{"mark": map[string]any{"type": "line", "point": true}, "encoding": map[string]any{
+			"x": field(head[1], "quantitative"), "y": field(head[2], "quantitative"),
+			"strokeDash": field("origin", "nominal", "sort", nil), "color": field("series", "nominal", "sort", nil)}}
 	case kind == "breakdown":
 		return map[string]any{"mark": "bar", "encoding": map[string]any{"x": field("system", "nominal", "sort", nil),
 			"y": field("nanos", "quantitative", "stack", "zero"), "color": field("part", "nominal", "sort", nil)}}

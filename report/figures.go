@@ -45,6 +45,10 @@ func figures(doc *result.Document) []drawn {
 		b := &doc.Bars[i]
 		list = append(list, drawn{"bars-" + names.of(slug(b.Name)), b.Caption, barsCSV(b), figure.Bars})
 	}
+	for i := range doc.Curves {
+		c := &doc.Curves[i]
+		list = append(list, drawn{"curves-" + names.of(slug(c.Name)), c.Caption, curvesCSV(c), figure.Curves})
+	}
 	for i := range doc.Breakdowns {
 		b := &doc.Breakdowns[i]
 		list = append(list, drawn{"breakdown-" + names.of(slug(b.Name)), b.Caption, breakdownCSV(b), figure.Stacked})

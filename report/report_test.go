@@ -181,8 +181,8 @@ func TestHTMLIsOneOfflineFile(t *testing.T) {
 			}
 		}
 	}
-	if figures != 11 {
-		t.Errorf("%d figures, expected 11: two for each campaign, one for each overhead, the summary, bars, a breakdown", figures)
+	if figures != 12 {
+		t.Errorf("%d figures, expected 12: two for each campaign, one for each overhead, the summary, bars, curves, a breakdown", figures)
 	}
 	for _, s := range []string{"Campaigns", "Failures", "What was run, and how to repeat it",
 		"Figures", "What to think of the figures", "Beside published results", "Uncut runs", "Model parameters", "Glossary"} {

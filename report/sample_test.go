@@ -37,6 +37,10 @@ func sampleDocument() result.Document {
 				Counters: []byte(`{"l1_misses": 48210, "pmem_reads": 1822, "fences": 40}`)},
 		},
 		Overheads: []result.Overhead{sampleOverhead("sample-counter", 0.1), sampleOverhead("sample-list", 1.4)},
+		Curves: []result.Curves{{Name: "sample failure", Caption: "Made-up curves.", X: "dirty (MiB)", Y: "time (ms)", Points: []result.CurvePoint{
+			{Series: "by level", X: 1, Y: 0.5}, {Series: "by level", X: 16, Y: 7.25}, {Series: "by level", X: 64, Y: 9},
+			{Series: "by address", X: 1, Y: 0.25}, {Series: "by address", X: 16, Y: 2}, {Series: "by address", X: 64, Y: 2.5},
+			{Series: "by level", X: 16, Y: 10, Published: true}}}},
 		Bars: []result.Bars{{Name: "sample server", Caption: "Made-up bars: run time of 100% stores_of nothing.", Axis: "run time / native",
 			Values: []result.Bar{{Group: "95% stores", Series: "undo log", Value: 3.5, Published: 2.75}, {Group: "95% stores", Series: "redo STM", Value: 5.25},
 				{Group: "5% stores", Series: "undo log", Value: 1.5, Published: 1.25}, {Group: "5% stores", Series: "redo STM", Value: 2.5}}}},

@@ -222,6 +222,23 @@ type Bar struct {
 	Published float64 `json:"published,omitempty"`
 }
 
+// Curves are values over another one, for several series.
+type Curves struct {
+	Name    string       `json:"name"`
+	Caption string       `json:"caption"`
+	X       string       `json:"x"` // what the axes are, with units
+	Y       string       `json:"y"`
+	Points  []CurvePoint `json:"points"`
+}
+
+// CurvePoint is a point of a curve. Published says that it was measured, and by others.
+type CurvePoint struct {
+	Series    string  `json:"series"`
+	X         float64 `json:"x"`
+	Y         float64 `json:"y"`
+	Published bool    `json:"published,omitempty"`
+}
+
 // Breakdown is what an operation takes under several systems, taken apart.
 type Breakdown struct {
 	Name    string `json:"name"`
@@ -262,6 +279,7 @@ type Document struct {
 	Runs        []Run        `json:"runs,omitempty"`
 	Overheads   []Overhead   `json:"overheads,omitempty"`
 	Bars        []Bars       `json:"bars,omitempty"`
+	Curves      []Curves     `json:"curves,omitempty"`
 	Breakdowns  []Breakdown  `json:"breakdowns,omitempty"`
 	Predictions []Prediction `json:"predictions,omitempty"`
 	Remarks     []string     `json:"remarks,omitempty"` // on the figures, a paragraph each

@@ -50,6 +50,7 @@ func fullDocument() Document {
 		Overheads: []Overhead{{Program: "counter", Parameter: "cache.pmem.read (ns)", Points: []OverheadPoint{{Value: 305,
 			System: "zhuque", PMEMLatencyNanos: 305, Cycles: 130, Instructions: 95, RelativeToNative: 1.25, N: 3, Low: 1.2, High: 1.5,
 		}}}},
+		Curves:      []Curves{{Name: "failure", Caption: "a caption", X: "dirty (MiB)", Y: "ms", Points: []CurvePoint{{Series: "by level", X: 1, Y: 2, Published: true}}}},
 		Bars:        []Bars{{Name: "systems", Caption: "a caption", Axis: "run time / native", Values: []Bar{{Group: "undo log", Series: "ADR", Value: 3.5, Published: 2.75}}}},
 		Breakdowns:  []Breakdown{{Name: "hashmap", Caption: "a caption", Parts: []Part{{System: "undo log", Part: "fences", Nanos: 90.5}}}},
 		Predictions: []Prediction{{Name: "speedup", Modelled: 3.5, Published: 2.75, Unit: "times", Source: "a paper"}},

@@ -49,6 +49,13 @@ func (d *Document) validateFigures() error {
 			}
 		}
 	}
+	for i := range d.Curves {
+		for j := range d.Curves[i].Points {
+			if p := &d.Curves[i].Points[j]; finite("x", p.X, "y", p.Y) != nil {
+				return fmt.Errorf("curves %d (%q), point %d: %w", i+1, d.Curves[i].Name, j+1, finite("x", p.X, "y", p.Y))
+			}
+		}
+	}
 	for i := range d.Breakdowns {
 		for j := range d.Breakdowns[i].Parts {
 			if err := finite("nanos", d.Breakdowns[i].Parts[j].Nanos); err != nil {

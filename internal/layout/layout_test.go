@@ -37,7 +37,7 @@ var table = map[string]row{
 	"scenarios":          {own: []string{"crashinject", "crashinject/result", "scenarios/calls", "scenarios/guests", "scenarios/systems", "sim", "sim/kernel"}},
 	"scenarios/calls":    {own: []string{"sim/kernel"}},
 	"scenarios/bench":    {own: []string{"crashinject", "scenarios/guests", "sim", "sim/kernel", "sim/outside"}, host: []string{"net", "os", "os/exec", "syscall", "time"}},
-	"scenarios/figures":  {own: []string{"crashinject", "crashinject/result", "internal/reference", "scenarios/region", "scenarios/systems", "sim", "sim/phys"}},
+	"scenarios/figures":  {own: []string{"crashinject", "crashinject/result", "eadr", "internal/reference", "runtime/wpp", "scenarios/region", "scenarios/systems", "sim", "sim/kernel", "sim/phys"}},
 	"scenarios/guests":   {},
 	"scenarios/real":     {own: []string{"sim/det"}, host: []string{"os"}},
 	"scenarios/region":   {own: []string{"cachemodel", "crashinject", "sim", "sim/kernel", "sim/phys"}},

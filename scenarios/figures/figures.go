@@ -23,34 +23,34 @@ import (
 type Point struct {
 	region.Program
 	Memory sim.Memory
-	Param  string // NAME=VALUE, "" for none
+	Params string // NAME=VALUE with commas between, "" for none
 }
 
 // Name tells points apart.
 func (p Point) Name() string {
-	return strings.TrimSpace(fmt.Sprintf("%v, %d cores, %d operations, memory %v %s", &p.Program, p.Cores, p.Operations, p.Memory, p.Param))
+	return strings.TrimSpace(fmt.Sprintf("%v, %d cores, %d operations, memory %v %s", &p.Program, p.Cores, p.Operations, p.Memory, p.Params))
 }
 
 // size is how much is run.
 type size struct {
 	operations, loaded uint64 // of all threads
 	threads            []uint64
-	server             uint64   // threads of the server
-	latencies          []string // of PMEM reads, in nanoseconds
-	created            uint64   // threads of a micro-benchmark, a multiple of 50
-	locked             uint64   // rounds of its lock
-	pages              uint64   // that it maps, a multiple of 32
+	server             uint64 // threads of the server
+	fullSweeps         bool
+	created            uint64 // threads of a micro-benchmark, a multiple of 50
+	locked             uint64 // rounds of its lock
+	pages              uint64 // that it maps, a multiple of 32
 }
 
 var (
-	quick = size{240, 480, []uint64{1, 2, 4}, 4, []string{"100", "305", "1000"}, 200, 10_000, 2048}
-	full  = size{4000, 8000, []uint64{1, 2, 4, 8, 16}, 16, []string{"100", "200", "305", "600", "1000", "3000"}, 2500, 1_000_000, 32_768}
+	quick = size{240, 480, []uint64{1, 2, 4}, 4, false, 200, 10_000, 2048}
+	full  = size{4000, 8000, []uint64{1, 2, 4, 8, 16}, 16, true, 2500, 1_000_000, 32_768}
 )
 
 // figure is one of them.
 type figure struct {
 	name, about string
-	points      func(s *size) []Point
+	points      func(s *size) []Point // nil: none that are worth keeping
 	draw        func(d *drawing) error
 }
 
@@ -66,10 +66,15 @@ var all = []figure{
 	{"micro", "threads, a lock, memory and files mapped, beside the published ones (figure 5)", microPoints, drawMicro},
 	{"structures", "data structures with 256-byte values over threads", structurePoints, drawStructures},
 	{"systems", "what each system costs with flushes and without, over all structures", systemPoints, drawSystems},
-	{"latency", "a hash map over the read latency of persistent memory", latencyPoints, drawLatency},
+	{"latency", "a hash map over the read latency of persistent memory", latencies.points, latencies.draw},
+	{"bandwidth", "a hash map over what a DIMM takes for a write", bandwidths.points, bandwidths.draw},
+	{"caches", "a hash map over the size of the caches", caches.points, caches.draw},
+	{"calls", "Zhuque over the rate of system calls", callPoints, drawCalls},
 	{"breakdown", "what an operation takes, taken apart", breakdownPoints, drawBreakdown},
 	{"writes", "fences, flushes and lines of persistent memory that an operation takes", breakdownPoints, drawWrites},
 	{"server", "a key-value server with one lock, beside memcached 1.2.5 as published (figure 7)", serverPoints, drawServer},
+	{"failure", "time and energy until all is persistent, over what was written", nil, drawFailure},
+	{"recovery", "what a recovery reads, over the size of the process", nil, drawRecovery},
 	{"speedups", "how much faster Zhuque is than each system, beside the published means", structurePoints, drawSpeedups},
 }
 
@@ -122,6 +127,9 @@ func Make(ctx context.Context, o *Options, doc *result.Document) error {
 	var points []Point
 	seen := map[string]bool{}
 	for _, f := range picked {
+		if f.points == nil {
+			continue
+		}
 		for _, p := range f.points(s) {
 			if !seen[p.Name()] {
 				seen[p.Name()] = true
@@ -210,10 +218,11 @@ func (r runs) make(ctx context.Context, o *Options, points []Point) error {
 
 func (p *Point) measure(s crashinject.Setup) (*region.Cost, error) {
 	s.Memory = p.Memory
-	if p.Param != "" {
-		name, value, _ := strings.Cut(p.Param, "=")
-		if err := s.Set(name, value); err != nil {
-			return nil, err
+	for set := range strings.SplitSeq(p.Params, ",") {
+		if name, value, ok := strings.Cut(set, "="); ok {
+			if err := s.Set(name, value); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return p.Program.Measure(s)

@@ -13,7 +13,7 @@ import (
 )
 
 // tiny is small enough for a test, and has every kind of run.
-var tiny = size{operations: 48, loaded: 96, threads: []uint64{1, 2}, server: 2, latencies: []string{"100", "1000"}, created: 50, locked: 100, pages: 64}
+var tiny = size{operations: 48, loaded: 96, threads: []uint64{1, 2}, server: 2, created: 50, locked: 100, pages: 64}
 
 // setup knows the guests, as the command does.
 func setup() crashinject.Setup {
@@ -31,8 +31,10 @@ func made(t *testing.T, name string) (*result.Document, runs) {
 	}
 	r, doc := runs{}, &result.Document{}
 	o := &Options{Setup: setup(), Workers: 2, Made: func(int, int, Point, *region.Cost) error { return nil }}
-	if err := r.make(context.Background(), o, picked[0].points(&tiny)); err != nil {
-		t.Fatal(err)
+	if picked[0].points != nil {
+		if err := r.make(context.Background(), o, picked[0].points(&tiny)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := picked[0].draw(&drawing{r, &tiny, &o.Setup, doc}); err != nil {
 		t.Fatal(err)
@@ -196,5 +198,70 @@ func TestErrors(t *testing.T) {
 	}
 	if Check([]string{"structures", "circles"}) == nil || Check(nil) != nil {
 		t.Error("names are not checked")
+	}
+}
+
+// A power failure takes longer the more is dirty, up to what the caches hold, and least in the order of
+// addresses; a recovery reads what describes a process, and none of its memory.
+func TestFailuresAndRecoveries(t *testing.T) {
+	doc, _ := made(t, "failure")
+	last := map[string]float64{}
+	for _, p := range doc.Curves[0].Points {
+		if !p.Published {
+			if p.Y < last[p.Series] || p.Y <= 0 {
+				t.Errorf("%s, %v MiB: %v ms after %v", p.Series, p.X, p.Y, last[p.Series])
+			}
+			last[p.Series] = p.Y
+		}
+	}
+	if len(last) != 3 || last["address"] >= last["level"] {
+		t.Errorf("the longest drains: %v", last)
+	}
+	doc, _ = made(t, "recovery")
+	read := map[string][]float64{}
+	for _, p := range doc.Curves[0].Points {
+		read[p.Series] = append(read[p.Series], p.Y)
+	}
+	for series, list := range read {
+		first, last := list[0], list[len(list)-1]
+		if series == "pages" && last != first || series != "pages" && last < 10*first {
+			t.Errorf("%s: the recovery reads %v KiB", series, list)
+		}
+	}
+}
+
+// What a value of a parameter changes is what it should: time with the latency, and where a DIMM is
+// slow only for those that write to it; the cost of calls with their rate.
+func TestParametersMoveTheCurves(t *testing.T) {
+	docs := map[string]*result.Document{}
+	at := func(name, system string, point int) float64 {
+		doc := docs[name]
+		if doc == nil {
+			doc, _ = made(t, name)
+			docs[name] = doc
+		}
+		n := 0
+		for _, p := range doc.Overheads[0].Points {
+			if p.System == system {
+				if n == point {
+					return p.RelativeToNative
+				}
+				n++
+			}
+		}
+		t.Fatalf("%s has no point %d of %s", name, point, system)
+		return 0
+	}
+	if a, b := at("latency", "Zhuque", 0), at("latency", "Zhuque", 2); b < 1.5*a {
+		t.Errorf("Zhuque at the shortest and the longest latency: %v, %v", a, b)
+	}
+	if a, b := at("bandwidth", "sections", 0), at("bandwidth", "sections", 3); b < 2*a {
+		t.Errorf("sections at the fastest and the slowest DIMM: %v, %v", a, b)
+	}
+	if a, b := at("bandwidth", "Zhuque", 0), at("bandwidth", "Zhuque", 3); b > 1.05*a {
+		t.Errorf("Zhuque at the fastest and the slowest DIMM: %v, %v", a, b)
+	}
+	if a, b := at("calls", "Zhuque", 0), at("calls", "Zhuque", 3); a <= b || b < 1 {
+		t.Errorf("Zhuque with the most and the fewest calls: %v, %v", a, b)
 	}
 }

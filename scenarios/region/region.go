@@ -41,6 +41,9 @@ type Cost struct {
 // Failed is a program that did not end with status 0: a check of its own fails, say.
 type Failed struct{ what string }
 
+// NewFailed says what failed.
+func NewFailed(format string, args ...any) *Failed { return &Failed{fmt.Sprintf(format, args...)} }
+
 func (e *Failed) Error() string { return e.what }
 
 // Measure runs a program with the memory and the parameters of a setup. Errors: *Failed, those of the setup.
@@ -66,7 +69,7 @@ func (p *Program) Measure(s crashinject.Setup) (*Cost, error) {
 	}
 	defer m.Free()
 	if stop := m.Run(); !stop.Ended() || stop.ExitCode() != 0 {
-		return nil, &Failed{fmt.Sprintf("%v: %v: %s", p, stop, bytes.TrimSpace(out.Bytes()))}
+		return nil, NewFailed("%v: %v: %s", p, stop, bytes.TrimSpace(out.Bytes()))
 	}
 	return p.cost(marks[1], marks[2], m.Hierarchy().Config().CoreMHz, out.String())
 }
@@ -80,7 +83,7 @@ type moment struct {
 
 func (p *Program) cost(from, to moment, mhz int, prints string) (*Cost, error) {
 	if to.time.ElapsedCycles <= from.time.ElapsedCycles {
-		return nil, &Failed{fmt.Sprintf("%v: no time passes between the marks 1 and 2", p)}
+		return nil, NewFailed("%v: no time passes between the marks 1 and 2", p)
 	}
 	c := &Cost{Operations: p.Operations, Instructions: to.retired - from.retired, MHz: mhz, Prints: prints,
 		Stats: to.stats.Sub(&from.stats), Stalls: map[string]phys.Cycles{},
