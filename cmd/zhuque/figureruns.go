@@ -49,8 +49,8 @@ const (
 
 // openRuns reads the runs of a folder, and opens them for more. A line that a kill has cut
 // short is dropped.
-func openRuns(dir string, doc *result.Document, setup *crashinject.Setup) (*keptRuns, error) {
-	made, err := madeBy(doc, setup)
+func openRuns(dir string, doc *result.Document, setup *crashinject.Setup, python string) (*keptRuns, error) {
+	made, err := madeBy(doc, setup, python)
 	if err != nil {
 		return nil, err
 	}
@@ -125,8 +125,15 @@ func seekTo(f *os.File, at int64) error { _, err := f.Seek(at, io.SeekStart); re
 
 // madeBy is a digest of what decides the runs: the programs, the parameters, the settings
 // (a seed, say, or the length of turns), and the simulator.
-func madeBy(doc *result.Document, setup *crashinject.Setup) (string, error) {
+func madeBy(doc *result.Document, setup *crashinject.Setup, python string) (string, error) {
 	h := sha256.New()
+	if python != "" {
+		program, err := os.ReadFile(python)
+		if err != nil {
+			return "", err
+		}
+		h.Write(program)
+	}
 	for _, name := range figures.Guests() {
 		elf, err := scenarios.Guest(name)
 		if err != nil {

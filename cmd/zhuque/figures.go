@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,7 @@ type figuresFlags struct {
 	full    bool
 	out     string
 	workers uint64
+	python  string
 }
 
 func figuresVerb() *cobra.Command {
@@ -37,10 +39,12 @@ func figuresVerb() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "figures [flags] [NAME…]",
 		Short: "Draw what persistence costs, beside what one would use instead",
-		Long: `Figures runs data structures and a server under Zhuque and under comparison systems (an undo
-log, a redo-log STM, failure-atomic sections, clobber logging), natively in DRAM and in
-persistent memory, and draws their modelled times: SVG, PNG and CSV of each figure,
-predictions.csv, and a page with all of them, every parameter and what to think of them.
+		Long: `Figures runs micro-benchmarks, Python programs, data structures and a server under Zhuque and
+under comparison systems (an undo log, a redo-log STM, failure-atomic sections, clobber
+logging), natively in DRAM and in persistent memory, and draws their modelled times: SVG, PNG,
+PDF and CSV of each figure, predictions.csv, and a page with all of them, every parameter and
+what to think of them. NAME.pdf is as wide as a column of a USENIX paper, NAME-wide.pdf as
+both.
 
 ` + list.String() + `
 --quick, the default, takes minutes; --full has more threads, values and operations. Runs
@@ -57,6 +61,7 @@ and nothing is drawn.`,
 	c.Flags().BoolVar(&f.full, "full", false, "large runs, up to 16 threads")
 	c.Flags().StringVar(&f.out, "out", "", "directory for figures, tables, page and runs; without it one of its own in "+defaultOut)
 	numberVar(c.Flags(), &f.workers, "workers", uint64(runtime.NumCPU()), "runs made at once")
+	c.Flags().StringVar(&f.python, "python", "/usr/bin/python3", "the python3 of the figure python, which is left out where there is none")
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
 		for _, n := range figures.Names() {
 			names = append(names, n[0])
@@ -80,6 +85,12 @@ func (f *figuresFlags) run(c *cobra.Command, args []string) error {
 	if err := figures.Check(args); err != nil {
 		return err
 	}
+	if _, err := os.Stat(f.python); err != nil {
+		if c.Flags().Changed("python") || slices.Contains(args, "python") {
+			return fmt.Errorf("--python: %w", err)
+		}
+		f.python = ""
+	}
 	setup, err := f.setup.setup(c, []string{crashinject.GuestPrefix + systems.Prefix + "native"})
 	if err != nil {
 		return err
@@ -95,14 +106,14 @@ func (f *figuresFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	kept, err := openRuns(folder.dir, &doc, &setup)
+	kept, err := openRuns(folder.dir, &doc, &setup, f.python)
 	if err != nil {
 		return err
 	}
 	defer kept.close()
 	ctx, stop := interruptible()
 	defer stop()
-	err = figures.Make(ctx, &figures.Options{Names: args, Full: f.full, Setup: setup, Workers: int(f.workers), Known: kept.known, Made: kept.keep}, &doc)
+	err = figures.Make(ctx, &figures.Options{Names: args, Full: f.full, Setup: setup, Workers: int(f.workers), Python: f.python, Known: kept.known, Made: kept.keep}, &doc)
 	switch {
 	case ctx.Err() != nil:
 		return exit(result.StatusInterrupted, "%v; what was run is in %s, and the same command continues from there", context.Cause(ctx), kept.file.Name())

@@ -36,15 +36,16 @@ type size struct {
 	operations, loaded uint64 // of all threads
 	threads            []uint64
 	server             uint64 // threads of the server
-	fullSweeps         bool
+	full               bool
+	python             string // the program's path, "" for none
 	created            uint64 // threads of a micro-benchmark, a multiple of 50
 	locked             uint64 // rounds of its lock
 	pages              uint64 // that it maps, a multiple of 32
 }
 
 var (
-	quick = size{240, 480, []uint64{1, 2, 4}, 4, false, 200, 10_000, 2048}
-	full  = size{4000, 8000, []uint64{1, 2, 4, 8, 16}, 16, true, 2500, 1_000_000, 32_768}
+	quick = size{240, 480, []uint64{1, 2, 4}, 4, false, "", 200, 10_000, 2048}
+	full  = size{4000, 8000, []uint64{1, 2, 4, 8, 16}, 16, true, "", 2500, 1_000_000, 32_768}
 )
 
 // figure is one of them.
@@ -64,6 +65,7 @@ type drawing struct {
 
 var all = []figure{
 	{"micro", "threads, a lock, memory and files mapped, beside the published ones (figure 5)", microPoints, drawMicro},
+	{"python", "programs in Python, beside the published ones (figure 6)", pythonPoints, drawPython},
 	{"structures", "data structures with 256-byte values over threads", structurePoints, drawStructures},
 	{"systems", "what each system costs with flushes and without, over all structures", systemPoints, drawSystems},
 	{"latency", "a hash map over the read latency of persistent memory", latencies.points, latencies.draw},
@@ -95,6 +97,7 @@ type Options struct {
 	Full    bool
 	Setup   crashinject.Setup
 	Workers int
+	Python  string                  // the path of python3, "" for none
 	Known   map[string]*region.Cost // runs that were made before, by Point.Name
 	// Made is told of each run, one at a time.
 	Made func(done, total int, p Point, c *region.Cost) error
@@ -120,10 +123,11 @@ func Make(ctx context.Context, o *Options, doc *result.Document) error {
 	if err != nil {
 		return err
 	}
-	s := &quick
-	if o.Full {
-		s = &full
+	s := &size{}
+	if *s = quick; o.Full {
+		*s = full
 	}
+	s.python = o.Python
 	var points []Point
 	seen := map[string]bool{}
 	for _, f := range picked {

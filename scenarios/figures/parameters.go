@@ -41,7 +41,7 @@ var (
 )
 
 func (w *sweep) of(s *size) []place {
-	if s.fullSweeps {
+	if s.full {
 		return w.places
 	}
 	var list []place

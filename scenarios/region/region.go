@@ -1,6 +1,7 @@
 // Package region measures what a program does between its marks 1 and 2 (zhuque_mark of the header
 // that comes with explore): modelled time, stalls by cause, accesses, and what reaches the medium.
-// What lies before and after, start-up above all, is no part of a figure.
+// What lies before and after, start-up above all, is no part of a figure. A program that cannot mark
+// is measured whole, so that another run that only starts may be taken off it.
 package region
 
 import (
@@ -19,11 +20,18 @@ import (
 type Program struct {
 	Name       string // a path, or guest:NAME
 	Args       []string
+	Label      string // stands for both where they are long
 	Cores      uint64
+	Whole      bool   // from the first instruction to the last; there are no marks
 	Operations uint64 // that it does between the marks, of all threads
 }
 
-func (p *Program) String() string { return strings.Join(append([]string{p.Name}, p.Args...), " ") }
+func (p *Program) String() string {
+	if p.Label != "" {
+		return p.Label
+	}
+	return strings.Join(append([]string{p.Name}, p.Args...), " ")
+}
 
 // Cost is what lies between the marks.
 type Cost struct {
@@ -59,9 +67,15 @@ func (p *Program) Measure(s crashinject.Setup) (*Cost, error) {
 	if err != nil {
 		return nil, err
 	}
-	marks := map[uint64]moment{}
+	var from, to moment
 	cfg.OnMark = func(m *sim.Machine, n uint64) {
-		marks[n] = moment{m.Time(), m.Hierarchy().Stats(), m.Retired()}
+		switch {
+		case p.Whole:
+		case n == 1:
+			from = at(m)
+		case n == 2:
+			to = at(m)
+		}
 	}
 	m, err := s.Start(cfg)
 	if err != nil {
@@ -71,8 +85,13 @@ func (p *Program) Measure(s crashinject.Setup) (*Cost, error) {
 	if stop := m.Run(); !stop.Ended() || stop.ExitCode() != 0 {
 		return nil, NewFailed("%v: %v: %s", p, stop, bytes.TrimSpace(out.Bytes()))
 	}
-	return p.cost(marks[1], marks[2], m.Hierarchy().Config().CoreMHz, out.String())
+	if p.Whole {
+		to = at(m)
+	}
+	return p.cost(from, to, m.Hierarchy().Config().CoreMHz, out.String())
 }
+
+func at(m *sim.Machine) moment { return moment{m.Time(), m.Hierarchy().Stats(), m.Retired()} }
 
 // moment is what has passed up to a mark.
 type moment struct {
@@ -89,8 +108,11 @@ func (p *Program) cost(from, to moment, mhz int, prints string) (*Cost, error) {
 		Stats: to.stats.Sub(&from.stats), Stalls: map[string]phys.Cycles{},
 		MediaBytes: to.time.MediaBytesWritten - from.time.MediaBytesWritten}
 	c.Nanos = c.nanos(to.time.ElapsedCycles - from.time.ElapsedCycles)
-	for i := range to.time.CoreCycles {
-		c.CoreNanos += c.nanos(to.time.CoreCycles[i] - from.time.CoreCycles[i])
+	for i, n := range to.time.CoreCycles {
+		if len(from.time.CoreCycles) > 0 {
+			n -= from.time.CoreCycles[i]
+		}
+		c.CoreNanos += c.nanos(n)
 	}
 	for cause, n := range to.time.Stalls {
 		c.Stalls[cause] = n - from.time.Stalls[cause]
