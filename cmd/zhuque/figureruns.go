@@ -49,8 +49,8 @@ const (
 
 // openRuns reads the runs of a folder, and opens them for more. A line that a kill has cut
 // short is dropped.
-func openRuns(dir string, doc *result.Document, setup *crashinject.Setup, python string) (*keptRuns, error) {
-	made, err := madeBy(doc, setup, python)
+func openRuns(dir string, doc *result.Document, setup *crashinject.Setup, programs []string) (*keptRuns, error) {
+	made, err := madeBy(doc, setup, programs)
 	if err != nil {
 		return nil, err
 	}
@@ -125,10 +125,10 @@ func seekTo(f *os.File, at int64) error { _, err := f.Seek(at, io.SeekStart); re
 
 // madeBy is a digest of what decides the runs: the programs, the parameters, the settings
 // (a seed, say, or the length of turns), and the simulator.
-func madeBy(doc *result.Document, setup *crashinject.Setup, python string) (string, error) {
+func madeBy(doc *result.Document, setup *crashinject.Setup, programs []string) (string, error) {
 	h := sha256.New()
-	if python != "" {
-		program, err := os.ReadFile(python)
+	for _, name := range programs {
+		program, err := os.ReadFile(name)
 		if err != nil {
 			return "", err
 		}

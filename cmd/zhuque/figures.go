@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -27,7 +29,8 @@ type figuresFlags struct {
 	full    bool
 	out     string
 	workers uint64
-	python  string
+
+	python, memcached string
 }
 
 func figuresVerb() *cobra.Command {
@@ -62,6 +65,7 @@ and nothing is drawn.`,
 	c.Flags().StringVar(&f.out, "out", "", "directory for figures, tables, page and runs; without it one of its own in "+defaultOut)
 	numberVar(c.Flags(), &f.workers, "workers", uint64(runtime.NumCPU()), "runs made at once")
 	c.Flags().StringVar(&f.python, "python", "/usr/bin/python3", "the python3 of the figure python, which is left out where there is none")
+	c.Flags().StringVar(&f.memcached, "memcached", "/usr/bin/memcached", "the memcached of the figure memcached, likewise")
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) (names []string, _ cobra.ShellCompDirective) {
 		for _, n := range figures.Names() {
 			names = append(names, n[0])
@@ -85,13 +89,11 @@ func (f *figuresFlags) run(c *cobra.Command, args []string) error {
 	if err := figures.Check(args); err != nil {
 		return err
 	}
-	if _, err := os.Stat(f.python); err != nil {
-		if c.Flags().Changed("python") || slices.Contains(args, "python") {
-			return fmt.Errorf("--python: %w", err)
-		}
-		f.python = ""
-	}
 	setup, err := f.setup.setup(c, []string{crashinject.GuestPrefix + systems.Prefix + "native"})
+	if err != nil {
+		return err
+	}
+	programs, err := f.programs(c, args, setup.Root)
 	if err != nil {
 		return err
 	}
@@ -106,14 +108,14 @@ func (f *figuresFlags) run(c *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	kept, err := openRuns(folder.dir, &doc, &setup, f.python)
+	kept, err := openRuns(folder.dir, &doc, &setup, programs)
 	if err != nil {
 		return err
 	}
 	defer kept.close()
 	ctx, stop := interruptible()
 	defer stop()
-	err = figures.Make(ctx, &figures.Options{Names: args, Full: f.full, Setup: setup, Workers: int(f.workers), Python: f.python, Known: kept.known, Made: kept.keep}, &doc)
+	err = figures.Make(ctx, &figures.Options{Names: args, Full: f.full, Setup: setup, Workers: int(f.workers), Python: f.python, Memcached: f.memcached, Known: kept.known, Made: kept.keep}, &doc)
 	switch {
 	case ctx.Err() != nil:
 		return exit(result.StatusInterrupted, "%v; what was run is in %s, and the same command continues from there", context.Cause(ctx), kept.file.Name())
@@ -129,4 +131,23 @@ func (f *figuresFlags) run(c *cobra.Command, args []string) error {
 		fmt.Printf("\nreport: %s (figures and tables beside it)\n", folder.page())
 	}
 	return errors.Join(err, unwritten(werr))
+}
+
+// programs lists the files of programs that no guest is, and forgets those that are not there unless
+// they were asked for. All are named, whatever is drawn: kept runs of some figures are of use to others.
+func (f *figuresFlags) programs(c *cobra.Command, names []string, root string) (files []string, err error) {
+	for flag, program := range map[string]*string{"python": &f.python, "memcached": &f.memcached} {
+		file := filepath.Join(cmp.Or(root, "/"), *program)
+		_, err := os.Stat(file)
+		switch {
+		case err == nil:
+			files = append(files, file)
+		case c.Flags().Changed(flag) || slices.Contains(names, flag):
+			return nil, fmt.Errorf("--%s: %w", flag, err)
+		default:
+			*program = ""
+		}
+	}
+	slices.Sort(files)
+	return files, nil
 }

@@ -2,11 +2,12 @@ package figure
 
 import (
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Curves draws a line through the points of each series; published ones are diamonds that no line
-// joins. An axis that spans more than a factor of ten is logarithmic.
+// Curves draws a line through the points of each series; published ones are the series' own glyphs in
+// diamonds, and no line joins them. An axis that spans more than a factor of ten is logarithmic.
 //
 // The CSV has one row per point with the columns series, x and y (the second and third, whose
 // names are those of the axes), and origin: modelled or published.
@@ -19,23 +20,27 @@ func Curves(text []byte) (*Figure, error) {
 	p := newPanel(x, y)
 	f := &Figure{panels: []*plot.Plot{p}, height: 250}
 	var names []string
-	series := map[string]*intervals{}
-	others := 0
+	series, styles := map[string]*intervals{}, map[string]pen{} // a series and what is published of it look alike
+	others, published := 0, false
 	for i := range t.rows {
 		v, err := t.numbers(i, x, y)
 		if err != nil {
 			return nil, err
 		}
 		name := t.text(i, "series")
-		published := t.text(i, "origin") == "published"
-		if published {
+		measured := t.text(i, "origin") == "published"
+		if measured {
 			name += ", published"
 		}
 		s := series[name]
 		if s == nil {
-			s = &intervals{pen: pens[rank(t.text(i, "series"), &others)%len(pens)]}
-			if published {
-				s.pen.line.Width, s.pen.glyph.Radius, s.pen.glyph.Shape = 0, publishedGlyph.Radius, diamond{}
+			of := t.text(i, "series")
+			if _, ok := styles[of]; !ok {
+				styles[of] = pens[rank(of, &others)%len(pens)]
+			}
+			s = &intervals{pen: styles[of]}
+			if measured {
+				s.pen.line.Width, s.pen.glyph.Radius, s.pen.glyph.Shape = 0, 5.4, framed{s.pen.glyph}
 			}
 			series[name] = s
 			names = append(names, name)
@@ -46,15 +51,28 @@ func Curves(text []byte) (*Figure, error) {
 		s := series[name]
 		s.sort()
 		p.Add(s)
-		e := entry{text: name, glyph: &draw.GlyphStyle{}}
-		*e.glyph = s.pen.glyph
-		if s.pen.line.Width > 0 {
-			line := s.pen.line
-			e.line = &line
+		if s.pen.line.Width == 0 {
+			published = true
+			continue
 		}
-		f.legend = append(f.legend, e)
+		line, glyph := s.pen.line, s.pen.glyph
+		f.legend = append(f.legend, entry{text: name, line: &line, glyph: &glyph})
+	}
+	if published {
+		glyph := publishedGlyph
+		f.legend = append(f.legend, entry{text: "published", glyph: &glyph})
 	}
 	scaleLatency(&p.X)
 	scaleRatio(&p.Y)
 	return f, nil
+}
+
+// framed is a glyph in a diamond.
+type framed struct{ inner draw.GlyphStyle }
+
+func (f framed) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
+	diamond{}.DrawGlyph(c, style, at)
+	inner := f.inner
+	inner.Radius = style.Radius * 0.45
+	c.DrawGlyph(inner, at)
 }

@@ -37,15 +37,16 @@ type size struct {
 	threads            []uint64
 	server             uint64 // threads of the server
 	full               bool
-	python             string // the program's path, "" for none
+	requests, keys     uint64 // of memcached
+	python, memcached  string // the programs' paths, "" for none
 	created            uint64 // threads of a micro-benchmark, a multiple of 50
 	locked             uint64 // rounds of its lock
 	pages              uint64 // that it maps, a multiple of 32
 }
 
 var (
-	quick = size{240, 480, []uint64{1, 2, 4}, 4, false, "", 200, 10_000, 2048}
-	full  = size{4000, 8000, []uint64{1, 2, 4, 8, 16}, 16, true, "", 2500, 1_000_000, 32_768}
+	quick = size{240, 480, []uint64{1, 2, 4}, 4, false, 600, 200, "", "", 200, 10_000, 2048}
+	full  = size{4000, 8000, []uint64{1, 2, 4, 8, 16}, 16, true, 20_000, 10_000, "", "", 2500, 1_000_000, 32_768}
 )
 
 // figure is one of them.
@@ -77,6 +78,8 @@ var all = []figure{
 	{"server", "a key-value server with one lock, beside memcached 1.2.5 as published (figure 7)", serverPoints, drawServer},
 	{"failure", "time and energy until all is persistent, over what was written", nil, drawFailure},
 	{"recovery", "what a recovery reads, over the size of the process", nil, drawRecovery},
+	{"locked", "the server over threads, beside memcached 1.2.5 as published (figure 8)", lockedPoints, drawLocked},
+	{"memcached", "memcached over threads, beside the published one (figure 8)", modernPoints, drawModern},
 	{"speedups", "how much faster Zhuque is than each system, beside the published means", structurePoints, drawSpeedups},
 }
 
@@ -89,7 +92,7 @@ func Names() (list [][2]string) {
 }
 
 // Guests returns the names of the guests that are run.
-func Guests() []string { return append(systems.Names(), micro) }
+func Guests() []string { return append(systems.Names(), micro, load) }
 
 // Options is what is made.
 type Options struct {
@@ -97,8 +100,9 @@ type Options struct {
 	Full    bool
 	Setup   crashinject.Setup
 	Workers int
-	Python  string                  // the path of python3, "" for none
-	Known   map[string]*region.Cost // runs that were made before, by Point.Name
+	// The paths of programs in the machine, "" for none.
+	Python, Memcached string
+	Known             map[string]*region.Cost // runs that were made before, by Point.Name
 	// Made is told of each run, one at a time.
 	Made func(done, total int, p Point, c *region.Cost) error
 }
@@ -127,7 +131,7 @@ func Make(ctx context.Context, o *Options, doc *result.Document) error {
 	if *s = quick; o.Full {
 		*s = full
 	}
-	s.python = o.Python
+	s.python, s.memcached = o.Python, o.Memcached
 	var points []Point
 	seen := map[string]bool{}
 	for _, f := range picked {

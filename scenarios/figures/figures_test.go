@@ -265,3 +265,25 @@ func TestParametersMoveTheCurves(t *testing.T) {
 		t.Errorf("Zhuque with the most and the fewest calls: %v, %v", a, b)
 	}
 }
+
+// A server with one lock does not gain by threads, under no system but the STM, whose transactions do
+// not take it; what is predicted is beside what is published.
+func TestOneLockIsFlat(t *testing.T) {
+	doc, _ := made(t, "locked")
+	if len(doc.Curves) != 2 || len(doc.Predictions) == 0 || len(doc.Remarks) != 2 {
+		t.Fatalf("%d curves, %d predictions, remarks %q", len(doc.Curves), len(doc.Predictions), doc.Remarks)
+	}
+	for _, p := range doc.Curves[0].Points {
+		if p.Series == "native" && !p.Published && (p.Y < 0.7 || p.Y > 1.3) {
+			t.Errorf("native with %v threads: %v of one", p.X, p.Y)
+		}
+	}
+	for version, want := range map[string]int{"1.2.5": 5 * 3, "1.6.17": 2 * 3} {
+		if list, source, err := publishedThreads(version, "75", 4); err != nil || len(list) != want || source == "" {
+			t.Errorf("published %s: %d points of %q, %v, expected %d", version, len(list), source, err, want)
+		}
+	}
+	if doc, _ := made(t, "memcached"); len(doc.Curves) != 0 || len(doc.Remarks) != 1 {
+		t.Errorf("without a memcached: %d curves, remarks %q", len(doc.Curves), doc.Remarks)
+	}
+}

@@ -11,11 +11,14 @@ import (
 // shares are the percentages of stores of the server.
 var shares = []string{"95", "75", "25", "5"}
 
-// serverRows are the systems that the published figure has, as it calls them.
-var serverRows = []struct {
+// publishedRow is a system beside its name in the published data.
+type publishedRow struct {
 	published string
 	row       row
-}{
+}
+
+// serverRows are the systems that the published figure has, as it calls them.
+var serverRows = []publishedRow{
 	{"zhuque", zhuque},
 	{"pmdk-adr", logged[0]}, {"pmdk-fof", logged[0].as("fof")},
 	{"mnemosyne-adr", logged[1]}, {"mnemosyne-fof", logged[1].as("fof")},

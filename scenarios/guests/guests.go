@@ -47,6 +47,7 @@ var all = []Info{
 	{"hello", "one line of output, position-independent", 37},
 	{"hostcost", "what a kernel takes for each kind of its work; argument: rounds", 0},
 	{"ipc", "shared memory, semaphores and messages of System V, and POSIX message queues, between processes", 0},
+	{"kvload", "a load on a server that speaks memcached's protocol; arguments: server, threads, requests of each, percentage of stores, keys", 0},
 	{"list", "linked list with nodes from brk and mmap", 1_420_540},
 	{"litmus", "two threads with the classic tests of a memory model, for cuts that lose store buffers", 0},
 	{"maps", "mmap, munmap, mprotect and mremap at random", 1_207_966},
