@@ -68,6 +68,7 @@ var all = []figure{
 	{"micro", "threads, a lock, memory and files mapped, beside the published ones (figure 5)", microPoints, drawMicro},
 	{"python", "programs in Python, beside the published ones (figure 6)", pythonPoints, drawPython},
 	{"structures", "data structures with 256-byte values over threads", structurePoints, drawStructures},
+	{"reservation", "bookings over threads, after STAMP's vacation", reservationPoints, drawReservation},
 	{"systems", "what each system costs with flushes and without, over all structures", systemPoints, drawSystems},
 	{"latency", "a hash map over the read latency of persistent memory", latencies.points, latencies.draw},
 	{"bandwidth", "a hash map over what a DIMM takes for a write", bandwidths.points, bandwidths.draw},

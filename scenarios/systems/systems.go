@@ -42,7 +42,7 @@ func List() []System { return slices.Clone(all) }
 
 // Structures are the data structures, by the name that the programs know.
 func Structures() []string {
-	return []string{"btree", "counters", "hashmap", "ledger", "queue", "rbtree", "server", "skiplist"}
+	return []string{"btree", "counters", "hashmap", "ledger", "queue", "rbtree", "reservation", "server", "skiplist"}
 }
 
 // Names returns the names of the guests.

@@ -103,7 +103,7 @@ func TestVectorGuest(t *testing.T) {
 func TestGuests(t *testing.T) {
 	for _, g := range guests.List() {
 		t.Run(g.Name, func(t *testing.T) {
-			if why := map[string]string{"shared": "shares a file", "threads": "several threads", "bulk": "several threads", "handlers": "several threads", "processes": "several threads", "crowd": "several threads", "litmus": "several threads", "fase": "several threads", "settings": "several threads", "ipc": "shares a file", "clocks": "several threads", "micro": "several threads", "kvload": "several threads", "hostcost": "several threads"}[g.Name]; why != "" {
+			if why := map[string]string{"shared": "shares a file", "threads": "several threads", "bulk": "several threads", "handlers": "several threads", "processes": "several threads", "crowd": "several threads", "litmus": "several threads", "fase": "several threads", "settings": "several threads", "ipc": "shares a file", "clocks": "several threads", "micro": "several threads", "hostcost": "several threads"}[g.Name]; why != "" {
 				_, err := lockstep.Run(lockstep.Options{Start: guest(t, g.Name), Max: 10_000})
 				if err == nil || !strings.Contains(err.Error(), why) {
 					t.Fatalf("%v, expected a refusal: the program %s", err, why)

@@ -18,11 +18,12 @@
 #include "ledger.h"
 #include "queue.h"
 #include "rbtree.h"
+#include "reservation.h"
 #include "skiplist.h"
 
 #define MARK(n) __asm__ volatile("nopl 0x7a687571(%0)" ::"r"((u64)(n)) : "memory")
 
-#define ALL(X) X(btree) X(counters) X(hashmap) X(ledger) X(queue) X(rbtree) X(server) X(skiplist)
+#define ALL(X) X(btree) X(counters) X(hashmap) X(ledger) X(queue) X(rbtree) X(reservation) X(server) X(skiplist)
 
 static const struct {
 	const char *name;
