@@ -13,6 +13,7 @@ import (
 // BenchmarkPoint is the cost of one clean crash point: cut, restart, compare,
 // and one instruction of the main line.
 func BenchmarkPoint(b *testing.B) {
+	defer paceGC()() // as a campaign does
 	for _, guest := range []string{"counter", "list", "files"} {
 		b.Run(guest, func(b *testing.B) {
 			s := DefaultSetup()
@@ -34,6 +35,7 @@ func BenchmarkPoint(b *testing.B) {
 
 // BenchmarkPointThreads is BenchmarkPoint by the number of threads and cores.
 func BenchmarkPointThreads(b *testing.B) {
+	defer paceGC()()
 	for _, cores := range []int{1, 4, 16} {
 		for _, threads := range []int{1, 4, 16} {
 			b.Run(fmt.Sprintf("cores=%d/threads=%d", cores, threads), func(b *testing.B) {
