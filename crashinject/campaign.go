@@ -53,7 +53,13 @@ type Campaign struct {
 	// it wants and returns the command that repeats it. May be nil.
 	Replay func(Case) (command string, err error)
 
+	// Ledger, if not nil, keeps what is judged, a job at a time, and knows what was judged before.
+	Ledger Ledger
+	// Shard is the part of the jobs that is judged here; the zero one is all.
+	Shard Shard
+
 	inputs []Input // of the run
+	before uint64  // points that the ledger had already
 }
 
 // Unsound is a campaign whose program does not even run without a failure.
@@ -100,10 +106,13 @@ func (c *Campaign) Run(ctx context.Context) (*result.Campaign, error) {
 	defer paceGC()()
 	start := time.Now()
 	collector, runErr := c.judgeAll(ctx, v, points, workers)
+	if collector == nil {
+		return nil, runErr
+	}
 	out.WallSeconds = time.Since(start).Seconds()
 	out.Workers = workers
 	collector.Fill(out)
-	out.PointsPerSecond = float64(out.Points) / out.WallSeconds
+	out.PointsPerSecond = float64(out.Points-c.before) / out.WallSeconds
 	out.Seal()
 	if p, failed := out.FirstFailure(); failed && c.Replay != nil {
 		plan, err := ParsePlan(p.Plan)
@@ -197,8 +206,14 @@ func (c *Campaign) judgeAll(ctx context.Context, v *verifier, points *pointSet, 
 	defer cancel(nil)
 	work := make(chan stretch, 1)
 	total := c.collector(points)
+	todo, err := c.jobs(points, workers, total)
+	if err != nil {
+		return nil, err
+	}
 	var mu sync.Mutex // of total
 	var done atomic.Uint64
+	c.before = total.Counts().Total()
+	done.Store(c.before)
 	var found discovery
 	var wg sync.WaitGroup
 	for range workers {
@@ -207,7 +222,7 @@ func (c *Campaign) judgeAll(ctx context.Context, v *verifier, points *pointSet, 
 			v.ahead = searched
 			own := c.collector(points)
 			for s := range work {
-				if err := c.judgeStretch(ctx, v, points, s, own, &done, &found); err != nil {
+				if err := c.judgeJob(ctx, v, points, s, own, &done, &found); err != nil {
 					cancel(err)
 				}
 			}
@@ -217,7 +232,7 @@ func (c *Campaign) judgeAll(ctx context.Context, v *verifier, points *pointSet, 
 		})
 	}
 	stop := c.watch(&done, points.total)
-	err := c.feed(ctx, v, points, work, workers)
+	err = c.feed(ctx, v, points, work, todo)
 	close(work)
 	wg.Wait()
 	stop()
@@ -229,17 +244,18 @@ func (c *Campaign) judgeAll(ctx context.Context, v *verifier, points *pointSet, 
 
 func (c *Campaign) collector(points *pointSet) *result.Collector {
 	l := result.NewCollector(points.from, points.to, result.Limits{})
+	l.Coarse(points.total)
 	l.Expect(c.Expect)
 	return l
 }
 
 // feed advances the main line and hands out its stretches.
-func (c *Campaign) feed(ctx context.Context, v *verifier, points *pointSet, work chan<- stretch, workers int) error {
+func (c *Campaign) feed(ctx context.Context, v *verifier, points *pointSet, work chan<- stretch, todo []planRange) error {
 	main, err := v.start()
 	if err != nil {
 		return err
 	}
-	for _, r := range points.split(workers) {
+	for _, r := range todo {
 		first := points.plan(r.lo).Cuts[0].After
 		if stop := main.RunUntil(first); stop.Reason != sim.Reached {
 			return early(stop, first)
@@ -264,7 +280,7 @@ func early(stop sim.Stop, point uint64) error {
 	return fmt.Errorf("BUG: the main line ended before crash point %d: %v", point, stop)
 }
 
-func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointSet, s stretch, into *result.Collector, done *atomic.Uint64, found *discovery) (err error) {
+func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointSet, s stretch, add func(result.Point), done *atomic.Uint64, found *discovery) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("BUG: the main line: %s", bugReport(r))
@@ -282,7 +298,7 @@ func (c *Campaign) judgeStretch(ctx context.Context, v *verifier, points *pointS
 		p, plan := v.judgeDrawn(s.main, plan, i%spacing == spacing/2)
 		p.Index = i
 		p.Plan = plan.String()
-		into.Add(p)
+		add(p)
 		c.note(found, plan, &p)
 		done.Add(1)
 	}

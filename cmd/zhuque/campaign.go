@@ -30,6 +30,8 @@ type campaignFlags struct {
 	shrink   int
 	check    restartFlags
 	ci       ciFlags
+	ledger   string
+	shard    string
 }
 
 var strategies = []string{string(crashinject.Every), string(crashinject.Random), string(crashinject.Fuzz), string(crashinject.Calls),
@@ -58,6 +60,12 @@ is found, and makes it as small as possible at the end; the last line is the com
 that replays it. Cases, report and figures are in the --out directory. Without --out
 each run has its own, zhuque-out/NAME-N, and zhuque-out/report.html is the report of
 the latest. An interrupt, SIGTERM or SIGHUP ends the campaign with the report so far.
+
+With --out, or --ledger FILE, what was judged is kept in a ledger as the campaign runs
+(DIR/ledger.sqlite): the same command continues after a kill, and nothing is judged twice.
+--shard I/N judges a part of the campaign, here or on another machine; zhuque merge puts
+the ledgers of all parts together. A ledger of another campaign is refused, but the one in
+--out, which begins anew then, and when it is complete.
 
 For continuous integration: --budget ends the campaign after a time (the verdict is that
 of the points judged until then), --junit, --sarif and --markdown write its failures in the
@@ -94,6 +102,8 @@ whole record as documented in the package crashinject/result.`,
 	fl.IntVar(&f.workers, "workers", 0, "points judged at the same time (default: one for each CPU)")
 	fl.StringVar(&f.out, "out", "",
 		"directory for report.html, figures, tables and case files (default zhuque-out/NAME-N, N counting the runs)")
+	fl.StringVar(&f.ledger, "ledger", "", "`FILE` that keeps what was judged (default: ledger.sqlite in --out, none without)")
+	fl.StringVar(&f.shard, "shard", "", "`I/N`: judge the I-th of N parts of the points, counted from 1")
 	fl.IntVar(&f.shrink, "shrink", 40, "plans tried to make the first failure smaller")
 	c.ValidArgsFunction = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return append(scenarios.Names(), guestNames()...), cobra.ShellCompDirectiveDefault
@@ -138,6 +148,14 @@ func (f *campaignFlags) campaign(c *cobra.Command, args []string) (camp crashinj
 		}
 		camp.Name, camp.Tails = command(args...), f.tails
 		camp.Strategy = crashinject.Strategy{Kind: crashinject.Every}
+	}
+	if f.shard != "" {
+		if camp.Shard, err = crashinject.ParseShard(f.shard); err != nil {
+			return camp, fmt.Errorf("--%w", err)
+		}
+		if f.ledger == "" && f.out == "" {
+			return camp, errors.New("--shard without a ledger: its part could not be merged; expected --ledger FILE or --out DIR")
+		}
 	}
 	if camp.Restart, err = f.check.restart(&camp.Setup); err != nil {
 		return camp, err
@@ -218,7 +236,12 @@ func (f *campaignFlags) run(c *cobra.Command, args []string) error {
 	ctx, spent := f.ci.within(ctx)
 	defer spent()
 	(&firstCase{folder: folder, budget: f.shrink}).attach(ctx, &camp)
+	keep, err := f.keep(&camp, folder)
+	if err != nil {
+		return err
+	}
 	res, err := camp.Run(ctx)
+	err = errors.Join(err, keep.Close())
 	switch {
 	case (res == nil || res.Points == 0) && errors.Is(context.Cause(ctx), errBudget):
 		return exit(result.Timeout.ExitCode(), "%v before the first point was judged", errBudget)

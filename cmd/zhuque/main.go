@@ -77,7 +77,7 @@ zhuque statuses lists the exit statuses. The verb run passes on the guest's stat
 	c.SetFlagErrorFunc(flagError)
 	c.Version = version().Version
 	c.SetVersionTemplate("zhuque {{.Version}}\n")
-	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), exploreVerb(), replayVerb(), demoVerb(), lockstepVerb(), benchVerb(), resumeVerb(), imageVerb(),
+	c.AddCommand(runVerb(), crashVerb(), campaignVerb(), ledgerVerb(), mergeVerb(), exploreVerb(), replayVerb(), demoVerb(), lockstepVerb(), benchVerb(), resumeVerb(), imageVerb(),
 		scenariosVerb(), mutantsVerb(), litmusVerb(), isaVerb(), syscallsVerb(), paramsVerb(), statusesVerb(), sweepVerb(), figuresVerb(), compareVerb(), validateVerb(), versionVerb())
 	return c
 }

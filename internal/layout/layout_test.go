@@ -54,6 +54,7 @@ var table = map[string]row{
 	"crashinject/explore": {own: []string{"cachemodel", "cachemodel/worlds", "cachemodel/worlds/brute", "crashinject", "crashinject/result", "sim", "sim/det", "sim/kernel", "sim/kernel/vfs", "sim/phys", "sim/symbols"}},
 	"crashinject/check":   {own: []string{"sim", "sim/kernel", "sim/kernel/mm", "sim/kernel/vfs", "sim/mem", "sim/phys", "sim/x86"}},
 	"crashinject/result":  {own: []string{"sim/phys"}, host: []string{"os"}},
+	"crashinject/ledger":  {own: []string{"crashinject", "crashinject/result", "sim/hostdir"}, foreign: []string{"modernc.org/sqlite"}, host: []string{"os"}},
 
 	"report":        {own: []string{"crashinject/result", "report/figure", "sim/phys"}, host: []string{"os"}},
 	"report/figure": {own: []string{"crashinject/result"}, foreign: []string{"gonum.org/v1/plot", "codeberg.org/go-pdf/fpdf", "golang.org/x/image"}, host: []string{"time"}},
