@@ -241,7 +241,7 @@ func (f *campaignFlags) run(c *cobra.Command, args []string) error {
 		return err
 	}
 	res, err := camp.Run(ctx)
-	err = errors.Join(err, keep.Close())
+	kept := keep.Close()
 	switch {
 	case (res == nil || res.Points == 0) && errors.Is(context.Cause(ctx), errBudget):
 		return exit(result.Timeout.ExitCode(), "%v before the first point was judged", errBudget)
@@ -250,7 +250,7 @@ func (f *campaignFlags) run(c *cobra.Command, args []string) error {
 	case res == nil:
 		return classify(err)
 	}
-	return campaignStatus(ctx, res, err, f.write(&camp, res, folder, asJSON))
+	return campaignStatus(ctx, res, err, errors.Join(f.write(&camp, res, folder, asJSON), kept))
 }
 
 // campaignStatus is the answer of a campaign: what ended it early, else the verdict of its

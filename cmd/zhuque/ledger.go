@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -20,12 +21,13 @@ import (
 )
 
 // keep opens the campaign's ledger, if it has one.
-func (f *campaignFlags) keep(camp *crashinject.Campaign, folder *runFolder) (io.Closer, error) {
-	if f.ledger == "" && f.out == "" {
-		return nothing{}, nil
+func (f *campaignFlags) keep(camp *crashinject.Campaign, folder *runFolder) (*keeper, error) {
+	k := &keeper{own: f.ledger == ""}
+	if k.own && f.out == "" {
+		return k, nil
 	}
 	path := f.ledger
-	if path == "" {
+	if k.own {
 		if err := folder.make(); err != nil {
 			return nil, err
 		}
@@ -35,36 +37,65 @@ func (f *campaignFlags) keep(camp *crashinject.Campaign, folder *runFolder) (io.
 	if err != nil {
 		return nil, err
 	}
-	l, err := ledger.Create(path, of)
-	if err != nil {
+	k.Ledger, err = ledger.Create(path, of)
+	switch {
+	case err == nil:
+		camp.Ledger = k
+		return k, nil
+	case errors.As(err, new(*ledger.Foreign)) || errors.As(err, new(*ledger.InUse)):
 		return nil, err
+	case k.own:
+		fmt.Fprintf(os.Stderr, "zhuque: no ledger is kept: %v\n", reason(err))
+		k.err = err
+		return k, nil
 	}
-	if camp.Ledger = l; f.ledger == "" {
-		camp.Ledger = byTheWay{l}
-	}
-	return l, nil
+	return nil, exit(result.StatusInfrastructure, "%s: %v", path, reason(err))
 }
 
-type nothing struct{}
+// keeper is the ledger of a run. That it cannot be written hides no verdict: the campaign is judged to its end.
+type keeper struct {
+	*ledger.Ledger // nil for none
+	// own is a ledger that nobody asked for: it begins anew where it is of another campaign, or
+	// complete, as the command that is given again is to judge again.
+	own bool
 
-func (nothing) Close() error { return nil }
+	mu  sync.Mutex
+	err error // the first of writing it
+}
 
-// byTheWay is a ledger that nobody asked for: it begins anew where it is of another campaign, or
-// complete, as the command that is given again is to judge again.
-type byTheWay struct{ *ledger.Ledger }
-
-func (b byTheWay) Open(d crashinject.Description) (map[crashinject.Job][]byte, error) {
-	known, err := b.Ledger.Open(d)
-	if errors.As(err, new(*ledger.Foreign)) || err == nil && b.Complete() {
-		if err := b.Reset(); err != nil {
+// Open implements crashinject.Ledger.
+func (k *keeper) Open(d crashinject.Description) (map[crashinject.Job][]byte, error) {
+	known, err := k.Ledger.Open(d)
+	if k.own && (errors.As(err, new(*ledger.Foreign)) || err == nil && k.Complete()) {
+		if err := k.Reset(); err != nil {
 			return nil, err
 		}
-		return b.Ledger.Open(d)
+		return k.Ledger.Open(d)
 	}
 	if len(known) > 0 {
 		fmt.Fprintf(os.Stderr, "zhuque: %d of %d jobs are in the ledger, the campaign continues from there\n", len(known), d.Jobs)
 	}
 	return known, err
+}
+
+// Keep implements crashinject.Ledger.
+func (k *keeper) Keep(j crashinject.Judged) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.err == nil {
+		if k.err = k.Ledger.Keep(j); k.err != nil {
+			fmt.Fprintf(os.Stderr, "zhuque: the ledger ends here: %v\n", k.err)
+		}
+	}
+	return nil
+}
+
+// Close returns what kept the ledger from being written.
+func (k *keeper) Close() error {
+	if k.Ledger != nil {
+		k.err = errors.Join(k.err, k.Ledger.Close())
+	}
+	return unwritten(k.err)
 }
 
 // simulator says which program judges: two that differ in anything may judge otherwise.
@@ -98,7 +129,7 @@ crashinject/ledger/README.md has its schema.`,
 		Example: `  zhuque campaign --strategy random --points 20 --ledger list.sqlite -- guest:list
   zhuque ledger list.sqlite
   zhuque ledger export list.sqlite`,
-		Args:    cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			asJSON, err := form.json()
 			if err != nil {
@@ -205,7 +236,7 @@ may be nothing, and reports all of it.`,
   zhuque campaign --strategy random --points 40 --shard 2/2 --ledger two.sqlite -- guest:list
   zhuque merge all.sqlite one.sqlite two.sqlite
   zhuque campaign --strategy random --points 40 --ledger all.sqlite -- guest:list`,
-		Args:    cobra.MinimumNArgs(2),
+		Args: cobra.MinimumNArgs(2),
 		RunE: func(_ *cobra.Command, args []string) error {
 			var from []*ledger.Ledger
 			for _, path := range args[1:] {
