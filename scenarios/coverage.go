@@ -92,7 +92,11 @@ func (s *Scenario) cutsCalls() bool {
 // the state.
 func (s *Scenario) cover() (out seen) {
 	out.calls, out.state = map[string]bool{}, map[string]bool{}
-	setup := s.Campaign().Setup
+	camp, err := s.Campaign()
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	setup := camp.Setup
 	names := map[uint64]string{}
 	for _, c := range kernel.Table() {
 		names[c.Nr] = c.Name

@@ -23,7 +23,10 @@ func TestScenarios(t *testing.T) {
 			if err != nil || found.Name != s.Name {
 				t.Fatalf("found %q, %v", found.Name, err)
 			}
-			c := s.Thinned(10).Campaign()
+			c, err := s.Thinned(10).Campaign()
+			if err != nil {
+				t.Fatal(err)
+			}
 			r, err := c.Run(context.Background())
 			if err != nil {
 				t.Fatal(err)
@@ -65,7 +68,10 @@ func TestSharesAreKept(t *testing.T) {
 		}
 		s.Expect = slices.Clone(s.Expect)
 		tc.change(&s)
-		c := s.Campaign()
+		c, err := s.Campaign()
+		if err != nil {
+			t.Fatal(err)
+		}
 		r, err := c.Run(context.Background())
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -40,7 +41,7 @@ var strategies = []string{string(crashinject.Every), string(crashinject.Random),
 func campaignVerb() *cobra.Command {
 	var f campaignFlags
 	c := &cobra.Command{
-		Use:   "campaign [flags] SCENARIO | [flags] -- PROG ARG…",
+		Use:   "campaign [flags] SCENARIO | [flags] FILE.yaml | [flags] -- PROG ARG…",
 		Short: "Judge many crash points of one program",
 		Long: `Campaign runs a program once and cuts copies of it: at every instruction of a
 stretch (every), at random ones (random), at fuzzed plans of several failures
@@ -52,7 +53,8 @@ compared with the program that never failed.
 With --restart a command is run after each cut instead, as a new process on the
 files that the cut left, and its exit status judges (see zhuque crash).
 
-A scenario (see zhuque scenarios) is a named campaign; flags change it. --mutant
+A scenario is a campaign that is written down: one that comes with the simulator (see zhuque
+scenarios), or a file of yours (scenarios/README.md has its form); flags change it. --mutant
 alone runs the campaign that exposes the mutant.
 
 A campaign that does not pass writes its first failure to a case file as soon as it
@@ -125,11 +127,13 @@ func (f *campaignFlags) campaign(c *cobra.Command, args []string) (camp crashinj
 		if len(args) > 1 {
 			return camp, fmt.Errorf("%q: expected one scenario, or -- PROG ARG…", args)
 		}
-		s, err := scenarios.Find(args[0])
+		s, err := scenario(args[0])
 		if err != nil {
-			return camp, fmt.Errorf("%w%s", err, meant(args[0], append(scenarios.Names(), guestNames()...)))
+			return camp, err
 		}
-		camp = s.Campaign()
+		if camp, err = s.Campaign(); err != nil {
+			return camp, err
+		}
 		before := camp.Setup.Fields()
 		if err := f.setup.apply(c, &camp.Setup); err != nil {
 			return camp, err
@@ -167,6 +171,18 @@ func (f *campaignFlags) campaign(c *cobra.Command, args []string) (camp crashinj
 		camp.Strategy.Seed = camp.Setup.Seed
 	}
 	return camp, f.layOut(&camp.Strategy, given)
+}
+
+// scenario is the one of a file, or one that comes with the simulator.
+func scenario(name string) (scenarios.Scenario, error) {
+	if ext := filepath.Ext(name); ext == ".yaml" || ext == ".yml" {
+		return scenarios.Load(name)
+	}
+	s, err := scenarios.Find(name)
+	if err != nil {
+		err = fmt.Errorf("%w%s", err, meant(name, append(scenarios.Names(), guestNames()...)))
+	}
+	return s, err
 }
 
 // mutant is the campaign that exposes the mutant of --mutant.

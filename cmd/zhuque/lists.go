@@ -65,17 +65,35 @@ func keyed(head []string, rows [][]string) []map[string]string {
 
 func scenariosVerb() *cobra.Command {
 	c := scenariosList()
-	c.Example += "\n  zhuque scenarios --coverage"
+	c.Example += "\n  zhuque scenarios --coverage\n  zhuque scenarios --show list-adr\n  zhuque scenarios --schema"
 	c.Long += `
 
 With --coverage it runs their guests and prints for each system call that works, and for each
 field of the kernel's state, how many scenarios cut the power in the call or while the field
-has a value, and the first of them; where there is none, why.`
-	var coverage bool
+has a value, and the first of them; where there is none, why.
+
+--show NAME prints the file of one, a pattern for your own; --schema is the JSON schema of such
+files, for editors that check and complete them.`
+	var coverage, schema bool
+	var show string
+	c.Flags().BoolVar(&schema, "schema", false, "print the JSON schema of scenario files")
+	c.Flags().StringVar(&show, "show", "", "print the file of the scenario `NAME`")
+	complete(c, "show", scenarios.Names)
 	c.Flags().BoolVar(&coverage, "coverage", false, "which calls and state the scenarios cover")
 	list := c.RunE
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if !coverage {
+		switch {
+		case schema:
+			_, err := os.Stdout.Write(scenarios.Schema())
+			return err
+		case show != "":
+			text, err := scenarios.Text(show)
+			if err != nil {
+				return fmt.Errorf("--show: %w%s", err, meant(show, scenarios.Names()))
+			}
+			_, err = os.Stdout.Write(text)
+			return err
+		case !coverage:
 			return list(c, args)
 		}
 		return printCoverage(c.Flag("format").Value.String())

@@ -34,7 +34,7 @@ var hostPackages = []string{"os", "os/exec", "os/signal", "time", "math/rand", "
 var table = map[string]row{
 	"cmd/zhuque": {own: []string{"*"}, foreign: []string{"github.com/spf13/cobra", "github.com/spf13/pflag", "golang.org/x/sys"}, host: []string{"os", "os/exec", "os/signal", "syscall", "time"}},
 
-	"scenarios":          {own: []string{"crashinject", "crashinject/result", "scenarios/calls", "scenarios/guests", "scenarios/systems", "sim", "sim/kernel"}},
+	"scenarios":          {own: []string{"crashinject", "crashinject/result", "scenarios/calls", "scenarios/guests", "scenarios/systems", "sim", "sim/kernel"}, foreign: []string{"github.com/goccy/go-yaml"}, host: []string{"os"}},
 	"scenarios/calls":    {own: []string{"sim/kernel"}},
 	"scenarios/bench":    {own: []string{"crashinject", "scenarios/guests", "sim", "sim/kernel", "sim/outside"}, host: []string{"net", "os", "os/exec", "syscall", "time"}},
 	"scenarios/figures":  {own: []string{"crashinject", "crashinject/result", "eadr", "internal/reference", "runtime/wpp", "scenarios/region", "scenarios/systems", "sim", "sim/kernel", "sim/phys"}},

@@ -38,7 +38,10 @@ func main() {
 
 // judge returns what is wrong with a scenario.
 func judge(s scenarios.Scenario) error {
-	c := s.Campaign()
+	c, err := s.Campaign()
+	if err != nil {
+		return err
+	}
 	c.Workers = 1
 	r, err := c.Run(context.Background())
 	if err == nil {
