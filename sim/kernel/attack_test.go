@@ -42,7 +42,8 @@ func TestAttacks(t *testing.T) {
 		{errno.EFBIG, "fallocate", []any{fd, fallocPunchHole | fallocKeepSize, 5, uint64(top)}},
 		{errno.EINVAL, "lseek", []any{fd, uint64(1 << 63), 0}},
 		{errno.EINVAL, "writev", []any{fd, iov(buf, top, buf, top), 2}},
-		{errno.EINVAL, "readv", []any{fd, buf, 1 << 40}},
+		{errno.EINVAL, "readv", []any{fd, buf, 1 << 20}},
+		{0, "readv", []any{fd, buf, 1 << 40}}, // the number of pieces is an unsigned int on its way
 		{errno.EOVERFLOW, "copy_file_range", []any{fd, r.put(le.AppendUint64(nil, top)), fd, 0, 10, 0}},
 		{0, "sendfile", []any{fd, fd, r.put(le.AppendUint64(nil, top-1)), 10}},
 

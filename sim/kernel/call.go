@@ -62,6 +62,7 @@ func (k *Kernel) Syscall(c *x86.CPU) Outcome {
 func (cl *call) syscall(nr uint64) Outcome {
 	k, c := cl.Kernel, cl.cpu
 	cl.row = row(nr)
+	cl.narrow()
 	res, err := cl.run(nr)
 	_ = k.MM.TakeRefused() // its EFAULT tells enough
 	if err == nil {

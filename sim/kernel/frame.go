@@ -198,6 +198,8 @@ func (c *call) setAltStack(in []byte, sp uint64) error {
 	switch {
 	case mode != 0 && mode != ssOnstack && mode != ssDisable:
 		return errno.EINVAL
+	case n == c.thread.alt, n == AltStack{} && c.thread.alt == AltStack{Flags: ssDisable}:
+		return nil // no change is none, be it too small
 	case mode == ssDisable:
 		n = AltStack{Flags: flags}
 	case n.Size < minSigstksz:

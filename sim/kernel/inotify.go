@@ -101,14 +101,14 @@ func (c *call) instance() (*desc, error) {
 func sysInotifyAddWatch(c *call) (uint64, error) {
 	const known = inAllEvents | 0x2000 | inOverflow | inIgnored | inIsdir | inOnlydir | inDontFollow | inExclUnlink | inMaskCreate | inMaskAdd | inOneshot
 	mask := uint32(c.a[2])
-	if mask&known == 0 {
+	if mask&known == 0 || mask&inMaskAdd != 0 && mask&inMaskCreate != 0 {
 		return 0, errno.EINVAL
 	}
 	d, err := c.desc(0)
 	if err != nil {
 		return 0, err
 	}
-	if mask&inMaskAdd != 0 && mask&inMaskCreate != 0 || d.kind != FDInotify {
+	if d.kind != FDInotify {
 		return 0, errno.EINVAL
 	}
 	node, err := c.existing(-1, 1, mask&inDontFollow == 0)

@@ -622,14 +622,12 @@ func sysSendfile(c *call) (uint64, error) {
 		return 0, errno.EBADF
 	case off != ownOffset && in.kind != FDNode:
 		return 0, errno.ESPIPE
-	case in.kind != FDNode, wrong != nil:
-		return 0, errno.EINVAL
 	}
 	out, err := c.desc(0)
 	if err != nil {
 		return 0, err
 	}
-	if out.flags&oAppend != 0 {
+	if in.kind != FDNode || wrong != nil || out.flags&oAppend != 0 {
 		return 0, errno.EINVAL
 	}
 	n, err := c.transfer(in, out, off, ownOffset, c.a[3])

@@ -304,7 +304,7 @@ func sysMincore(c *call) (uint64, error) {
 	switch {
 	case at&phys.PageMask != 0:
 		return 0, errno.EINVAL
-	case n > most:
+	case n > most, at > mm.TaskSize, n > mm.TaskSize-at:
 		return 0, errno.ENOMEM
 	}
 	next, end := at, at+(n+phys.PageMask)&^phys.PageMask

@@ -225,12 +225,12 @@ func (k *Kernel) task(tid int32) *Thread {
 }
 
 func sysSchedGetaffinity(c *call) (uint64, error) {
+	if size := uint32(c.a[1]); size < 8 || size&7 != 0 {
+		return 0, errno.EINVAL
+	}
 	t := c.task(int32(c.a[0]))
 	if t == nil {
 		return 0, errno.ESRCH
-	}
-	if c.a[1] < 8 || c.a[1]&7 != 0 {
-		return 0, errno.EINVAL
 	}
 	return 8, c.put64(c.a[2], c.allowed(t))
 }

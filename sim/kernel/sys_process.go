@@ -320,7 +320,24 @@ func sysWait4(c *call) (uint64, error) {
 	return uint64(p.pid), nil
 }
 
+// sysWaitid clears what it is to tell of, where there is nothing to tell or it fails.
 func sysWaitid(c *call) (uint64, error) {
+	n, err := c.waitid()
+	if err == nil || err == errBlocked || err == errInterrupted || c.a[2] == 0 {
+		return n, err
+	}
+	return 0, errnoFirst(c.storeInfo(make([]byte, 28)), err)
+}
+
+// storeInfo writes the fields of a siginfo that wait fills.
+func (c *call) storeInfo(info []byte) error {
+	if err := c.store(c.a[2], info[:12]); err != nil { // si_signo, si_errno, si_code
+		return err
+	}
+	return c.store(c.a[2]+16, info[16:28]) // si_pid, si_uid, si_status
+}
+
+func (c *call) waitid() (uint64, error) {
 	const all, one, group, descriptor = 0, 1, 2, 3
 	which, options := int32(anyChild), c.a[3]&0xffff_ffff
 	if options&^(waitNohang|waitUntraced|waitExited|waitContinued|waitNowait|waitNothread|waitAll|waitClone) != 0 ||
@@ -365,10 +382,7 @@ func sysWaitid(c *call) (uint64, error) {
 	if c.a[2] == 0 {
 		return 0, nil
 	}
-	if err := c.store(c.a[2], info[:12]); err != nil { // si_signo, si_errno, si_code
-		return 0, err
-	}
-	return 0, c.store(c.a[2]+16, info[16:28]) // si_pid, si_uid, si_status
+	return 0, c.storeInfo(info)
 }
 
 // obituary is the signal that tells of a process's end.

@@ -9,9 +9,6 @@ const signalfdSize = 128 // struct signalfd_siginfo
 func sysSignalfd(c *call) (uint64, error) { return c.signalfd(0) }
 
 func sysSignalfd4(c *call) (uint64, error) {
-	if c.a[3]&^(oCloexec|oNonblock) != 0 {
-		return 0, errno.EINVAL
-	}
 	return c.signalfd(c.a[3])
 }
 
@@ -20,6 +17,9 @@ func (c *call) signalfd(flags uint64) (uint64, error) {
 		return 0, errno.EINVAL
 	}
 	set, err := c.u64(c.a[1])
+	if err == nil && flags&^(oCloexec|oNonblock) != 0 {
+		err = errno.EINVAL
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -84,7 +84,10 @@ func (c *call) socketArgs() (kind int, flags uint32, err error) {
 		}
 		return kind, flags, nil
 	}
+	const protocols = 263 // IPPROTO_MAX, MPTCP's and one
 	switch {
+	case protocol < 0 || protocol >= protocols:
+		return 0, 0, errno.EINVAL
 	case kind == sockRaw, kind == sockDgram && (protocol == ipprotoICMP || protocol == ipprotoICMPv6):
 		return 0, 0, errno.EPERM // as for a program without CAP_NET_RAW
 	case kind != sockStream && kind != sockDgram:

@@ -163,6 +163,11 @@ func sysVmsplice(c *call) (uint64, error) {
 	switch {
 	case err != nil:
 		return 0, err
+	}
+	if _, n, err := c.spans(c.a[1], c.a[2]); err != nil || n == 0 {
+		return 0, err // before anybody asks what the descriptor is
+	}
+	switch {
 	case d.kind.reads() && !d.kind.writes():
 		return c.readVector(ownOffset)
 	case d.pipeWriter():

@@ -2,7 +2,9 @@ package kernel
 
 import (
 	"cmp"
+	"math/bits"
 	"slices"
+	"strings"
 
 	"zhuque/sim/kernel/errno"
 )
@@ -68,7 +70,8 @@ type Call struct {
 	// wait with EINTR.
 	Restart bool
 
-	run func(*call) (uint64, error)
+	run  func(*call) (uint64, error)
+	ints uint8 // bit i: argument i is an int or unsigned int of C, whose upper half is nobody's
 }
 
 // restarts sets Restart.
@@ -108,7 +111,40 @@ var rowIndex = indexCalls(calls)
 func sortedCalls() []Call {
 	all := slices.Concat(fileCalls(), memoryCalls(), processCalls(), signalCalls(), socketCalls(), shmCalls(), semCalls(), msgCalls(), mqueueCalls(), absentCalls(), rarerFileCalls())
 	slices.SortFunc(all, func(a, b Call) int { return cmp.Compare(a.Nr, b.Nr) })
+	for i := range all {
+		all[i].ints = intsOf(&all[i])
+	}
 	return all
+}
+
+// intsOf returns which arguments of a call are ints of C: flags and modes but those that are longs,
+// and the few numbers that handlers do not take apart themselves.
+func intsOf(r *Call) (ints uint8) {
+	switch r.Name {
+	case "mmap", "mremap", "clone":
+		return 0
+	case "setitimer", "getitimer":
+		return 1
+	case "readv", "writev", "preadv", "pwritev", "preadv2", "pwritev2", "vmsplice": // how many pieces, to import_iovec
+		ints = 1 << 2
+	}
+	for i, kind := range strings.Split(r.Args, ",") {
+		if kind == "flags" || kind == "mode" {
+			ints |= 1 << i
+		}
+	}
+	return ints
+}
+
+// narrow drops what a program left in the upper halves of arguments that are ints.
+func (c *call) narrow() {
+	if c.row == nil {
+		return
+	}
+	for ints := c.row.ints; ints != 0; ints &= ints - 1 {
+		i := bits.TrailingZeros8(ints)
+		c.a[i] = uint64(uint32(c.a[i]))
+	}
 }
 
 func indexCalls(all []Call) (index [maxNr]int16) {

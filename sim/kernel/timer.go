@@ -384,9 +384,6 @@ func (c *call) timevalAt(va uint64) (phys.Nanos, error) {
 }
 
 func sysSetitimer(c *call) (uint64, error) {
-	if c.a[0] > itimerProf {
-		return 0, errno.EINVAL
-	}
 	var first, interval phys.Nanos
 	if c.a[1] != 0 {
 		var err error
@@ -396,6 +393,9 @@ func sysSetitimer(c *call) (uint64, error) {
 		if first, err = c.timevalAt(c.a[1] + 16); err != nil {
 			return 0, err
 		}
+	}
+	if c.a[0] > itimerProf {
+		return 0, errno.EINVAL
 	}
 	t := c.itimer(c.a[0])
 	old := *t
@@ -417,6 +417,12 @@ func sysAlarm(c *call) (uint64, error) {
 }
 
 func sysTimerCreate(c *call) (uint64, error) {
+	event := make([]byte, 64)
+	if c.a[1] != 0 {
+		if err := c.load(c.a[1], event); err != nil {
+			return 0, err
+		}
+	}
 	if err := c.timed(int32(c.a[0])); err != nil {
 		return 0, err
 	}
@@ -429,12 +435,8 @@ func sysTimerCreate(c *call) (uint64, error) {
 	}
 	t.value = uint64(t.id)
 	if c.a[1] != 0 {
-		b := make([]byte, 64)
-		if err := c.load(c.a[1], b); err != nil {
-			return 0, err
-		}
-		t.value, t.signal, t.notify, t.tid = le.Uint64(b), int32(le.Uint32(b[8:])),
-			int32(le.Uint32(b[12:])), int32(le.Uint32(b[16:]))
+		t.value, t.signal, t.notify, t.tid = le.Uint64(event), int32(le.Uint32(event[8:])),
+			int32(le.Uint32(event[12:])), int32(le.Uint32(event[16:]))
 		switch {
 		case !isNotify(t.notify), t.notify != sigevNone && (t.signal < 1 || t.signal >= NSIG):
 			return 0, errno.EINVAL
@@ -536,10 +538,10 @@ func (c *call) timerfd() (*desc, error) {
 
 func sysTimerfdSettime(c *call) (uint64, error) {
 	const cancelOnSet = 2
-	if c.a[1]&^(timerAbstime|cancelOnSet) != 0 {
-		return 0, errno.EINVAL
-	}
 	first, interval, err := c.itimerspec(c.a[2])
+	if err == nil && c.a[1]&^(timerAbstime|cancelOnSet) != 0 {
+		err = errno.EINVAL
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -565,7 +567,7 @@ func sysTimerfdGettime(c *call) (uint64, error) {
 	} else if n > 0 {
 		s.next = 0
 	}
-	return 0, c.putSchedule(c.a[1], &s, timespec)
+	return 0, c.store(c.a[1], append(timespec(s.interval), timespec(c.left(&s))...)) // nowhere is EFAULT here
 }
 
 // peekTimer returns what a read of a timer descriptor gives.
