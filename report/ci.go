@@ -247,3 +247,23 @@ func Markdown(w io.Writer, doc result.Document) error {
 	_, err := w.Write(b.Bytes())
 	return err
 }
+
+// Annotations writes doc's failures as workflow commands of GitHub, which shows them beside the run.
+func Annotations(w io.Writer, doc result.Document) error {
+	for i := range doc.Campaigns {
+		c := &doc.Campaigns[i]
+		for _, f := range failures(c) {
+			title := commandProperty.Replace(printable(fmt.Sprintf("%s: %v", c.Name, f.verdict)))
+			if _, err := fmt.Fprintf(w, "::error title=%s::%s\n", title, commandData.Replace(printable(f.found(c)))); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// What has a meaning in a workflow command, in its message and in its properties.
+var (
+	commandData     = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	commandProperty = strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+)

@@ -14,8 +14,8 @@ import (
 // one that was broken on purpose and caught has none either.
 func TestCIForms(t *testing.T) {
 	doc := smallDocument()
-	var x, s, m bytes.Buffer
-	for _, err := range []error{JUnit(&x, doc), SARIF(&s, doc), Markdown(&m, doc)} {
+	var x, s, m, a bytes.Buffer
+	for _, err := range []error{JUnit(&x, doc), SARIF(&s, doc), Markdown(&m, doc), Annotations(&a, doc)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,8 +81,8 @@ func TestCIFormsOfOddText(t *testing.T) {
 	odd := "a|b<c>&\"\x00\x1b[31m\xff\n]]>￾"
 	doc := result.Document{Title: odd, Campaigns: []result.Campaign{{Name: odd, Program: odd, Points: 1, Counts: result.Counts{Violation: 1},
 		Samples: []result.Point{{Verdict: result.Violation, Reason: odd}}, Replay: odd}}}
-	var x, s, m bytes.Buffer
-	for _, err := range []error{JUnit(&x, doc), SARIF(&s, doc), Markdown(&m, doc)} {
+	var x, s, m, a bytes.Buffer
+	for _, err := range []error{JUnit(&x, doc), SARIF(&s, doc), Markdown(&m, doc), Annotations(&a, doc)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,10 @@ func TestCIFormsOfOddText(t *testing.T) {
 	if err := xml.Unmarshal(x.Bytes(), new(junitSuites)); err != nil {
 		t.Errorf("JUnit: %v", err)
 	}
-	if !json.Valid(s.Bytes()) || strings.ContainsAny(s.String()+m.String()+x.String(), "\x00\x1b") {
+	if line := a.String(); !strings.HasPrefix(line, "::error title=") || strings.Count(line, "\n") != 1 || strings.Count(line, "::") != 2 {
+		t.Errorf("annotations: %q", line)
+	}
+	if !json.Valid(s.Bytes()) || strings.ContainsAny(s.String()+m.String()+x.String()+a.String(), "\x00\x1b") {
 		t.Error("control characters are passed on")
 	}
 }

@@ -94,7 +94,7 @@ func headline(doc *result.Document) outcome {
 		}
 	}
 	if len(parts) == 0 {
-		return outcome{"This document holds no campaign.", "none"}
+		return outcome{figuresHeadline(doc), "none"}
 	}
 	return outcome{strings.Join(parts, " "), class}
 }
@@ -143,27 +143,41 @@ func counted(v result.Verdict, n uint64) string {
 	return group(n) + " " + noun
 }
 
-// wilson returns the 95 % score interval of a share of k in n.
-func wilson(k, n uint64) (low, high float64) {
-	const z = 1.959963984540054
-	nf, p := float64(n), float64(k)/float64(n)
-	mid := p + z*z/(2*nf)
-	half := z * math.Sqrt(p*(1-p)/nf+z*z/(4*nf*nf))
-	den := 1 + z*z/nf
-	return max((mid-half)/den, 0), min((mid+half)/den, 1)
-}
-
 // violationShare words the share of violations of a sampled campaign; empty when every point was cut or none judged.
 func violationShare(c *result.Campaign) string {
 	if c.Points == 0 || strings.HasPrefix(c.Strategy, "every") {
 		return ""
 	}
-	low, high := wilson(c.Counts.Violation, c.Points)
+	low, high := exact(c.Counts.Violation, c.Points)
 	if c.Counts.Violation == 0 {
-		low = 0
+		return fmt.Sprintf("no violation in %s points: at most %s with 95 %% confidence, if they are a random sample", group(c.Points), percent(high))
 	}
-	return fmt.Sprintf("share of violations %s, 95 %% interval %s to %s (n = %s, if the points are a random sample)",
+	return fmt.Sprintf("share of violations %s, exact 95 %% interval %s to %s (n = %s, if the points are a random sample)",
 		percent(float64(c.Counts.Violation)/float64(c.Points)), percent(low), percent(high), group(c.Points))
 }
 
 func percent(v float64) string { return fmt.Sprintf("%.3g %%", 100*v) }
+
+// figuresHeadline is that of a document without campaigns.
+func figuresHeadline(doc *result.Document) string {
+	drawn := len(figures(doc))
+	if drawn == 0 {
+		return "This document holds no campaign."
+	}
+	text := plural(drawn, "figure") + "."
+	if n := len(doc.Predictions); n > 0 {
+		sum := 0.0
+		for i := range doc.Predictions {
+			sum += math.Log(doc.Predictions[i].Factor()) / float64(n)
+		}
+		text += fmt.Sprintf(" Of %s modelled values beside published ones the geometric mean of the factors between them is %.2f; nothing was fitted to them.", group(uint64(n)), math.Exp(sum))
+	}
+	return text
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

@@ -319,13 +319,24 @@ func TestHeadline(t *testing.T) {
 	}
 }
 
-// TestWilson holds published values of the 95 % score interval.
-func TestWilson(t *testing.T) {
+// A page of figures alone says how near they are to what was published.
+func TestHeadlineOfFigures(t *testing.T) {
+	doc := result.Document{Bars: []result.Bars{{Name: "b", Axis: "x", Values: []result.Bar{{Group: "g", Series: "s", Value: 1}}}},
+		Predictions: []result.Prediction{{Modelled: 2, Published: 1}, {Modelled: 1, Published: 2}}}
+	want := "1 figure. Of 2 modelled values beside published ones the geometric mean of the factors between them is 2.00; nothing was fitted to them."
+	if got := headline(&doc).text; got != want {
+		t.Errorf("%q, expected %q", got, want)
+	}
+}
+
+// The exact interval has its known values, whichever sum is the shorter one, and for large numbers.
+func TestExactInterval(t *testing.T) {
 	for _, tc := range []struct {
 		k, n      uint64
 		low, high float64
-	}{{0, 10, 0, 0.2775}, {5, 10, 0.2366, 0.7634}, {10, 10, 0.7225, 1}, {1, 100, 0.00177, 0.05446}} {
-		low, high := wilson(tc.k, tc.n)
+	}{{0, 10, 0, 0.25887}, {5, 10, 0.18709, 0.81291}, {10, 10, 0.74113, 1}, {1, 100, 0.00025, 0.05446}, {99, 100, 0.94554, 0.99975},
+		{0, 2000, 0, 0.00150}, {0, 10_000_000, 0, 0}, {500_000, 1_000_000, 0.49902, 0.50098}, {0, 1, 0, 0.95}, {1, 1, 0.05, 1}} {
+		low, high := exact(tc.k, tc.n)
 		if math.Abs(low-tc.low) > 1e-4 || math.Abs(high-tc.high) > 1e-4 {
 			t.Errorf("%d of %d: %.5f to %.5f, expected %.5f to %.5f", tc.k, tc.n, low, high, tc.low, tc.high)
 		}

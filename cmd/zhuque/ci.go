@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +18,7 @@ import (
 type ciFlags struct {
 	budget                 time.Duration
 	junit, sarif, markdown string
+	annotations            bool
 }
 
 // errBudget ends a campaign whose time is used up.
@@ -27,6 +29,8 @@ func (f *ciFlags) register(c *cobra.Command) {
 	fl.DurationVar(&f.budget, "budget", 0, "end the campaign after this time, such as 10m (default: no limit)")
 	fl.StringVar(&f.junit, "junit", "", "write the result to this file as JUnit XML")
 	fl.StringVar(&f.sarif, "sarif", "", "write the failures to this file as SARIF 2.1.0")
+	fl.BoolVar(&f.annotations, "annotations", os.Getenv("GITHUB_ACTIONS") == "true",
+		"write the failures to standard error as annotations of GitHub (default: in a workflow of GitHub's)")
 	fl.StringVar(&f.markdown, "markdown", "", "write a summary to this file as Markdown")
 }
 
@@ -70,6 +74,9 @@ func (f *ciFlags) write(doc result.Document) (err error) {
 		if e := writeFile(file.name, func(w io.Writer) error { return file.write(w, doc) }); e != nil {
 			err = errors.Join(err, fmt.Errorf("--%s: %w", file.flag, e))
 		}
+	}
+	if f.annotations {
+		err = errors.Join(err, report.Annotations(os.Stderr, doc))
 	}
 	return err
 }
