@@ -81,17 +81,33 @@ func Exposing(m wpp.Mutant, setup Setup) (c Campaign, err error) {
 type pointSet struct {
 	from, to uint64
 	total    uint64
-	plans    []Plan // nil for Every, whose points follow from their index
+	// One of these, but for Every, whose points follow from their index.
+	at    []uint64 // clean cuts: of Random there may be very many, and a plan takes 25 times as much
+	plans []Plan
 }
 
 // planRange is the points [lo, hi).
 type planRange struct{ lo, hi uint64 }
 
 func (p *pointSet) plan(i uint64) Plan {
-	if p.plans == nil {
-		return At(p.from + i)
+	switch {
+	case p.plans != nil:
+		return p.plans[i]
+	case p.at != nil:
+		return At(p.at[i])
 	}
-	return p.plans[i]
+	return At(p.from + i)
+}
+
+// whole makes plans of clean cuts, to put others beside them. Those of Every are too many.
+func (p *pointSet) whole() {
+	if p.plans != nil {
+		return
+	}
+	for _, at := range p.at {
+		p.plans = append(p.plans, At(at))
+	}
+	p.at = nil
 }
 
 // split divides the points for workers: enough pieces to keep all busy to the end, and for
@@ -141,8 +157,11 @@ func (s Strategy) points(base *baseline) (*pointSet, error) {
 	case Random:
 		r := det.Stream(s.Seed, "random crash points")
 		for range s.Points {
-			p.plans = append(p.plans, At(p.from+r.Uint64N(p.to-p.from+1)))
+			p.at = append(p.at, p.from+r.Uint64N(p.to-p.from+1))
 		}
+		slices.Sort(p.at)
+		p.total = s.Points
+		return p, nil
 	case Fuzz:
 		r := det.Stream(s.Seed, "fuzzed plans")
 		starts := det.Stream(s.Seed, "where fuzzed plans begin")
@@ -198,6 +217,8 @@ func (c *Campaign) points(base *baseline) (*pointSet, error) {
 		if q, err = s.points(base); err != nil {
 			return nil, err
 		}
+		p.whole()
+		q.whole()
 		if p.plans == nil || q.plans == nil {
 			return nil, fmt.Errorf("strategies %s and %s: expected others than every", c.Strategy, s)
 		}
